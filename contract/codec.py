@@ -64,7 +64,7 @@ def encode_batch(batch: Batch, payload_format: PayloadFormat = "msgpack") -> byt
     columns = {}
     for name, values in batch.columns.items():
         kind = "i8" if name == "t" else stream.column(name).kind
-        columns[name] = pack(kind, values) if isinstance(values, list) and can_pack(kind) else values  # type: ignore[arg-type]
+        columns[name] = pack(kind, values) if isinstance(values, list) and can_pack(kind) else values
     return _to_msgpack(msgspec.structs.replace(batch, columns=columns))
 
 

@@ -1,0 +1,91 @@
+"""SQL of the stream tables, rendered from the contract's table of streams.
+
+`python -m storage.ddl` rewrites `sql/0002_streams.sql` and `sql/0004_hypertables.timescale.sql` during development of
+the first revision. Once a revision is released its migration is frozen (the runner checks its hash), and a later
+column gets a migration of its own; a test holds the tables of a migrated database against the contract.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contract.columns import Column, Kind, Stream
+from contract.streams import STREAMS
+
+SQL_TYPE: dict[Kind, str] = {
+    "i2": "smallint",
+    "i4": "integer",
+    "i8": "bigint",
+    "f4": "real",
+    "f8": "double precision",
+    "bool": "boolean",
+    "text": "text",
+    "json": "jsonb",
+}
+KEY_COLUMNS = ("t", "link_id", "batch_id")
+"""Columns that every stream table has before its own."""
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+_CHUNK = {"probe": "1 day"}
+_CHUNK_OTHERS = "7 days"
+
+
+def column_sql(column: Column) -> str:
+    """Return one line of a CREATE TABLE."""
+    return f"{column.name} {SQL_TYPE[column.kind]}{'' if column.nullable else ' NOT NULL'}"
+
+
+def stream_sql(stream: Stream) -> str:
+    """Return the statements that create the table of `stream` with its index and its comments.
+
+    The only index is a BRIN on the time: a B-tree on time alone halves the write rate (1.34 M to 0.53 M rows/s in
+    batches of 10,000), a unique one takes it to 0.51 M, and the exactly-once promise is the ledger's.
+    """
+    lines = [
+        "t timestamptz NOT NULL",
+        "link_id integer NOT NULL",
+        "batch_id bigint NOT NULL",
+        *(column_sql(column) for column in stream.columns),
+    ]
+    body = ",\n    ".join(lines)
+    comments = "".join(
+        f"COMMENT ON COLUMN {stream.name}.{column.name} IS '{_escaped(column)}';\n" for column in stream.columns
+    )
+    return (
+        f"CREATE TABLE {stream.name} (\n    {body}\n);\n"
+        f"CREATE INDEX {stream.name}_t ON {stream.name} USING brin (t) WITH (pages_per_range = 32);\n{comments}"
+    )
+
+
+def _escaped(column: Column) -> str:
+    unit = f" [{column.unit}]" if column.unit else ""
+    return f"{column.ja} / {column.en}{unit}".replace("'", "''")
+
+
+def streams_sql() -> str:
+    """Return the whole of `0002_streams.sql`."""
+    head = "-- Rendered from contract/streams.py by `python -m storage.ddl`. One table a stream.\n\n"
+    return head + "\n".join(stream_sql(stream) for stream in STREAMS.values())
+
+
+def hypertables_sql() -> str:
+    """Return the whole of `0004_hypertables.timescale.sql`."""
+    head = (
+        "-- Rendered by `python -m storage.ddl`. Chunks of a day hold what two sites probe at 1,000 packets/s in\n"
+        "-- memory's reach (86 M rows took 746 MB compressed); the slow streams would make too many small chunks.\n\n"
+    )
+    return head + "".join(
+        f"SELECT create_hypertable('{name}', by_range('t', interval '{_CHUNK.get(name, _CHUNK_OTHERS)}'),"
+        " create_default_indexes => false);\n"
+        for name in STREAMS
+    )
+
+
+def main() -> None:
+    """Rewrite the rendered migrations."""
+    (SQL_FOLDER / "0002_streams.sql").write_text(streams_sql(), encoding="utf-8")
+    (SQL_FOLDER / "0004_hypertables.timescale.sql").write_text(hypertables_sql(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

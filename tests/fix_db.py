@@ -1,0 +1,76 @@
+"""A real PostgreSQL for tests, with a migrated database of its own for each test.
+
+JISSHO_TEST_DATABASE_URL names a server to use; otherwise the embedded one is started once for the whole run.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.connect import connect
+from storage.embedded import embedded_server
+from storage.migrate import migrate
+from storage.writer import Writer
+
+
+@dataclass(frozen=True)
+class Database:
+    """One migrated, empty database. `url` is what JISSHO_DATABASE_URL would be."""
+
+    url: str
+
+    def connect(self) -> psycopg.Connection:
+        """Open an autocommit connection; the caller closes it."""
+        return connect(self.url)
+
+    def writer(self) -> Writer:
+        """Return a writer over a new connection."""
+        return Writer(self.connect())
+
+
+def _with_database(url: str, name: str) -> str:
+    base, _, query = url.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """URL of a real PostgreSQL server in which databases may be created."""
+    if url := os.environ.get("JISSHO_TEST_DATABASE_URL"):
+        yield url
+        return
+    home = Path(tempfile.mkdtemp(prefix="jissho-test-"))
+    home.chmod(0o755)
+    # fsync off: these tests kill processes, not machines, and the page cache survives that.
+    with embedded_server(home, settings={"fsync": "off", "max_connections": "100"}) as server:
+        yield server.url
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(database_server: str) -> str:
+    """Name of a migrated database that is copied for each test."""
+    name = f"jissho_template_{uuid.uuid4().hex[:8]}"
+    with connect(database_server) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+    with connect(_with_database(database_server, name)) as connection:
+        migrate(connection)
+    return name
+
+
+@pytest.fixture
+def db(database_server: str, migrated_template: str) -> Iterator[Database]:
+    """A migrated, empty database that is this test's alone."""
+    name = f"jissho_test_{uuid.uuid4().hex[:12]}"
+    with connect(database_server) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}".encode())
+    yield Database(_with_database(database_server, name))
+    with connect(database_server) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
