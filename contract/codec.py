@@ -45,6 +45,7 @@ QUARANTINE_REASONS: dict[str, str] = {
     "length_mismatch": "A column does not have n values.",
     "type_mismatch": "A value is not of the column's type, or null where none may be.",
     "out_of_range": "A value is outside the column's valid range.",
+    "rejected_by_database": "Every check of the contract passed and the database still refused the batch.",
 }
 
 

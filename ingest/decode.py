@@ -18,11 +18,11 @@ from contract.packing import split
 from contract.streams import STREAMS
 from contract.topics import NAME, Topic
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
+from storage.writer import SEQ_BITS
 
 _I8_MAX = 2**63 - 1
 _TIME = Column(name="t", kind="i8", unit="ns", ja="時刻", en="Time", nullable=False)
 _EPOCH_MAX_CHARACTERS = 64
-_SEQ_BITS = 40  # storage packs epoch and seq into one 8-byte batch id
 
 
 def decode(payload: bytes, *, topic: Topic | None, received_at_us: int) -> ColumnBatch:
@@ -62,8 +62,8 @@ def _check_identity(batch: Batch, topic: Topic | None) -> None:
         raise PayloadError(
             "identity_mismatch", f"epoch {batch.epoch!r} must have 1 to {_EPOCH_MAX_CHARACTERS} characters"
         )
-    if not 0 < batch.seq < 2**_SEQ_BITS:
-        raise PayloadError("identity_mismatch", f"seq {batch.seq} must be 1 to 2^{_SEQ_BITS} - 1")
+    if not 0 < batch.seq < 2**SEQ_BITS:
+        raise PayloadError("identity_mismatch", f"seq {batch.seq} must be 1 to 2^{SEQ_BITS} - 1")
     if topic is not None and (topic.site, topic.device, topic.kind) != (batch.site, batch.device, batch.stream):
         raise PayloadError(
             "identity_mismatch",

@@ -137,9 +137,9 @@ def _join(parts: list[ArrayColumn]) -> ArrayColumn:
 def _fetch_packed(
     connection: psycopg.Connection, stream: str, columns: Sequence[Column], parameters: dict[str, Any]
 ) -> dict[str, ArrayColumn] | None:
-    packed = [sql.SQL("string_agg(timestamptz_send(t), ''::bytea)")]
+    packed: list[sql.Composable] = [sql.SQL("string_agg(timestamptz_send(t), ''::bytea)")]
     for column in columns:
-        cell = sql.SQL(f"{_SEND[column.kind][0]}({{}})").format(sql.Identifier(column.name))
+        cell: sql.Composable = sql.SQL(f"{_SEND[column.kind][0]}({{}})").format(sql.Identifier(column.name))
         if column.nullable:
             cell = sql.SQL("coalesce({}, {})").format(cell, sql.Literal(_NULL[column.kind]))
         packed.append(sql.SQL("string_agg({}, ''::bytea)").format(cell))

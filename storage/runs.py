@@ -70,8 +70,8 @@ def start_run(
         with connection.cursor(row_factory=class_row(RunRecord)) as cursor:
             record = cursor.execute(
                 "INSERT INTO run (name, site, devices, links, started_at, ended_at, purpose, weather, note, tags)"
-                " VALUES (%(name)s, %(site)s, %(devices)s, %(links)s, %(started_at)s, %(ended_at)s, %(purpose)s, %(weather)s,"
-                f" %(note)s, %(tags)s) RETURNING {_COLUMNS}".encode(),
+                " VALUES (%(name)s, %(site)s, %(devices)s, %(links)s, %(started_at)s, %(ended_at)s, %(purpose)s,"
+                f" %(weather)s, %(note)s, %(tags)s) RETURNING {_COLUMNS}".encode(),
                 values,
             ).fetchone()
     except psycopg.errors.UniqueViolation as error:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -25,10 +25,12 @@ class Database:
     """One migrated, empty database. `url` is what JISSHO_DATABASE_URL would be."""
 
     url: str
+    opened: list[psycopg.Connection] = field(default_factory=list)
 
     def connect(self) -> psycopg.Connection:
-        """Open an autocommit connection; the caller closes it."""
-        return connect(self.url)
+        """Open an autocommit connection, which is closed after the test if the test did not."""
+        self.opened.append(connect(self.url))
+        return self.opened[-1]
 
     def writer(self) -> Writer:
         """Return a writer over a new connection."""
@@ -71,6 +73,9 @@ def db(database_server: str, migrated_template: str) -> Iterator[Database]:
     name = f"jissho_test_{uuid.uuid4().hex[:12]}"
     with connect(database_server) as server:
         server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}".encode())
-    yield Database(_with_database(database_server, name))
+    database = Database(_with_database(database_server, name))
+    yield database
+    for connection in database.opened:
+        connection.close()
     with connect(database_server) as server:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

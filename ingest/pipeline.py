@@ -1,0 +1,161 @@
+"""Messages in, committed rows and receipts out: the transaction around a handful of MQTT messages.
+
+Knows nothing of MQTT clients or threads; `ingest.service` feeds it, and tests can too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import psycopg
+
+from contract.codec import PayloadError, salvage_identity
+from contract.envelope import Receipt, Refusal, Status
+from contract.topics import RECEIPT, STATUS, Topic, parse_topic, receipt_topic
+from ingest.decode import decode
+from storage.columnar import BatchKey, ColumnBatch, RefusedPayload
+from storage.writer import SEQ_BITS, CommitOutcome, Writer
+
+REJECTED_BY_DATABASE = "rejected_by_database"
+"""Quarantine reason for a batch that passed every check of the contract and that the database still refused."""
+
+
+class Message(NamedTuple):
+    """One MQTT message as it arrived; `received_at_us` in microseconds since the Unix epoch."""
+
+    topic: str
+    payload: bytes
+    received_at_us: int
+
+
+class Answer(NamedTuple):
+    """One receipt to publish."""
+
+    topic: str
+    payload: bytes
+
+
+class Processed(NamedTuple):
+    """What became of a handful of messages."""
+
+    outcome: CommitOutcome
+    answers: list[Answer]
+    statuses: int
+
+
+def sort_messages(
+    messages: Sequence[Message],
+) -> tuple[list[ColumnBatch], list[RefusedPayload], list[tuple[Topic, Status]]]:
+    """Decode messages into batches, refused payloads and device life signs. Never raises for what it is given."""
+    batches: list[ColumnBatch] = []
+    refused: list[RefusedPayload] = []
+    statuses: list[tuple[Topic, Status]] = []
+    for message in messages:
+        topic = parse_topic(message.topic)
+        if topic is None:
+            error = PayloadError("identity_mismatch", f"topic {message.topic!r} is not one of ours")
+            refused.append(refuse(message, error))
+            continue
+        if topic.kind == RECEIPT:
+            continue
+        try:
+            if topic.kind == STATUS:
+                statuses += _status(topic, message)
+            else:
+                batches.append(decode(message.payload, topic=topic, received_at_us=message.received_at_us))
+        except PayloadError as error:
+            refused.append(refuse(message, error))
+    return batches, refused, statuses
+
+
+def _status(topic: Topic, message: Message) -> list[tuple[Topic, Status]]:
+    if not message.payload:  # an emptied retained message
+        return []
+    try:
+        return [(topic, msgspec.json.decode(message.payload, type=Status))]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadError("malformed", f"status: {error}") from error
+
+
+def refuse(message: Message, error: PayloadError) -> RefusedPayload:
+    """Return the quarantine entry for a message, with the batch's identity if it can be read and is credible."""
+    topic = parse_topic(message.topic)
+    identity = salvage_identity(message.payload)
+    key = None
+    if topic is not None and identity is not None:
+        # Only who may publish on a topic may speak for its device: a foreign identity must not mark its batches.
+        is_own = (topic.site, topic.device) == (identity.site, identity.device)
+        if is_own and identity.epoch and 0 < identity.seq < 2**SEQ_BITS:
+            key = BatchKey(identity.site, identity.device, identity.epoch, identity.seq)
+    return RefusedPayload(
+        topic=message.topic,
+        payload=message.payload,
+        reason=error.reason,
+        detail=error.detail,
+        received_at_us=message.received_at_us,
+        key=key,
+    )
+
+
+def process(writer: Writer, messages: Sequence[Message]) -> Processed:
+    """Commit messages in one transaction and return the receipts, which may be published now.
+
+    A batch that the database refuses is found by committing one by one and goes to quarantine; the others are
+    committed. Raises psycopg.OperationalError where the connection broke: call again, the ledger knows what is done.
+    """
+    batches, refused, statuses = sort_messages(messages)
+    try:
+        outcome = writer.commit(batches, refused)
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
+        outcome = _commit_one_by_one(writer, messages, refused)
+    for topic, status in statuses:
+        writer.announce(topic.site, topic.device, status)
+    return Processed(outcome, receipts(outcome), len(statuses))
+
+
+def _commit_one_by_one(writer: Writer, messages: Sequence[Message], refused: list[RefusedPayload]) -> CommitOutcome:
+    total = writer.commit([], refused)
+    committed, duplicates, refusals, rows = [], [], list(total.refused), 0
+    for message in messages:
+        batches, _, _ = sort_messages([message])
+        try:
+            outcome = writer.commit(batches)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+            entry = refuse(message, PayloadError(REJECTED_BY_DATABASE, " ".join(str(error).split())))
+            outcome = writer.commit([], [entry])
+        committed += outcome.committed
+        duplicates += outcome.duplicates
+        refusals += outcome.refused
+        rows += outcome.rows
+    return CommitOutcome(committed, duplicates, refusals, rows)
+
+
+def receipts(outcome: CommitOutcome) -> list[Answer]:
+    """Return one receipt for each outbox life that had a batch in `outcome`; duplicates are delivered batches too."""
+    delivered: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    refused: dict[tuple[str, str, str], list[Refusal]] = defaultdict(list)
+    for key in (*outcome.committed, *outcome.duplicates):
+        delivered[key.site, key.device, key.epoch].add(key.seq)
+    for item in outcome.refused:
+        if item.key is not None:
+            refused[item.key[:3]].append(Refusal(seq=item.key.seq, reason=f"{item.reason}: {item.detail}"[:300]))
+    answers = []
+    for life in delivered.keys() | refused.keys():
+        site, device, epoch = life
+        receipt = Receipt(epoch=epoch, committed=ranges(delivered[life]), quarantined=refused[life])
+        answers.append(Answer(receipt_topic(site, device), msgspec.json.encode(receipt)))
+    return answers
+
+
+def ranges(numbers: set[int]) -> list[tuple[int, int]]:
+    """Return the inclusive ranges that `numbers` make up, ascending."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found

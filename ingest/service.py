@@ -1,0 +1,272 @@
+"""The ingest service: an MQTT subscriber that feeds the pipeline, and answers with receipts after COMMIT.
+
+Two threads: paho's network thread only queues messages, the committing thread takes what came within `commit_age_s`
+(or `commit_bytes`), commits it and publishes receipts. Nothing is acknowledged by hand: a message that this process
+loses was never receipted, so the device still has it and sends it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from contract.topics import ALL_DATA
+from ingest.pipeline import Message, Processed, process
+from storage.connect import connect
+from storage.errors import UnreachableError
+from storage.writer import Writer
+
+log = logging.getLogger("jissho.ingest")
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+_SESSION_EXPIRY_S = 3600
+_QUEUE_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Where to listen and how to commit.
+
+    `commit_age_s`: a message waits at most this long for company, so that a sample is in the database within a second
+    of being measured; `commit_bytes` bounds a transaction, `queue_bytes` the memory whatever the backlog is.
+    """
+
+    database_url: str
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    mqtt_username: str | None = None
+    mqtt_password: str | None = field(default=None, repr=False)
+    mqtt_tls: bool = False
+    mqtt_version: str = "5"
+    client_id: str = "jissho-ingest"
+    commit_age_s: float = 0.2
+    commit_bytes: int = 8_000_000
+    queue_bytes: int = 64_000_000
+
+
+@dataclass(slots=True)
+class IngestCounts:
+    """What the service did since it started."""
+
+    messages: int = 0
+    batches: int = 0
+    rows: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    overflowed: int = 0
+    commits: int = 0
+    commit_s: float = 0.0
+    last_commit_at: float = 0.0
+
+    def add(self, processed: Processed, messages: int, took_s: float) -> None:
+        """Add one transaction."""
+        self.messages += messages
+        self.batches += len(processed.outcome.committed)
+        self.rows += processed.outcome.rows
+        self.duplicates += len(processed.outcome.duplicates)
+        self.refused += len(processed.outcome.refused)
+        self.commits += 1
+        self.commit_s += took_s
+        self.last_commit_at = time.time()
+
+
+class _Inbox:
+    """Messages between the two threads, bounded in bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._room = threading.Condition()
+        self._bytes = 0
+        self._limit = limit_bytes
+
+    def put(self, message: Message) -> bool:
+        """Queue a message; waits for room, which stalls the broker's TCP stream, and gives up after a while."""
+        with self._room:
+            has_room = self._room.wait_for(lambda: self._bytes < self._limit, timeout=_QUEUE_WAIT_S)
+            if not has_room:
+                return False
+            self._bytes += len(message.payload)
+        self._messages.put(message)
+        return True
+
+    def take(self, age_s: float, limit_bytes: int) -> list[Message]:
+        """Return what comes within `age_s` of the first message, at most about `limit_bytes`; empty after `age_s`."""
+        taken: list[Message] = []
+        size = 0
+        deadline = time.monotonic() + age_s
+        while size < limit_bytes and (left := deadline - time.monotonic()) > 0:
+            try:
+                message = self._messages.get(timeout=left)
+            except queue.Empty:
+                break
+            if not taken:
+                deadline = time.monotonic() + age_s
+            taken.append(message)
+            size += len(message.payload)
+        if size:
+            with self._room:
+                self._bytes -= size
+                self._room.notify_all()
+        return taken
+
+
+class IngestService:
+    """Runs until `stop`; survives a broker or a database that goes away and says so once a change."""
+
+    def __init__(self, settings: IngestSettings, *, on_commit: Callable[[Processed], None] | None = None) -> None:
+        """Prepare, without connecting. `on_commit` is called in the committing thread after each transaction."""
+        self.settings = settings
+        self.counts = IngestCounts()
+        self._on_commit = on_commit
+        self._inbox = _Inbox(settings.queue_bytes)
+        self._stopping = threading.Event()
+        self.subscribed = threading.Event()
+        self._is_v5 = settings.mqtt_version == "5"
+        self._client = self._make_client()
+        self._committer = threading.Thread(target=self._commit_forever, name="jissho-ingest-commit", daemon=True)
+        self._is_broker_lost = False
+
+    def start(self) -> None:
+        """Start both threads. A broker or database that is not there yet is waited for."""
+        self._committer.start()
+        properties = None
+        if self._is_v5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        # An old session is kept, so what the broker held while this process was away comes at once.
+        self._client.connect_async(
+            self.settings.mqtt_host,
+            self.settings.mqtt_port,
+            keepalive=20,
+            clean_start=False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Take no more messages, commit what is queued, and disconnect."""
+        if self._client.is_connected():
+            self._client.unsubscribe(ALL_DATA)
+        self._stopping.set()
+        self._committer.join(timeout=30)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _make_client(self) -> mqtt.Client:
+        settings = self.settings
+        is_v5 = self._is_v5
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            clean_session=None if is_v5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
+        )
+        if settings.mqtt_username:
+            client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
+        if settings.mqtt_tls:
+            client.tls_set_context(ssl.create_default_context())
+        client.reconnect_delay_set(min_delay=1, max_delay=int(LAST_RETRY_S))
+        client.on_connect = self._connected
+        client.on_connect_fail = self._not_connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._received
+        return client
+
+    def _address(self) -> str:
+        return f"{self.settings.mqtt_host}:{self.settings.mqtt_port}"
+
+    def _connected(
+        self, client: mqtt.Client, _data: Any, _flags: mqtt.ConnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker %s refused the connection: %s; check user name, password and MQTT version",
+                      self._address(), reason)  # fmt: skip
+            return
+        log.info("broker %s connected", self._address())
+        self._is_broker_lost = False
+        # noLocal: this process's own receipts match the subscription too.
+        options = SubscribeOptions(qos=1, noLocal=True)
+        if self._is_v5:
+            client.subscribe(ALL_DATA, options=options)
+        else:
+            client.subscribe(ALL_DATA, qos=1)
+
+    def _not_connected(self, _client: mqtt.Client, _data: Any) -> None:
+        if not self._is_broker_lost:
+            log.warning("broker %s not reachable; trying again with growing pauses", self._address())
+            self._is_broker_lost = True
+
+    def _disconnected(
+        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self.subscribed.clear()
+        if not self._stopping.is_set():
+            log.warning("broker %s lost (%s); trying again with growing pauses", self._address(), reason)
+            self._is_broker_lost = True
+
+    def _subscribed(self, *_arguments: Any) -> None:
+        self.subscribed.set()
+
+    def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if not self._inbox.put(Message(message.topic, bytes(message.payload), time.time_ns() // 1000)):
+            if self.counts.overflowed == 0:
+                log.error("the database does not keep up: messages are left to be sent again by the devices")
+            self.counts.overflowed += 1
+
+    def _commit_forever(self) -> None:
+        writer: Writer | None = None
+        while True:
+            messages = self._inbox.take(self.settings.commit_age_s, self.settings.commit_bytes)
+            if messages:
+                writer = self._commit(writer, messages)
+            elif self._stopping.is_set():
+                break
+        if writer is not None:
+            writer.connection.close()
+
+    def _commit(self, writer: Writer | None, messages: list[Message]) -> Writer | None:
+        """Commit until it succeeds; return the writer to go on with."""
+        pause_s = FIRST_RETRY_S
+        while True:
+            started = time.monotonic()
+            try:
+                if writer is None:
+                    writer = Writer(connect(self.settings.database_url, name="jissho-ingest"))
+                processed = process(writer, messages)
+            except (UnreachableError, psycopg.OperationalError) as error:
+                reason = " ".join(str(error).split())
+                log.warning("database: %s; %d messages wait, trying again in %.1f s", reason, len(messages), pause_s)
+                if writer is not None:
+                    writer.connection.close()
+                    writer = None
+                # While stopping one try is enough: what is not committed was not receipted and will come again.
+                if self._stopping.wait(pause_s) and pause_s > FIRST_RETRY_S:
+                    return None
+                pause_s = min(pause_s * 2, LAST_RETRY_S)
+                continue
+            self.counts.add(processed, len(messages), time.monotonic() - started)
+            self._answer(processed)
+            return writer
+
+    def _answer(self, processed: Processed) -> None:
+        for refused in processed.outcome.refused:
+            log.warning("quarantined: %s on %s: %s", refused.reason, refused.topic, refused.detail)
+        for answer in processed.answers:
+            self._client.publish(answer.topic, answer.payload, qos=1)
+        if self._on_commit is not None:
+            self._on_commit(processed)
