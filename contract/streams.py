@@ -7,7 +7,7 @@ Columns may be added with a default; they are never renamed and never get anothe
 
 from __future__ import annotations
 
-from contract.columns import Column, Stream
+from contract.columns import Column, Kind, Stream
 
 CONTRACT_VERSION = 1
 """Major version: stands in the topic and in every envelope. A payload with another one is quarantined."""
@@ -18,7 +18,7 @@ CONTRACT_REVISION = 1
 _DELAY_US = 2_000_000_000  # 33 min: what 4 bytes of microseconds hold; the largest in real data is 11 s
 _TS38133 = "3GPP TS 38.133"
 _GEODETIC = "WGS 84 / JGD2011"
-_TYPE = "storage"
+_STORAGE = "storage"
 _PHYSICS = "physics"
 _MODES = ("MANUAL", "AUTONOMOUS", "REMOTE", "STOP")
 _MRM_STATES = ("NORMAL", "MRM_OPERATING", "MRM_SUCCEEDED", "MRM_FAILED")
@@ -32,82 +32,51 @@ LOST_CODES: dict[int, tuple[str, str]] = {
 """Values of `probe.lost`. 1 and 2 are set only where the reflector's own sequence numbers prove the direction."""
 
 
+def _number(  # noqa: PLR0917 - a row of a table reads best without names
+    name: str, kind: Kind, unit: str, low: float | None, high: float | None, source: str, ja: str, en: str,
+    *, nullable: bool = True,
+) -> Column:  # fmt: skip
+    return Column(name=name, kind=kind, unit=unit, ja=ja, en=en, low=low, high=high, source=source, nullable=nullable)
+
+
 def _ratio(name: str, ja: str, en: str) -> Column:
-    return Column(name=name, kind="f4", unit="1", ja=ja, en=en, low=0, high=1, source=_PHYSICS)
+    return _number(name, "f4", "1", 0, 1, _PHYSICS, ja, en)
 
 
-def _count(name: str, ja: str, en: str, *, kind: str = "i4", nullable: bool = True) -> Column:
-    return Column(
-        name=name,
-        kind="i8" if kind == "i8" else "i4",
-        unit="1",
-        ja=ja,
-        en=en,
-        low=0,
-        source=_PHYSICS,
-        nullable=nullable,
-    )
+def _count(name: str, ja: str, en: str, *, kind: Kind = "i4", nullable: bool = True) -> Column:
+    return _number(name, kind, "1", 0, None, _PHYSICS, ja, en, nullable=nullable)
 
 
 def _delay(name: str, ja: str, en: str, *, signed: bool = False) -> Column:
-    return Column(
-        name=name,
-        kind="i4",
-        unit="us",
-        ja=ja,
-        en=en,
-        low=-_DELAY_US if signed else 0,
-        high=_DELAY_US,
-        source=_TYPE,
-    )
+    return _number(name, "i4", "us", -_DELAY_US if signed else 0, _DELAY_US, _STORAGE, ja, en)
 
 
 def _text(name: str, ja: str, en: str, *, nullable: bool = True, choices: tuple[str, ...] = ()) -> Column:
     return Column(name=name, kind="text", unit="", ja=ja, en=en, nullable=nullable, choices=choices)
 
 
+def _flag(name: str, ja: str, en: str, *, nullable: bool = True) -> Column:
+    return Column(name=name, kind="bool", unit="", ja=ja, en=en, nullable=nullable)
+
+
+# fmt: off
 _PROBE = Stream(
     name="probe",
     scope="link",
     ja="区間測定(パケット毎)",
     en="Link probe: one row per packet sent, and one per further copy received (RFC 8762)",
     columns=(
-        Column(
-            name="session",
-            kind="i4",
-            unit="1",
-            ja="測定セッション",
-            en="Life of the sender; sequence numbers compare only inside one",
-            low=0,
-            source=_TYPE,
-            nullable=False,
-        ),
+        _number("session", "i4", "1", 0, None, _STORAGE,
+            "測定セッション", "Life of the sender; sequence numbers compare only inside one", nullable=False),
         _count("seq", "送信順序番号", "Sending sequence number", nullable=False),
         _count("refl_seq", "反射側順序番号", "Stateful reflector's own sequence number"),
         _delay("ul_us", "片方向遅延(上り)", "One-way delay up, T2-T1; negative values are kept", signed=True),
         _delay("dl_us", "片方向遅延(下り)", "One-way delay down, T4-T3; negative values are kept", signed=True),
         _delay("rtt_us", "往復遅延", "Round-trip delay (T4-T1)-(T3-T2); null when lost or not measured"),
-        Column(
-            name="copy",
-            kind="i2",
-            unit="1",
-            ja="何番目の受信か",
-            en="0 lost, 1 first answer; 2 and more: a further answer to the same packet, in a row of its own",
-            low=0,
-            source="RFC 5560 3.2",
-            nullable=False,
-        ),
-        Column(
-            name="lost",
-            kind="i2",
-            unit="1",
-            ja="損失区分",
-            en="0 delivered, 1 lost up, 2 lost down, 3 lost with unknown direction",
-            low=0,
-            high=3,
-            source="RFC 8762 4; RFC 7680 2.4",
-            nullable=False,
-        ),
+        _number("copy", "i2", "1", 0, None, "RFC 5560 3.2",
+            "何番目の受信か", "0 lost, 1 first answer, 2 ... a further answer, in a row of its own", nullable=False),
+        _number("lost", "i2", "1", 0, 3, "RFC 8762 4; RFC 7680 2.4",
+            "損失区分", "0 delivered, 1 lost up, 2 lost down, 3 lost with unknown direction", nullable=False),
     ),
 )
 
@@ -118,131 +87,25 @@ _RADIO = Stream(
     en="Radio quality of the serving cell",
     columns=(
         _text("rat", "無線方式", "Radio access technology (NR-SA, NR-NSA, LTE, ...)"),
-        Column(
-            name="pci", kind="i4", unit="1", ja="PCI", en="Physical cell id", low=0, high=1007, source="3GPP TS 38.211"
-        ),
-        Column(
-            name="arfcn",
-            kind="i4",
-            unit="1",
-            ja="ARFCN",
-            en="Channel number",
-            low=0,
-            high=3_279_165,
-            source="3GPP TS 38.104",
-        ),
+        _number("pci", "i4", "1", 0, 1007, "3GPP TS 38.211", "PCI", "Physical cell id"),
+        _number("arfcn", "i4", "1", 0, 3_279_165, "3GPP TS 38.104", "ARFCN", "Channel number"),
         _text("band", "バンド", "Band (n79, n257, B3, ...)"),
-        Column(
-            name="bandwidth_mhz",
-            kind="f4",
-            unit="MHz",
-            ja="帯域幅",
-            en="Channel bandwidth",
-            low=0,
-            high=2000,
-            source=_TS38133,
-        ),
-        Column(
-            name="cell_id",
-            kind="i8",
-            unit="1",
-            ja="セルID",
-            en="NR cell identity",
-            low=0,
-            high=2**36 - 1,
-            source="3GPP TS 38.413",
-        ),
-        Column(
-            name="rsrp_dbm",
-            kind="f4",
-            unit="dB[mW]",
-            ja="RSRP",
-            en="Reference signal received power, per resource element",
-            low=-156,
-            high=-31,
-            source=f"{_TS38133} 10.1.6",
-        ),
-        Column(
-            name="rsrq_db",
-            kind="f4",
-            unit="dB",
-            ja="RSRQ",
-            en="Reference signal received quality",
-            low=-43,
-            high=20,
-            source=f"{_TS38133} 10.1.11",
-        ),
-        Column(
-            name="sinr_db",
-            kind="f4",
-            unit="dB",
-            ja="SINR",
-            en="Signal to noise and interference ratio",
-            low=-23,
-            high=40,
-            source=f"{_TS38133} 10.1.16",
-        ),
-        Column(
-            name="rssi_dbm",
-            kind="f4",
-            unit="dB[mW]",
-            ja="RSSI",
-            en="Received signal strength incl. traffic and noise",
-            low=-150,
-            high=30,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="rx_power_dbm",
-            kind="f4",
-            unit="dB[mW]",
-            ja="受信電力",
-            en="Total received power in the occupied bandwidth; not RSRP",
-            low=-150,
-            high=30,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="cqi",
-            kind="i2",
-            unit="1",
-            ja="CQI",
-            en="Channel quality indicator",
-            low=0,
-            high=15,
-            source="3GPP TS 38.214",
-        ),
-        Column(
-            name="mcs",
-            kind="i2",
-            unit="1",
-            ja="MCS",
-            en="Modulation and coding scheme index",
-            low=0,
-            high=31,
-            source="3GPP TS 38.214",
-        ),
-        Column(
-            name="rank",
-            kind="i2",
-            unit="1",
-            ja="ランク",
-            en="Transmission rank",
-            low=1,
-            high=8,
-            source="3GPP TS 38.214",
-        ),
+        _number("bandwidth_mhz", "f4", "MHz", 0, 2000, _TS38133, "帯域幅", "Channel bandwidth"),
+        _number("cell_id", "i8", "1", 0, 2**36 - 1, "3GPP TS 38.413", "セルID", "NR cell identity"),
+        _number("rsrp_dbm", "f4", "dB[mW]", -156, -31, f"{_TS38133} 10.1.6",
+            "RSRP", "Reference signal received power, per resource element"),
+        _number("rsrq_db", "f4", "dB", -43, 20, f"{_TS38133} 10.1.11", "RSRQ", "Reference signal received quality"),
+        _number("sinr_db", "f4", "dB", -23, 40, f"{_TS38133} 10.1.16",
+            "SINR", "Signal to noise and interference ratio"),
+        _number("rssi_dbm", "f4", "dB[mW]", -150, 30, _PHYSICS,
+            "RSSI", "Received signal strength incl. traffic and noise"),
+        _number("rx_power_dbm", "f4", "dB[mW]", -150, 30, _PHYSICS,
+            "受信電力", "Total received power in the occupied bandwidth; not RSRP"),
+        _number("cqi", "i2", "1", 0, 15, "3GPP TS 38.214", "CQI", "Channel quality indicator"),
+        _number("mcs", "i2", "1", 0, 31, "3GPP TS 38.214", "MCS", "Modulation and coding scheme index"),
+        _number("rank", "i2", "1", 1, 8, "3GPP TS 38.214", "ランク", "Transmission rank"),
         _ratio("bler_ratio", "BLER", "Block error ratio"),
-        Column(
-            name="tx_power_dbm",
-            kind="f4",
-            unit="dB[mW]",
-            ja="送信電力",
-            en="Transmit power of the terminal",
-            low=-60,
-            high=60,
-            source=_PHYSICS,
-        ),
+        _number("tx_power_dbm", "f4", "dB[mW]", -60, 60, _PHYSICS, "送信電力", "Transmit power of the terminal"),
     ),
 )
 
@@ -254,28 +117,10 @@ _THROUGHPUT = Stream(
     columns=(
         _text("direction", "方向", "up or down", nullable=False, choices=("up", "down")),
         _text("protocol", "プロトコル", "tcp or udp", nullable=False, choices=("tcp", "udp")),
-        Column(
-            name="interval_s",
-            kind="f4",
-            unit="s",
-            ja="測定区間長",
-            en="Length of the interval that ends at t",
-            low=0,
-            high=86_400,
-            source=_PHYSICS,
-            nullable=False,
-        ),
+        _number("interval_s", "f4", "s", 0, 86_400, _PHYSICS,
+            "測定区間長", "Length of the interval that ends at t", nullable=False),
         _count("bytes", "転送量", "Payload bytes received", kind="i8"),
-        Column(
-            name="rate_bps",
-            kind="f8",
-            unit="bit/s",
-            ja="スループット",
-            en="Payload rate",
-            low=0,
-            high=1e12,
-            source=_PHYSICS,
-        ),
+        _number("rate_bps", "f8", "bit/s", 0, 1e12, _PHYSICS, "スループット", "Payload rate"),
         _count("parallel", "並列数", "Parallel connections"),
         _count("retransmits", "再送数", "TCP retransmissions"),
         _count("packets", "パケット数", "UDP packets expected"),
@@ -290,69 +135,15 @@ _POSITION = Stream(
     ja="測位",
     en="Position by GNSS",
     columns=(
-        Column(
-            name="lat_deg",
-            kind="f8",
-            unit="deg",
-            ja="緯度",
-            en="Latitude",
-            low=-90,
-            high=90,
-            source=_GEODETIC,
-        ),
-        Column(
-            name="lon_deg",
-            kind="f8",
-            unit="deg",
-            ja="経度",
-            en="Longitude",
-            low=-180,
-            high=180,
-            source=_GEODETIC,
-        ),
-        Column(name="alt_m", kind="f4", unit="m", ja="高度", en="Altitude", low=-1000, high=100_000, source=_PHYSICS),
-        Column(
-            name="speed_mps",
-            kind="f4",
-            unit="m/s",
-            ja="対地速度",
-            en="Speed over ground",
-            low=0,
-            high=200,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="heading_deg",
-            kind="f4",
-            unit="deg",
-            ja="進行方位",
-            en="Course over ground, true north",
-            low=0,
-            high=360,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="mode",
-            kind="i2",
-            unit="1",
-            ja="測位状態",
-            en="Fix: 0 unknown, 1 none, 2 two-dimensional, 3 three-dimensional",
-            low=0,
-            high=3,
-            source="gpsd TPV mode",
-            nullable=False,
-        ),
+        _number("lat_deg", "f8", "deg", -90, 90, _GEODETIC, "緯度", "Latitude"),
+        _number("lon_deg", "f8", "deg", -180, 180, _GEODETIC, "経度", "Longitude"),
+        _number("alt_m", "f4", "m", -1000, 100_000, _PHYSICS, "高度", "Altitude"),
+        _number("speed_mps", "f4", "m/s", 0, 200, _PHYSICS, "対地速度", "Speed over ground"),
+        _number("heading_deg", "f4", "deg", 0, 360, _PHYSICS, "進行方位", "Course over ground, true north"),
+        _number("mode", "i2", "1", 0, 3, "gpsd TPV mode",
+            "測位状態", "Fix: 0 unknown, 1 none, 2 two-dimensional, 3 three-dimensional", nullable=False),
         _count("satellites", "衛星数", "Satellites used"),
-        Column(
-            name="err_m",
-            kind="f4",
-            unit="m",
-            ja="水平測位誤差",
-            en="Estimated horizontal error",
-            low=0,
-            high=100_000,
-            source="gpsd TPV eph",
-        ),
+        _number("err_m", "f4", "m", 0, 100_000, "gpsd TPV eph", "水平測位誤差", "Estimated horizontal error"),
     ),
 )
 
@@ -362,32 +153,14 @@ _VEHICLE = Stream(
     ja="車両状態",
     en="Vehicle state",
     columns=(
-        Column(name="speed_mps", kind="f4", unit="m/s", ja="速度", en="Speed", low=-30, high=150, source=_PHYSICS),
-        Column(
-            name="accel_mps2",
-            kind="f4",
-            unit="m/s2",
-            ja="前後加速度",
-            en="Longitudinal acceleration",
-            low=-50,
-            high=50,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="steering_deg",
-            kind="f4",
-            unit="deg",
-            ja="操舵角",
-            en="Steering wheel angle",
-            low=-1500,
-            high=1500,
-            source=_PHYSICS,
-        ),
+        _number("speed_mps", "f4", "m/s", -30, 150, _PHYSICS, "速度", "Speed"),
+        _number("accel_mps2", "f4", "m/s2", -50, 50, _PHYSICS, "前後加速度", "Longitudinal acceleration"),
+        _number("steering_deg", "f4", "deg", -1500, 1500, _PHYSICS, "操舵角", "Steering wheel angle"),
         _ratio("brake_ratio", "ブレーキ", "Brake pedal position"),
         _text("drive_mode", "運転モード", "Operation mode (Autoware AD API)", choices=_MODES),
-        Column(name="odd_inside", kind="bool", unit="", ja="ODD内", en="Inside the operational design domain"),
+        _flag("odd_inside", "ODD内", "Inside the operational design domain"),
         _text("mrm_state", "MRM状態", "Minimal risk manoeuvre state (Autoware AD API)", choices=_MRM_STATES),
-        Column(name="door_open", kind="bool", unit="", ja="ドア開", en="A door is open"),
+        _flag("door_open", "ドア開", "A door is open"),
         _ratio("battery_ratio", "電池残量", "State of charge"),
         _text("operator", "監視者ID", "Remote monitor on duty (an id, not a name)"),
         _count("vehicles_monitored", "監視対象台数", "Vehicles that the monitor watches (1:N)"),
@@ -416,74 +189,23 @@ _VIDEO = Stream(
     en="Remote monitoring video, per camera and interval",
     columns=(
         _text("camera", "カメラ", "Camera name", nullable=False),
-        Column(
-            name="interval_s",
-            kind="f4",
-            unit="s",
-            ja="集計区間長",
-            en="Length of the interval that ends at t",
-            low=0,
-            high=86_400,
-            source=_PHYSICS,
-            nullable=False,
-        ),
+        _number("interval_s", "f4", "s", 0, 86_400, _PHYSICS,
+            "集計区間長", "Length of the interval that ends at t", nullable=False),
         _count("width_px", "横画素数", "Width in pixels"),
         _count("height_px", "縦画素数", "Height in pixels"),
-        Column(
-            name="fps",
-            kind="f4",
-            unit="1/s",
-            ja="フレームレート",
-            en="Frames decoded a second",
-            low=0,
-            high=1000,
-            source="W3C webrtc-stats framesPerSecond",
-        ),
-        Column(
-            name="target_bps",
-            kind="f8",
-            unit="bit/s",
-            ja="目標ビットレート",
-            en="Target bit rate",
-            low=0,
-            high=1e11,
-            source=_PHYSICS,
-        ),
-        Column(
-            name="rate_bps",
-            kind="f8",
-            unit="bit/s",
-            ja="実ビットレート",
-            en="Received bit rate",
-            low=0,
-            high=1e11,
-            source=_PHYSICS,
-        ),
+        _number("fps", "f4", "1/s", 0, 1000, "W3C webrtc-stats framesPerSecond",
+            "フレームレート", "Frames decoded a second"),
+        _number("target_bps", "f8", "bit/s", 0, 1e11, _PHYSICS, "目標ビットレート", "Target bit rate"),
+        _number("rate_bps", "f8", "bit/s", 0, 1e11, _PHYSICS, "実ビットレート", "Received bit rate"),
         _delay("delay_us", "映像遅延(伝送区間)", "Capture stamp to decode; optics and display not included"),
         _count("frames_received", "受信フレーム数", "Frames received in the interval"),
         _count("frames_dropped", "欠落フレーム数", "Frames dropped in the interval"),
         _count("freezes", "フリーズ回数", "Freezes in the interval (W3C webrtc-stats freezeCount)"),
-        Column(
-            name="freeze_s",
-            kind="f4",
-            unit="s",
-            ja="フリーズ時間",
-            en="Time frozen in the interval",
-            low=0,
-            high=86_400,
-            source="W3C webrtc-stats totalFreezesDuration",
-        ),
+        _number("freeze_s", "f4", "s", 0, 86_400, "W3C webrtc-stats totalFreezesDuration",
+            "フリーズ時間", "Time frozen in the interval"),
         _count("packets_received", "RTP受信数", "RTP packets received in the interval"),
-        Column(
-            name="packets_lost",
-            kind="i4",
-            unit="1",
-            ja="RTP損失数",
-            en="RTP packets lost in the interval; negative with duplicates",
-            low=-(2**23),
-            high=2**23 - 1,
-            source="RFC 3550 6.4.1",
-        ),
+        _number("packets_lost", "i4", "1", -(2**23), 2**23 - 1, "RFC 3550 6.4.1",
+            "RTP損失数", "RTP packets lost in the interval; negative with duplicates"),
         _delay("jitter_us", "RFC 3550 ジッタ", "Jitter by RFC 3550 6.4.1"),
         _ratio("recognition_ratio", "物体認識率", "Object recognition ratio (ITU-T P.1199, imported)"),
     ),
@@ -509,40 +231,14 @@ _CLOCK = Stream(
     en="Quality of a clock: the device's own (link empty), or that of the far end of a link, as its answers state it",
     columns=(
         _text("method", "同期方式", "Who says so (chrony, adjtimex, stamp, declared, none)", nullable=False),
-        Column(
-            name="synced", kind="bool", unit="", ja="同期状態", en="Disciplined by an outside source", nullable=False
-        ),
-        Column(
-            name="offset_us",
-            kind="f8",
-            unit="us",
-            ja="時刻誤差(推定)",
-            en="Estimated error of the clock, positive = ahead of UTC",
-            low=-1e15,
-            high=1e15,
-            source=_TYPE,
-        ),
-        Column(
-            name="bound_us",
-            kind="f8",
-            unit="us",
-            ja="時刻誤差上限",
-            en="Bound of the error: |offset| + root dispersion + root delay / 2; null = unknown",
-            low=0,
-            high=1e15,
-            source="chronyc(1)",
-        ),
+        _flag("synced", "同期状態", "Disciplined by an outside source", nullable=False),
+        _number("offset_us", "f8", "us", -1e15, 1e15, _STORAGE,
+            "時刻誤差(推定)", "Estimated error of the clock, positive = ahead of UTC"),
+        _number("bound_us", "f8", "us", 0, 1e15, "chronyc(1)",
+            "時刻誤差上限", "Bound of the error: |offset| + root dispersion + root delay / 2; null = unknown"),
         _count("stratum", "階層", "NTP stratum"),
-        Column(
-            name="freq_ppm",
-            kind="f8",
-            unit="[ppm]",
-            ja="周波数偏差",
-            en="Frequency error, positive = fast",
-            low=-1e6,
-            high=1e6,
-            source=_PHYSICS,
-        ),
+        _number("freq_ppm", "f8", "[ppm]", -1000000.0, 1000000.0, _PHYSICS,
+            "周波数偏差", "Frequency error, positive = fast"),
         _text("leap", "うるう秒状態", "Leap status"),
         _text("reference", "参照元", "Reference source"),
     ),
@@ -557,31 +253,14 @@ _HOST = Stream(
         _ratio("cpu_ratio", "CPU使用率", "CPU in use"),
         _ratio("memory_ratio", "メモリ使用率", "Memory in use"),
         _count("disk_free_bytes", "ディスク空き", "Free bytes where the outbox lies", kind="i8"),
-        Column(
-            name="temperature_c",
-            kind="f4",
-            unit="Cel",
-            ja="温度",
-            en="Hottest sensor",
-            low=-80,
-            high=200,
-            source=_PHYSICS,
-        ),
+        _number("temperature_c", "f4", "Cel", -80, 200, _PHYSICS, "温度", "Hottest sensor"),
         _count("sent_bytes", "送信量(累計)", "Bytes sent on all interfaces since boot", kind="i8"),
         _count("received_bytes", "受信量(累計)", "Bytes received on all interfaces since boot", kind="i8"),
         _count("outbox_batches", "未達バッチ数", "Batches without a receipt"),
         _count("outbox_bytes", "未達データ量", "Bytes without a receipt", kind="i8"),
-        Column(
-            name="outbox_age_s",
-            kind="f8",
-            unit="s",
-            ja="最古の未達データの経過時間",
-            en="Age of the oldest batch without a receipt",
-            low=0,
-            high=1e9,
-            source=_PHYSICS,
-        ),
-        Column(name="uptime_s", kind="f8", unit="s", ja="稼働時間", en="Since boot", low=0, high=1e10, source=_PHYSICS),
+        _number("outbox_age_s", "f8", "s", 0, 1e9, _PHYSICS,
+            "最古の未達データの経過時間", "Age of the oldest batch without a receipt"),
+        _number("uptime_s", "f8", "s", 0, 1e10, _PHYSICS, "稼働時間", "Since boot"),
     ),
 )
 
@@ -593,17 +272,8 @@ _TRAFFIC = Stream(
     columns=(
         _text("scene", "シーン", "Scene that the paired runs share"),
         _text("treatment", "処理条件", "AI off or on", nullable=False, choices=("off", "on")),
-        Column(
-            name="interval_s",
-            kind="f4",
-            unit="s",
-            ja="集計区間長",
-            en="Length of the interval that ends at t",
-            low=0,
-            high=86_400,
-            source=_PHYSICS,
-            nullable=False,
-        ),
+        _number("interval_s", "f4", "s", 0, 86_400, _PHYSICS,
+            "集計区間長", "Length of the interval that ends at t", nullable=False),
         _count("bytes", "通信量", "Bytes sent in the interval", kind="i8", nullable=False),
         _count("streams", "同時ストリーム数", "Streams carried at once"),
         _count("true_positives", "正検知数", "Detections that were right"),
@@ -620,11 +290,12 @@ _METRIC = Stream(
     en="Open stream for other radios (Wi-Fi HaLow, LPWA, satellite, ...)",
     columns=(
         _text("name", "指標名", "Dotted lower-case name (halow.airtime, leo.obstructed, ...)", nullable=False),
-        Column(name="value", kind="f8", unit="", ja="値", en="Value", source=_TYPE),
+        _number("value", "f8", "", None, None, _STORAGE, "値", "Value"),
         _text("unit", "単位", "UCUM code of the unit", nullable=False),
     ),
 )
 
+# fmt: on
 STREAMS: dict[str, Stream] = {
     stream.name: stream
     for stream in (

@@ -1,7 +1,7 @@
 """SQL of the stream tables, rendered from the contract's table of streams.
 
-`python -m storage.ddl` rewrites `sql/0002_streams.sql` and `sql/0004_hypertables.timescale.sql` during development of
-the first revision. Once a revision is released its migration is frozen (the runner checks its hash), and a later
+`make docs` rewrites `sql/0002_streams.sql` and `sql/0004_hypertables.timescale.sql` during development of the first
+revision. Once a revision is released its migration is frozen (the runner checks its hash), and a later
 column gets a migration of its own; a test holds the tables of a migrated database against the contract.
 """
 
@@ -64,14 +64,14 @@ def _escaped(column: Column) -> str:
 
 def streams_sql() -> str:
     """Return the whole of `0002_streams.sql`."""
-    head = "-- Rendered from contract/streams.py by `python -m storage.ddl`. One table a stream.\n\n"
+    head = "-- Rendered from contract/streams.py by `make docs`. One table a stream.\n\n"
     return head + "\n".join(stream_sql(stream) for stream in STREAMS.values())
 
 
 def hypertables_sql() -> str:
     """Return the whole of `0004_hypertables.timescale.sql`."""
     head = (
-        "-- Rendered by `python -m storage.ddl`. Chunks of a day hold what two sites probe at 1,000 packets/s in\n"
+        "-- Rendered by `make docs`. Chunks of a day hold what two sites probe at 1,000 packets/s in\n"
         "-- memory's reach (86 M rows took 746 MB compressed); the slow streams would make too many small chunks.\n\n"
     )
     return head + "".join(
@@ -79,13 +79,3 @@ def hypertables_sql() -> str:
         " create_default_indexes => false);\n"
         for name in STREAMS
     )
-
-
-def main() -> None:
-    """Rewrite the rendered migrations."""
-    (SQL_FOLDER / "0002_streams.sql").write_text(streams_sql(), encoding="utf-8")
-    (SQL_FOLDER / "0004_hypertables.timescale.sql").write_text(hypertables_sql(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
--- Rendered from contract/streams.py by `python -m storage.ddl`. One table a stream.
+-- Rendered from contract/streams.py by `make docs`. One table a stream.
 
 CREATE TABLE probe (
     t timestamptz NOT NULL,
@@ -20,7 +20,7 @@ COMMENT ON COLUMN probe.refl_seq IS '反射側順序番号 / Stateful reflector'
 COMMENT ON COLUMN probe.ul_us IS '片方向遅延(上り) / One-way delay up, T2-T1; negative values are kept [us]';
 COMMENT ON COLUMN probe.dl_us IS '片方向遅延(下り) / One-way delay down, T4-T3; negative values are kept [us]';
 COMMENT ON COLUMN probe.rtt_us IS '往復遅延 / Round-trip delay (T4-T1)-(T3-T2); null when lost or not measured [us]';
-COMMENT ON COLUMN probe.copy IS '何番目の受信か / 0 lost, 1 first answer; 2 and more: a further answer to the same packet, in a row of its own [1]';
+COMMENT ON COLUMN probe.copy IS '何番目の受信か / 0 lost, 1 first answer, 2 ... a further answer, in a row of its own [1]';
 COMMENT ON COLUMN probe.lost IS '損失区分 / 0 delivered, 1 lost up, 2 lost down, 3 lost with unknown direction [1]';
 
 CREATE TABLE radio (

@@ -1,4 +1,4 @@
--- Rendered by `python -m storage.ddl`. Chunks of a day hold what two sites probe at 1,000 packets/s in
+-- Rendered by `make docs`. Chunks of a day hold what two sites probe at 1,000 packets/s in
 -- memory's reach (86 M rows took 746 MB compressed); the slow streams would make too many small chunks.
 
 SELECT create_hypertable('probe', by_range('t', interval '1 day'), create_default_indexes => false);

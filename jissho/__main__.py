@@ -1,0 +1,5 @@
+"""`python -m jissho` is `jissho`."""
+
+from jissho.cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""The command line. Sub-commands are loaded when called, so that the edge needs no server library to start."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from cyclopts import App
+
+from jissho import __version__
+
+app = App(
+    name="jissho",
+    version=__version__,
+    help="実証 telemetry: from a packet on a link to a defensible number in a report. "
+    "走行と回線の測定から、成果報告書の数値まで。",
+)
+_COMMANDS = (
+    ("demo", "demo:demo", "Show the whole line on this machine: probes, replay, database, KPIs, page, workbook."),
+    ("collect", "collect:collect", "Measure and send (vehicle or roadside computer)."),
+    ("reflect", "reflect:reflect", "Answer probes at the far end of a link (STAMP, RFC 8762)."),
+    ("ingest", "ingest:ingest", "Take batches from the broker into the database, exactly once."),
+    ("serve", "serve:serve", "Serve the API and the evaluator's page."),
+    ("run", "run:app", "Start, stop, list and show runs (走行・測定)."),
+    ("kpi", "kpi:kpi", "Print the KPIs of a run with interval, n, verdict and clause."),
+    ("import", "recording:import_file", "Import a recorded file (ping log, CSV, Parquet) into a run."),
+    ("completeness", "completeness:completeness", "Prove what of a run is in the database."),
+    ("export", "export:export", "Write the workbook or the CSV files of a run."),
+    ("db", "db:app", "Migrate and inspect the database."),
+    ("doctor", "doctor:doctor", "Check this machine, with the remedy for what is missing."),
+)
+for _name, _place, _help in _COMMANDS:
+    app.command(f"jissho.commands.{_place}", name=_name, help=_help)
+
+EXIT_FAILED = 2
+"""Exit status of a command that could not do its work; 1 is for commands whose answer is "no"."""
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose message is meant for the user; anything else is a fault of ours and keeps its traceback."""
+    from jissho.settings import SettingError  # noqa: PLC0415 - found when an error is at hand, not at every start
+
+    expected: list[type[Exception]] = [SettingError]
+    for module, name in (
+        ("storage.errors", "StorageError"),
+        ("collectors.config", "ConfigError"),
+        ("collectors.outbox", "OutboxError"),
+        ("contract.recording.profile", "ProfileError"),
+        ("contract.recording", "RecordingError"),
+        ("analytics.requirements", "RequirementError"),
+    ):
+        loaded = sys.modules.get(module)
+        error = getattr(loaded, name, None)
+        if error is not None:
+            expected.append(error)
+    return tuple(expected)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a foreseen error is one line on standard error and exit status 2."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ModuleNotFoundError as error:
+        extra = "collect" if error.name in {"aiomqtt", "psutil"} else "all"
+        sys.stderr.write(f"jissho: {error.name} is not installed: `pip install jissho[{extra}]`\n")
+        sys.exit(EXIT_FAILED)
+    except Exception as error:
+        if not isinstance(error, _expected_errors()):
+            raise
+        sys.stderr.write(f"jissho: {error}\n")
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

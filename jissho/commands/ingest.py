@@ -1,0 +1,28 @@
+"""`jissho ingest`: from the broker into the database."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+def ingest() -> None:
+    """Subscribe to the broker, commit every batch exactly once, and answer with receipts."""
+    from ingest.service import IngestService  # noqa: PLC0415 - commands load what they need
+    from jissho.settings import Settings, database  # noqa: PLC0415
+
+    settings = Settings()
+    with database(settings) as url:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        service = IngestService(settings.ingest(url))
+        service.start()
+        print(f"ingest: {settings.text('JISSHO_MQTT_HOST')}:{settings.port('JISSHO_MQTT_PORT')}", flush=True)
+        stop.wait()
+        service.stop()
+        counts = service.counts
+        print(
+            f"ingest: {counts.rows} rows in {counts.batches} batches committed, {counts.duplicates} duplicates, "
+            f"{counts.refused} in quarantine"
+        )

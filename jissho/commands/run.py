@@ -1,0 +1,135 @@
+"""`jissho run`: the run register."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from jissho.output import print_json, print_table
+from jissho.settings import Settings, database
+
+app = App(name="run", help="Runs (走行・測定): named intervals with their conditions.")
+
+Names = Annotated[list[str], Parameter(negative=())]
+
+
+@app.command
+def start(
+    name: str,
+    *,
+    site: str,
+    device: Names = [],  # noqa: B006 - never changed; the command line needs a plain default
+    link: Names = [],  # noqa: B006
+    purpose: str = "",
+    weather: str = "",
+    note: str = "",
+    tag: Names = [],  # noqa: B006
+    at: datetime | None = None,
+) -> None:
+    """Begin a run now, or at a given time.
+
+    Parameters
+    ----------
+    name
+        Short name: lower-case letters, digits, '-' and '_'.
+    site
+        Site (拠点) at which it takes place.
+    device
+        Device; may be given several times; none means all of the site.
+    link
+        Link; may be given several times; none means all.
+    purpose
+        What is to be verified (検証項目).
+    weather
+        Weather and temperature.
+    note
+        Anything else a reader of the report should know.
+    tag
+        Condition to filter and group by, e.g. weekday, snow, impairment.
+    at
+        Time of the start (UTC unless it has an offset), if not now.
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.runs import start_run  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        run = start_run(
+            connection,
+            name=name,
+            site=site,
+            devices=device,
+            links=link,
+            started_at=_utc(at),
+            purpose=purpose,
+            weather=weather,
+            note=note,
+            tags=tag,
+        )
+    print(f"run {run.name} started; end it with `jissho run stop {run.name}`")
+
+
+@app.command
+def stop(name: str, *, at: datetime | None = None) -> None:
+    """End a run now, or at a given time."""
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.runs import stop_run  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        run = stop_run(connection, name, ended_at=_utc(at))
+    print(f"run {run.name} ended; see `jissho kpi {run.name}` and `jissho export {run.name}`")
+
+
+@app.command(name="list")
+def list_(*, json: bool = False) -> None:
+    """List the runs, latest first."""
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.runs import list_runs  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        runs = list_runs(connection)
+    if json:
+        print_json(runs)
+        return
+    if not runs:
+        print("no runs yet: `jissho run start NAME --site SITE`, or `jissho demo`")
+        return
+    print_table(
+        "走行・測定一覧 Runs",
+        ["No.", "走行 Run", "拠点 Site", "開始 Start", "終了 End", "天候 Weather", "備考 Note"],
+        [(run.run_id, run.name, run.site, run.started_at, run.ended_at, run.weather, run.note) for run in runs],
+    )
+
+
+@app.command
+def show(name: str, *, json: bool = False) -> None:
+    """Show one run, by name or number."""
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.runs import get_run  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        run = get_run(connection, name)
+    if json:
+        print_json([run])
+        return
+    labels = {
+        "走行 Run": run.name,
+        "拠点 Site": run.site,
+        "測定端末 Devices": run.devices or "すべて all",
+        "回線 Links": run.links or "すべて all",
+        "開始 Start": run.started_at,
+        "終了 End": run.ended_at,
+        "目的 Purpose": run.purpose,
+        "天候 Weather": run.weather,
+        "備考 Note": run.note,
+        "条件 Tags": run.tags,
+    }
+    print_table(f"No. {run.run_id}", ["項目 Item", "内容 Content"], labels.items())
+
+
+def _utc(at: datetime | None) -> datetime:
+    if at is None:
+        return datetime.now(tz=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,122 @@
+"""The table of settings: every environment variable jissho reads on the server side, with its default and its help.
+
+The collector's settings are in its TOML file; these are for the server and the command line. `docs/settings.md` is
+rendered from this table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.service import IngestSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable."""
+
+    name: str
+    default: str
+    help: str
+    is_secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "JISSHO_DATABASE_URL",
+        "",
+        "PostgreSQL or TimescaleDB, e.g. postgresql://user:password@host:5432/jissho. Empty: an embedded PostgreSQL.",
+        is_secret=True,
+    ),
+    Setting("JISSHO_HOME", "~/.local/share/jissho", "Folder of the embedded PostgreSQL (as root: /var/lib/jissho)."),
+    Setting("JISSHO_MQTT_HOST", "127.0.0.1", "Broker that ingest subscribes to."),
+    Setting("JISSHO_MQTT_PORT", "1883", "Port of the broker."),
+    Setting("JISSHO_MQTT_USERNAME", "", "User name for the broker; empty: none."),
+    Setting("JISSHO_MQTT_PASSWORD", "", "Password for the broker.", is_secret=True),
+    Setting("JISSHO_MQTT_TLS", "no", "yes: TLS to the broker, checked against the system's certificates."),
+    Setting("JISSHO_MQTT_VERSION", "5", "MQTT version: 5 or 3.1.1."),
+    Setting("JISSHO_HTTP_HOST", "127.0.0.1", "Address of the API and the page; 0.0.0.0 to open them to the network."),
+    Setting("JISSHO_HTTP_PORT", "8080", "Port of the API and the page."),
+    Setting("JISSHO_PROFILE", "", "Requirement profile for verdicts: a shipped name or the path of a TOML file."),
+)
+
+
+class SettingError(ValueError):
+    """Raised when an environment variable holds what it may not; the message names it and what it may hold."""
+
+
+class Settings:
+    """The values of the table, from the environment."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Read the variables; raises SettingError for a JISSHO_ variable that does not exist (a typing error)."""
+        given = os.environ if environment is None else environment
+        known = {setting.name for setting in SETTINGS}
+        foreign = {name for name in given if name.startswith("JISSHO_") and not name.startswith("JISSHO_TEST_")} - known
+        if foreign:
+            raise SettingError(f"unknown setting {', '.join(sorted(foreign))}; known are {', '.join(sorted(known))}")
+        self._values = {setting.name: given.get(setting.name) or setting.default for setting in SETTINGS}
+
+    def text(self, name: str) -> str:
+        """Return a value as text."""
+        return self._values[name]
+
+    def port(self, name: str) -> int:
+        """Return a value as a port number."""
+        value = self._values[name]
+        if not value.isdigit() or not 0 <= int(value) < 65_536:  # noqa: PLR2004 - the range of ports
+            raise SettingError(f"{name}={value!r} is not a port number")
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """Return a value as yes or no."""
+        value = self._values[name].lower()
+        if value not in {"yes", "no"}:
+            raise SettingError(f"{name}={value!r} must be yes or no")
+        return value == "yes"
+
+    def home(self) -> Path | None:
+        """Return the folder of the embedded database where one is given."""
+        home = os.environ.get("JISSHO_HOME")
+        return Path(home) if home else None
+
+    def ingest(self, database_url: str) -> IngestSettings:
+        """Return the settings of the ingest service."""
+        from ingest.service import IngestSettings  # noqa: PLC0415 - the edge install has no ingest
+
+        version = self.text("JISSHO_MQTT_VERSION")
+        if version not in {"5", "3.1.1"}:
+            raise SettingError(f"JISSHO_MQTT_VERSION={version!r} must be 5 or 3.1.1")
+        return IngestSettings(
+            database_url=database_url,
+            mqtt_host=self.text("JISSHO_MQTT_HOST"),
+            mqtt_port=self.port("JISSHO_MQTT_PORT"),
+            mqtt_username=self.text("JISSHO_MQTT_USERNAME") or None,
+            mqtt_password=self.text("JISSHO_MQTT_PASSWORD") or None,
+            mqtt_tls=self.flag("JISSHO_MQTT_TLS"),
+            mqtt_version=version,
+        )
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Yield the URL of a migrated database: the one that is set, else the embedded one, started where needed."""
+    from storage.connect import connect  # noqa: PLC0415 - the edge install has no database driver
+    from storage.embedded import embedded_server  # noqa: PLC0415
+    from storage.migrate import migrate  # noqa: PLC0415
+
+    if url := settings.text("JISSHO_DATABASE_URL"):
+        with connect(url) as connection:
+            migrate(connection)
+        yield url
+        return
+    with embedded_server(settings.home()) as server:
+        with connect(server.url) as connection:
+            migrate(connection)
+        yield server.url

@@ -1,0 +1,34 @@
+"""Rewrite every document and migration that is rendered from a table: `make docs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from contract.render import asyncapi_json, data_contract_md
+from jissho.render import settings_md
+from storage.ddl import SQL_FOLDER, hypertables_sql, streams_sql
+
+ROOT = Path(__file__).resolve().parents[1]
+
+RENDERED: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "data-contract.md": data_contract_md,
+    ROOT / "docs" / "asyncapi.json": asyncapi_json,
+    ROOT / "docs" / "settings.md": settings_md,
+    SQL_FOLDER / "0002_streams.sql": streams_sql,
+    SQL_FOLDER / "0004_hypertables.timescale.sql": hypertables_sql,
+}
+"""Each rendered file and the pure function that gives its text."""
+
+
+def main() -> None:
+    """Write the files whose text differs, and name them."""
+    for path, render in RENDERED.items():
+        text = render()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

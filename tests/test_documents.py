@@ -1,0 +1,79 @@
+"""What is rendered is up to date, and what is written is true."""
+
+import importlib
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contract.streams import STREAMS
+from scripts.render_docs import RENDERED, ROOT
+
+
+@pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.name)
+def test_rendered_files_are_up_to_date(path):
+    """`make docs` would change nothing."""
+    assert RENDERED[path]() == path.read_text(encoding="utf-8")
+
+
+def test_asyncapi_references_resolve():
+    """Every $ref of the AsyncAPI document points at something, and every stream has its channel."""
+    document = msgspec.json.decode((ROOT / "docs" / "asyncapi.json").read_bytes())
+
+    def references(node):
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "$ref":
+                    yield value
+                else:
+                    yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    for reference in references(document):
+        node = document
+        for part in reference.removeprefix("#/").split("/"):
+            node = node[part]
+    assert set(STREAMS) <= set(document["channels"])
+
+
+def test_the_readme_names_only_commands_that_exist():
+    """Each `jissho WORD` in the README is a command of the program, and each `make WORD` a target."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = {name for name, *_ in importlib.import_module("jissho.cli")._COMMANDS}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert set(re.findall(r"`jissho ([a-z]+)", readme)) <= commands
+    assert set(re.findall(r"`make ([a-z]+)", readme)) <= targets
+
+
+def test_every_package_is_typed_and_in_the_wheel():
+    """Each package ships py.typed and is named in the wheel's list."""
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    doctor = importlib.import_module("jissho.commands.doctor")
+
+    for name in doctor.PACKAGES:
+        assert (ROOT / name / "py.typed").exists()
+        assert f'"{name}"' in pyproject
+
+
+def test_no_other_distribution_owns_our_package_names():
+    """A foreign `api` or `analytics` would shadow ours without a word."""
+    owners = importlib.import_module("jissho.commands.doctor").package_owners()
+
+    assert all(set(found) <= {"jissho"} for found in owners.values())
+
+
+def test_modules_stay_small():
+    """No module of ours has more than 500 lines."""
+    packages = importlib.import_module("jissho.commands.doctor").PACKAGES
+    long = {
+        str(path.relative_to(ROOT)): count
+        for name in packages
+        for path in Path(ROOT / name).rglob("*.py")
+        if (count := len(path.read_text(encoding="utf-8").splitlines())) > 500
+    }
+
+    assert long == {}
