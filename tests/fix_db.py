@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests, with a migrated database of its own for each test.
 
-JISSHO_TEST_DATABASE_URL names a server to use; otherwise the embedded one is started once for the whole run.
+JISSHO_TEST_DATABASE_URL names a plain server to use; otherwise the embedded one is started once for the whole run.
+JISSHO_TEST_TIMESCALE_URL names a server with TimescaleDB: every test with a database then runs on both.
 """
 
 import os
@@ -42,10 +43,14 @@ def _with_database(url: str, name: str) -> str:
     return f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
 
 
-@pytest.fixture(scope="session")
-def database_server() -> Iterator[str]:
+SERVERS = ["plain", *(["timescale"] if os.environ.get("JISSHO_TEST_TIMESCALE_URL") else [])]
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def database_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a real PostgreSQL server in which databases may be created."""
-    if url := os.environ.get("JISSHO_TEST_DATABASE_URL"):
+    names = {"plain": "JISSHO_TEST_DATABASE_URL", "timescale": "JISSHO_TEST_TIMESCALE_URL"}
+    if url := os.environ.get(names[request.param]):
         yield url
         return
     home = Path(tempfile.mkdtemp(prefix="jissho-test-"))
