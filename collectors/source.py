@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from collectors.outbox import OutboxStatistics
 from contract.samples import Sample
 from contract.topics import check_name
 
@@ -42,6 +44,14 @@ class Source(Protocol):
         May raise OSError for a device or network that is not there: the agent reports it as an event and starts
         the source again with a growing delay.
         """
+
+
+@runtime_checkable
+class ReadsOutbox(Protocol):
+    """A source that reports on the outbox too (the host source); the agent gives it the way to ask."""
+
+    def attach_outbox(self, statistics: Callable[[], Awaitable[OutboxStatistics]], folder: Path) -> None:
+        """Keep how to ask for the outbox's state, and the folder in which it lies."""
 
 
 @dataclass(frozen=True, slots=True)

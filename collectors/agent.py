@@ -1,0 +1,226 @@
+"""The agent: runs the sources, stores what they measure, and lets the publisher send it.
+
+Nothing that a source, the broker or the disk does ends the agent: it reports, waits, and tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from collectors.batcher import Batcher
+from collectors.config import CollectConfig
+from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics, StoredBatch
+from collectors.publisher import Publisher
+from collectors.registry import kind_of
+from collectors.source import Emit, ReadsOutbox, SourceConfig
+from contract.envelope import Refusal
+from contract.samples import Sample
+
+log = logging.getLogger("jissho.collect")
+
+AGENT = "jissho/0.1.0"
+FIRST_RESTART_S, LAST_RESTART_S = 1.0, 30.0
+_FLUSH_EVERY_S = 0.1
+_T = TypeVar("_T")
+
+
+class _OutboxThread:
+    """The outbox behind a thread of its own, so that an fsync never holds up the event loop."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.epoch = outbox.epoch
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jissho-outbox")
+
+    async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    async def append(self, batches: Sequence[NewBatch]) -> list[StoredBatch]:
+        """Store batches; what the quota cost is reported in a batch of its own."""
+        stored, drop = await self._call(self._outbox.append, batches)
+        if drop is not None:
+            log.error(
+                "outbox is full: batches %d to %d dropped; raise [outbox] max_bytes or mend the link",
+                drop.first_seq, drop.last_seq,
+            )  # fmt: skip
+            notice = Batcher(time.monotonic, time.time_ns)
+            notice.event(
+                "outbox.dropped",
+                "error",
+                f"送信待ちの上限により{drop.batches}バッチを破棄 / {drop.batches} batches dropped by quota",
+                {**drop._asdict(), "reason": "quota"},
+            )
+            more, _ = await self._call(self._outbox.append, notice.due(everything=True))
+            stored += more
+        return stored
+
+    async def newest_before(self, seq: int, limit: int) -> list[StoredBatch]:
+        """See `Outbox.newest_before`."""
+        return await self._call(self._outbox.newest_before, seq, limit)
+
+    async def delete(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """See `Outbox.delete`."""
+        await self._call(self._outbox.delete, ranges)
+
+    async def statistics(self) -> OutboxStatistics:
+        """See `Outbox.statistics`."""
+        return await self._call(self._outbox.statistics)
+
+    async def close(self) -> None:
+        """Close the outbox and end the thread."""
+        await self._call(self._outbox.close)
+        self._thread.shutdown()
+
+
+class Agent:
+    """One device: its sources, its outbox, its publisher."""
+
+    def __init__(self, config: CollectConfig) -> None:
+        """Open the outbox. Raises OutboxError."""
+        self.config = config
+        self._file = Outbox(
+            Path(config.outbox.path), site=config.site, device=config.device, max_bytes=config.outbox.max_bytes,
+            payload_format=config.outbox.payload_format,
+        )  # fmt: skip
+        self._outbox = _OutboxThread(self._file)
+        self._folder = Path(config.outbox.path).absolute().parent
+        self._stopping = asyncio.Event()
+        self.batcher = Batcher(time.monotonic, time.time_ns, max_age_s=config.max_age_s, max_rows=config.max_rows)
+        names = [f"{kind_of(source).name}{':' + source.link if source.link else ''}" for source in config.source]
+        self.publisher = Publisher(
+            config.mqtt, self._outbox, site=config.site, device=config.device, agent=AGENT, sources=names,
+            on_refused=self._refused,
+        )  # fmt: skip
+        if self._file.moved_aside is not None:
+            log.error(
+                "outbox %s was unreadable and moved to %s; a new one begins", self._file.path, self._file.moved_aside
+            )
+            self.batcher.event(
+                "outbox.reset",
+                "error",
+                "送信待ちファイルが壊れていたため新しく開始 / the outbox was unreadable, a new epoch begins",
+                {"moved_to": str(self._file.moved_aside)},
+            )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Measure until `stop` is set, or all sources have finished and the configuration says to exit then."""
+        sources = [
+            asyncio.create_task(self._supervise(source), name=f"source {kind_of(source).name} {source.link}")
+            for source in self.config.source
+        ]
+        flush = asyncio.create_task(self._flush_forever(), name="jissho flush")
+        publish = asyncio.create_task(self._publish_forever(), name="jissho publish")
+        ending: list[asyncio.Future[Any]] = [asyncio.create_task(stop.wait(), name="jissho stop")]
+        if self.config.exit_when_finished:
+            ending.append(asyncio.gather(*sources))
+        await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel(*sources, *ending)
+        self._stopping.set()
+        await flush
+        await self._store(self.batcher.due(everything=True))
+        await self._drain()
+        await _cancel(publish)
+        statistics = await self._outbox.statistics()
+        await self.publisher.goodbye(statistics)
+        log.info("stopped: %d batches taken, %d still in the outbox", statistics.taken, statistics.batches)
+        await self._outbox.close()
+
+    async def _drain(self) -> None:
+        if (await self._outbox.statistics()).batches and self.publisher.is_connected:
+            try:
+                await asyncio.wait_for(self.publisher.emptied.wait(), self.config.drain_s)
+            except TimeoutError:
+                log.warning("not everything could be sent; the rest stays in the outbox for the next start")
+
+    async def _supervise(self, config: SourceConfig) -> None:
+        """Run one source for ever; when it fails, say so and start it again after a growing pause."""
+        kind = kind_of(config)
+        label = f"{kind.name}/{kind.version}"
+        pause_s = FIRST_RESTART_S
+        while True:
+            began_s = time.monotonic()
+            try:
+                source = kind.build(config)
+                if isinstance(source, ReadsOutbox):
+                    source.attach_outbox(self._outbox.statistics, self._folder)
+                self.batcher.event("source.started", "info", f"{label} started", link=config.link)
+                await source.run(self._emit(config.link, label))
+            except OSError as error:
+                self._failed(label, config, f"{label}: {error}", pause_s, None)
+            except Exception as error:  # noqa: BLE001 - one source must not take the others with it
+                self._failed(label, config, f"{label}: {error!r}", pause_s, traceback.format_exc(limit=-8))
+            else:
+                self.batcher.event("source.finished", "info", f"{label} finished", link=config.link)
+                return
+            await asyncio.sleep(pause_s)
+            is_stable = time.monotonic() - began_s > 2 * LAST_RESTART_S
+            pause_s = FIRST_RESTART_S if is_stable else min(pause_s * 2, LAST_RESTART_S)
+
+    def _failed(self, label: str, config: SourceConfig, message: str, pause_s: float, trace: str | None) -> None:
+        log.warning(
+            "source %s%s: trying again in %.0f s", message, f" on {config.link}" if config.link else "", pause_s
+        )
+        detail = {"source": label, "again_in_s": pause_s, **({"traceback": trace} if trace else {})}
+        self.batcher.event("source.failed", "error", message, detail, link=config.link)
+
+    def _emit(self, configured: str, label: str) -> Emit:
+        def emit(stream: str, t_ns: int, sample: Sample, *, link: str | None = None) -> None:
+            self.batcher.add(stream, configured if link is None else link, label, t_ns, sample)
+
+        return emit
+
+    async def _publish_forever(self) -> None:
+        while True:
+            try:
+                await self.publisher.run()
+            except Exception:  # a fault of ours must not end the measurement: the outbox keeps everything meanwhile
+                log.exception("publisher failed; starting it again")
+                self.publisher.is_connected = False
+                await asyncio.sleep(FIRST_RESTART_S)
+
+    async def _flush_forever(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _FLUSH_EVERY_S)
+            await self._store(self.batcher.due())
+
+    async def _store(self, batches: list[NewBatch]) -> None:
+        """Store batches; while the disk refuses, keep them in memory and try again, but not when stopping."""
+        pause_s = FIRST_RESTART_S
+        while batches:
+            try:
+                self.publisher.offer(await self._outbox.append(batches))
+            except OutboxError as error:
+                if self._stopping.is_set():
+                    log.critical("%s; %d batches are lost with this stop", error, len(batches))
+                    return
+                log.error("%s; %d batches are held in memory, trying again in %.0f s", error, len(batches), pause_s)  # noqa: TRY400
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LAST_RESTART_S)
+            else:
+                return
+
+    def _refused(self, refusal: Refusal) -> None:
+        log.warning("batch %d went to quarantine: %s", refusal.seq, refusal.reason)
+        self.batcher.event(
+            "batch.quarantined", "warning", f"batch {refusal.seq}: {refusal.reason}", {"seq": refusal.seq}
+        )
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_agent(config: CollectConfig, *, stop: asyncio.Event) -> None:
+    """Run an agent until `stop` is set. Raises OutboxError if the outbox cannot be opened."""
+    await Agent(config).run(stop)

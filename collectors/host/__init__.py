@@ -1,0 +1,1 @@
+"""Source `host`: health of the measuring computer and of its outbox."""

@@ -1,0 +1,1 @@
+"""`jissho demo`: the whole line on one machine, on loopback, from real UDP packets to a workbook."""
