@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -64,7 +65,7 @@ def machine_sample(folder: Path) -> dict[str, Value]:
 
 def hottest_c() -> float | None:
     """Return the highest temperature that any sensor reports, or None where there is no sensor."""
-    sensors = getattr(psutil, "sensors_temperatures", dict)()
+    sensors: dict[str, list[Any]] = getattr(psutil, "sensors_temperatures", dict)()
     readings = [float(entry.current) for entries in sensors.values() for entry in entries if entry.current]
     return max(readings, default=None)
 

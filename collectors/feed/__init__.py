@@ -1,0 +1,1 @@
+"""Source `feed`: samples from any program on board, one JSON object a line."""

@@ -1,0 +1,1 @@
+"""Source `gpsd`: position by GNSS, from gpsd's JSON protocol."""

@@ -1,0 +1,1 @@
+"""Source `replay`: a recorded file, played back with its own timing."""
