@@ -5,7 +5,6 @@ import platform
 import shutil
 
 from storage.errors import StorageError
-from tests.fix_broker import find_mosquitto
 
 pytest_plugins = ["tests.fix_broker", "tests.fix_data", "tests.fix_db"]
 
@@ -29,6 +28,8 @@ def _timescale_line() -> str:
 
 def pytest_report_header() -> list[str]:
     """Say which real parts the tests run against, and what is left out."""
+    from tests.fix_broker import find_mosquitto  # noqa: PLC0415 - plug-ins must not be loaded before pytest does it
+
     mosquitto = find_mosquitto() or "not found: tests with a broker are skipped (apt install mosquitto)"
     chromium = shutil.which("chromium") or "not found: browser tests are skipped (apt install chromium)"
     postgres = os.environ.get("JISSHO_TEST_DATABASE_URL", "").rsplit("@", 1)[-1] or "embedded"

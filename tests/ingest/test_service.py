@@ -1,0 +1,123 @@
+"""The ingest service on a real broker: receipts after commit, patience with broker and database."""
+
+import threading
+import time
+
+import msgspec
+import paho.mqtt.client as mqtt
+import pytest
+
+from contract.envelope import Receipt
+from contract.topics import receipt_topic
+from ingest.service import IngestService, IngestSettings
+from tests.ingest.test_pipeline import message
+
+DEADLINE_S = 20
+
+
+class Device:
+    """What a collector is to the broker: publishes batches and hears receipts."""
+
+    def __init__(self, port):
+        self.receipts = []
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        subscribed = threading.Event()
+        self.client.on_connect = lambda client, *_: client.subscribe(receipt_topic("site-a", "car-1"), qos=1)
+        self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.on_message = lambda *a: self.receipts.append(msgspec.json.decode(a[2].payload, type=Receipt))
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert subscribed.wait(10)
+
+    def send(self, *messages):
+        for each in messages:
+            self.client.publish(each.topic, each.payload, qos=1).wait_for_publish(10)
+
+    def committed(self):
+        return {seq for receipt in self.receipts for low, high in receipt.committed for seq in range(low, high + 1)}
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def line(db, broker):
+    """A running service and a device on the same broker."""
+    service = IngestService(IngestSettings(database_url=db.url, mqtt_port=broker.port))
+    service.start()
+    assert service.subscribed.wait(10)
+    device = Device(broker.port)
+    yield service, device
+    device.close()
+    service.stop()
+
+
+def test_a_receipt_comes_after_the_commit(line, db):
+    """When the receipt is heard, the rows are there."""
+    _, device = line
+    device.send(message(1), message(2))
+
+    wait_until(lambda: device.committed() == {1, 2})
+
+    with db.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
+
+
+def test_what_is_refused_is_receipted_as_quarantined(line):
+    """A batch of another contract version is answered with its reason."""
+    _, device = line
+    device.send(message(1, v=2))
+
+    wait_until(lambda: device.receipts)
+
+    assert device.receipts[0].quarantined[0].seq == 1
+    assert device.receipts[0].quarantined[0].reason.startswith("unknown_version")
+
+
+def test_a_database_that_goes_away_is_waited_for(line, db, caplog):
+    """While its connection is cut nothing is receipted; afterwards everything is, once, with one warning a try."""
+    service, device = line
+    device.send(message(1))
+    wait_until(lambda: device.committed() == {1})
+    with db.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jissho-ingest'"
+        )
+        device.send(message(2))
+        wait_until(lambda: device.committed() == {1, 2})
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
+    assert service.counts.rows == 2
+    assert "trying again in 0.5 s" in caplog.text
+
+
+def test_a_broker_that_restarts_is_found_again(line, broker):
+    """After the broker was killed and started, the service is subscribed again by itself."""
+    service, device = line
+    broker.kill()
+    wait_until(lambda: not service.subscribed.is_set())
+    broker.start()
+    wait_until(service.subscribed.is_set)
+
+    device.close()
+    again = Device(broker.port)
+    again.send(message(7))
+    wait_until(lambda: again.committed() == {7})
+    again.close()
+
+
+def test_an_unreachable_broker_is_one_line_and_no_traceback(db, caplog):
+    """Starting without a broker warns once and keeps trying."""
+    service = IngestService(IngestSettings(database_url=db.url, mqtt_port=1))
+    service.start()
+    wait_until(lambda: "127.0.0.1:1 not reachable" in caplog.text)
+    service.stop()
+
+    assert "Traceback" not in caplog.text
