@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import msgspec
+
 from contract.columns import NUMERIC_KINDS, Column
 from contract.streams import STREAMS
 
@@ -17,9 +19,7 @@ def _fault(column: Column, value: Value) -> str | None:  # noqa: PLR0911 - one r
     if value is None:
         return None if column.nullable else "must not be null"
     if column.kind in {"text", "json"}:
-        if not isinstance(value, str):
-            return f"must be text, not {type(value).__name__}"
-        return None if not column.choices or value in column.choices else f"must be one of {', '.join(column.choices)}"
+        return _text_fault(column, value)
     if column.kind == "bool":
         return None if isinstance(value, bool) else f"must be true or false, not {value!r}"
     if column.kind in NUMERIC_KINDS and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -33,6 +33,22 @@ def _fault(column: Column, value: Value) -> str | None:  # noqa: PLR0911 - one r
     if (low is not None and number < low) or (high is not None and number > high):
         return f"{value!r} is outside {low} .. {high} {column.unit} ({column.source})"
     return None
+
+
+def _text_fault(column: Column, value: Value) -> str | None:
+    if not isinstance(value, str):
+        return f"must be text, not {type(value).__name__}"
+    if "\0" in value:
+        return "must not hold a NUL character"
+    if column.kind == "json":
+        # What the database's jsonb does not take would send the whole batch to quarantine.
+        try:
+            msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError) as error:
+            return f"must be JSON: {error}"
+        if "\\u0000" in value:
+            return "must not hold a NUL character"
+    return None if not column.choices or value in column.choices else f"must be one of {', '.join(column.choices)}"
 
 
 def sample_faults(stream_name: str, sample: Sample) -> list[str]:

@@ -34,7 +34,7 @@ def parse_line(line: str) -> FeedSample:
     if not isinstance(record, dict):
         raise LineError("not a JSON object")
     stream = record.pop("stream", None)
-    if stream not in STREAMS:
+    if not isinstance(stream, str) or stream not in STREAMS:
         raise LineError(f"stream {stream!r} is not one of {', '.join(STREAMS)}")
     link = record.pop("link", None)
     if link is not None and link != "" and not (isinstance(link, str) and NAME.match(link)):

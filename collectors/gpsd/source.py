@@ -60,8 +60,9 @@ class GpsdSource:
                 satellites = satellites_used(report) if satellites_used(report) is not None else satellites
             elif kind == "TPV":
                 t_ns = report_time_ns(report)
-                # gpsd repeats a fix when only part of it changed; the same instant again is no new measurement.
-                if t_ns is None or t_ns > last_ns:
+                # gpsd repeats a fix when only part of it changed; the same instant again is no new measurement. An
+                # earlier one is: a receiver may begin with a wrong date (week rollover) and correct it.
+                if t_ns is None or t_ns != last_ns:
                     emit("position", time.time_ns() if t_ns is None else t_ns, position_sample(report, satellites))
                     last_ns = t_ns or last_ns
 

@@ -60,13 +60,13 @@ class Matcher:
         self._waiting[seq] = entry
         self._order.append(entry)
 
-    def answered(self, seq: int, refl_seq: int, delays_us: dict[str, Value]) -> Row | None:
-        """Note an answer; return its row, or None if nothing waits for it any more (it is counted as late).
+    def answered(self, seq: int, refl_seq: int, arrived_s: float, delays_us: dict[str, Value]) -> Row | None:
+        """Note an answer; return its row, or None if its packet's time was over (it is counted as late).
 
-        `delays_us` holds `ul_us`, `dl_us` and `rtt_us`.
+        `arrived_s` is monotonic; `delays_us` holds `ul_us`, `dl_us` and `rtt_us`.
         """
         entry = self._waiting.get(seq)
-        if entry is None:
+        if entry is None or arrived_s > entry.deadline_s:
             self.late += 1
             return None
         entry.copies += 1

@@ -21,6 +21,7 @@ _SENDER = struct.Struct("!IQHH28x")
 _SENDER_HEAD = struct.Struct("!IQH")
 _REFLECTOR = struct.Struct("!IQHHQIQHHB3x")
 _SYNCED, _PTP = 0x8000, 0x4000
+_SCALE_MAX, _MULTIPLIER_MAX = 63, 255
 
 
 def to_ntp(unix_ns: int) -> int:
@@ -59,16 +60,22 @@ class ErrorEstimate(NamedTuple):
     def from_bound_us(cls, bound_us: float | None) -> ErrorEstimate:
         """Return the smallest estimate that is not below `bound_us`; None is an unsynchronised clock.
 
-        Raises ValueError for a negative bound.
+        A bound beyond what the word can hold (17 000 years) is none. Raises ValueError for a negative bound.
         """
         if bound_us is None:
             # Not synchronised: the error is unknown, and the multiplier must not be zero.
-            return cls(False, 63, 255)
+            return cls(False, _SCALE_MAX, _MULTIPLIER_MAX)
         if bound_us < 0 or not math.isfinite(bound_us):
             raise ValueError(f"a clock bound of {bound_us} us is none: it must be 0 or more")
         units = bound_us * 1e-6 * 2**32
         scale = max(math.ceil(math.log2(units / 255)), 0) if units > 0 else 0
-        return cls(True, scale, max(math.ceil(units / 2**scale), 1))
+        multiplier = max(math.ceil(units / 2.0**scale), 1)
+        # Rounding in `units` and in the logarithm may leave the word one step too small.
+        if multiplier * 2.0 ** (scale - 32) * 1e6 < bound_us:
+            multiplier += 1
+        if multiplier > _MULTIPLIER_MAX:
+            scale, multiplier = scale + 1, _MULTIPLIER_MAX // 2 + 1
+        return cls(True, scale, multiplier) if scale <= _SCALE_MAX else cls.from_bound_us(None)
 
     def encode(self) -> int:
         """Return the 16-bit word."""
@@ -108,7 +115,10 @@ class Answer(NamedTuple):
 
 
 def encode_request(seq: int, sent_ns: int, error: ErrorEstimate, *, ssid: int = 0, payload_bytes: int = 44) -> bytes:
-    """Return a sender's packet; beyond 44 bytes it carries an Extra Padding TLV (RFC 8972 4.1)."""
+    """Return a sender's packet; beyond 44 bytes it carries an Extra Padding TLV (RFC 8972 4.1).
+
+    That TLV has four bytes at least, so 45 to 47 become 48.
+    """
     base = _SENDER.pack(seq, to_ntp(sent_ns), error.encode(), ssid)
     padding = payload_bytes - SENDER_BYTES
     if padding <= 0:

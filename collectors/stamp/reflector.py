@@ -37,6 +37,7 @@ class ReflectorCounts:
 class _Session:
     next_seq: int = 0
     seen_s: float = 0.0
+    latest_ntp: int = 0
 
 
 class Reflector:
@@ -51,8 +52,8 @@ class Reflector:
     def answer(self, datagram: Datagram, now_s: float, now_ns: Callable[[], int]) -> bytes | None:
         """Return the answer to a datagram, or None if it is none of ours; `now_ns` is read last, just before sending.
 
-        A first packet number 0 begins the session anew, so that a sender that was restarted on the same port finds
-        a fresh numbering.
+        A number 0 with a later time than all before begins the session anew, so that a sender that was restarted on
+        the same port finds a fresh numbering, and a copy of its first packet does not.
         """
         try:
             request = decode_request(datagram.payload)
@@ -61,17 +62,18 @@ class Reflector:
             return None
         key = (*datagram.sender, request.ssid)
         session = self._sessions.get(key)
-        if session is None or now_s - session.seen_s > SESSION_IDLE_S:
+        is_restart = session is not None and request.seq == 0 and request.sent_ntp > session.latest_ntp
+        if session is None or is_restart or now_s - session.seen_s > SESSION_IDLE_S:
             self._make_room(now_s)
             session = self._sessions[key] = _Session()
             self.counts.sessions += 1
         session.seen_s = now_s
+        session.latest_ntp = max(session.latest_ntp, request.sent_ntp)
         number = session.next_seq
         session.next_seq += 1
         rest = datagram.payload[SENDER_BYTES:]
-        return encode_answer(
-            request, number, datagram.arrived_ns, now_ns(), self._error_estimate(), ttl=datagram.ttl, rest=rest
-        )
+        error = self._error_estimate()
+        return encode_answer(request, number, datagram.arrived_ns, now_ns(), error, ttl=datagram.ttl, rest=rest)
 
     def _make_room(self, now_s: float) -> None:
         if len(self._sessions) < MAX_SESSIONS:

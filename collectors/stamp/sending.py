@@ -22,6 +22,22 @@ SKIP_LATE_S = 0.02
 _NAP_S = 0.2
 
 
+_TORN_NS = 100_000
+_READINGS = 5
+
+
+def read_clocks() -> tuple[int, int]:
+    """Return Unix and monotonic time of one instant in nanoseconds.
+
+    Two readings with a pause of the process between them look like a clock that was set; they are taken again.
+    """
+    for _ in range(_READINGS):
+        before_ns, now_ns, mono_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if mono_ns - before_ns < _TORN_NS:
+            break
+    return now_ns, mono_ns
+
+
 class SentPacket(NamedTuple):
     """One probe as it left: its number, Unix and monotonic time in nanoseconds."""
 
@@ -85,7 +101,7 @@ class SendingThread:
             seq += 1
 
     def _send(self, seq: int) -> None:
-        mono_ns, t_ns = time.monotonic_ns(), time.time_ns()
+        t_ns, mono_ns = read_clocks()
         self.sent.append(SentPacket(seq, t_ns, mono_ns))
         packet = encode_request(seq, t_ns, self._error, ssid=self._ssid, payload_bytes=self._payload_bytes)
         try:

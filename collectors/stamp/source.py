@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import secrets
 import socket
@@ -13,9 +14,9 @@ from typing import Literal, NamedTuple
 from collectors.source import Emit, Source, SourceConfig, SourceKind
 from collectors.stamp.datagrams import open_socket, receive
 from collectors.stamp.matching import Matcher, Row
-from collectors.stamp.packet import Answer, ErrorEstimate, PacketError, decode_answer
+from collectors.stamp.packet import SENDER_BYTES, Answer, ErrorEstimate, PacketError, decode_answer
 from collectors.stamp.schedule import periodic, poisson
-from collectors.stamp.sending import SendingThread, SentPacket
+from collectors.stamp.sending import SendingThread, SentPacket, read_clocks
 from contract.samples import Value
 
 DEFAULT_PORT = 862
@@ -27,6 +28,8 @@ _REPORT_EVERY_S = 60.0
 _DRAIN_S = 1.0
 _READ_AT_ONCE = 256
 _STEP_NS = 1_000_000
+_LARGEST_US = 2_000_000_000
+"""The delay that a row can hold (data contract): 33 min. More than that is a far clock that was never set."""
 _SLEW = 600e-6
 """The kernel slews a clock by 500 ppm at most; more than this share of the elapsed time, and 1 ms, is a step."""
 
@@ -52,8 +55,8 @@ class StampConfig(SourceConfig, frozen=True, kw_only=True, tag="stamp"):
             raise ValueError(f"rate_pps must be more than 0 and at most {MAX_RATE_PPS}")
         if not 0 < self.timeout_s <= 120:  # noqa: PLR2004 - RFC 6703 derives 51 s as more than enough
             raise ValueError("timeout_s must be more than 0 and at most 120")
-        if not 44 <= self.payload_bytes <= 9000:  # noqa: PLR2004 - the base packet, and a jumbo frame
-            raise ValueError("payload_bytes must be 44 to 9000")
+        if self.payload_bytes != SENDER_BYTES and not 48 <= self.payload_bytes <= 9000:  # noqa: PLR2004 - a jumbo frame
+            raise ValueError("payload_bytes must be 44, or 48 to 9000 (padding has a head of 4 bytes)")
         if not 0 <= self.dscp <= 63:  # noqa: PLR2004 - six bits
             raise ValueError("dscp must be 0 to 63")
         if not 0 <= self.ssid <= 65_535:  # noqa: PLR2004 - two bytes
@@ -81,24 +84,25 @@ def delays(answer: Answer, sent: SentPacket, arrived_ns: int, read_ns: int, read
 
     The round trip needs one clock only, and that clock may be set while the packet is away. The monotonic clock tells:
     if the wall clock gained or lost time against it, the round trip is taken from the monotonic clock and the one-way
-    delays are left out.
+    delays are left out. A delay that no row can hold is left out too: the packet was delivered all the same.
     """
     gained_ns = (read_ns - sent.t_ns) - (read_mono_ns - sent.mono_ns)
     dwell_ns = answer.sent_ns - answer.received_ns
     if abs(gained_ns) > _STEP_NS + _SLEW * (read_mono_ns - sent.mono_ns):
         rtt_ns = read_mono_ns - sent.mono_ns - dwell_ns
-        return Delays({"ul_us": None, "dl_us": None, "rtt_us": _us(max(rtt_ns, 0))}, gained_ns)
+        return Delays({"ul_us": None, "dl_us": None, "rtt_us": _delay_us(max(rtt_ns, 0))}, gained_ns)
     rtt_ns = arrived_ns - sent.t_ns - dwell_ns
     columns: dict[str, Value] = {
-        "ul_us": _us(answer.received_ns - sent.t_ns),
-        "dl_us": _us(arrived_ns - answer.sent_ns),
-        "rtt_us": _us(max(rtt_ns, 0)),
+        "ul_us": _delay_us(answer.received_ns - sent.t_ns),
+        "dl_us": _delay_us(arrived_ns - answer.sent_ns),
+        "rtt_us": _delay_us(max(rtt_ns, 0)),
     }
     return Delays(columns, 0)
 
 
-def _us(nanoseconds: int) -> int:
-    return (nanoseconds + 500) // 1000
+def _delay_us(nanoseconds: int) -> int | None:
+    microseconds = (nanoseconds + 500) // 1000
+    return microseconds if abs(microseconds) <= _LARGEST_US else None
 
 
 class StampSource:
@@ -160,10 +164,12 @@ class _Session:
                     next_clock_s += _CLOCK_EVERY_S
                     self._far_clock()
         finally:
-            await asyncio.to_thread(self._sender.stop)
-            await self._wait_for_answers()
-            loop.remove_reader(self._udp)
-            self._close()
+            try:
+                await asyncio.to_thread(self._sender.stop)
+                await self._wait_for_answers()
+            finally:
+                loop.remove_reader(self._udp)
+                self._close()
 
     async def _wait_for_answers(self) -> None:
         deadline_s = time.monotonic() + min(self._config.timeout_s, _DRAIN_S)
@@ -179,10 +185,7 @@ class _Session:
         # Numbers ascend in the dictionary as they were sent, and their time ends in the same order.
         while self._on_the_way and not self._matcher.waits_for(first := next(iter(self._on_the_way))):
             del self._on_the_way[first]
-        self._report("probe.skipped", self._sender.skipped, "送信が間に合わず見送った / not sent because late")
-        self._report("probe.refused", self._sender.refused, "送信できなかった / could not be sent")
-        self._report("probe.late", self._matcher.late, "待ち時間の後に届いた応答 / answers after the timeout")
-        self._report("probe.malformed", self._malformed, "解釈できない応答 / answers not understood")
+        self._report_counts(_REPORT_EVERY_S)
 
     def _register_sent(self) -> None:
         while self._sender.sent:
@@ -198,7 +201,7 @@ class _Session:
                 continue  # an ICMP "port unreachable" for an earlier probe; its own timeout will tell
             if datagram is None:
                 return
-            read_mono_ns, read_ns = time.monotonic_ns(), time.time_ns()
+            read_ns, read_mono_ns = read_clocks()
             self._register_sent()
             try:
                 answer = decode_answer(datagram.payload)
@@ -215,7 +218,8 @@ class _Session:
             if found.stepped_ns:
                 self._event("clock.step", "warning", "測定中に時計が飛んだ / the clock was set while probes were away",
                             {"gained_us": found.stepped_ns / 1000, "seq": answer.seq})  # fmt: skip
-            row = self._matcher.answered(answer.seq, answer.refl_seq & 0x7FFFFFFF, found.columns)
+            arrived_s = (read_mono_ns - max(read_ns - datagram.arrived_ns, 0)) / 1e9
+            row = self._matcher.answered(answer.seq, answer.refl_seq & 0x7FFFFFFF, arrived_s, found.columns)
             if row is not None:
                 self._put(row)
 
@@ -246,6 +250,7 @@ class _Session:
             self._emit("clock", time.time_ns(), sample)
 
     def _close(self) -> None:
+        self._report_counts(0)
         self._far_clock()
         pending = self._matcher.pending()
         if pending:
@@ -258,11 +263,17 @@ class _Session:
         if not self._is_kernel_time:
             self._event("probe.clock_read", "info", "arrival times were read by the program, not by the kernel", {})
 
-    def _report(self, name: str, total: int, message: str) -> None:
-        """Report a growing count once a minute at most."""
-        since_s, told = self._reported.get(name, (0.0, 0))
+    def _report_counts(self, every_s: float) -> None:
+        """Report the counts that grew, each once in `every_s` at most."""
+        self._report("probe.skipped", self._sender.skipped, "送信が間に合わず見送った / not sent because late", every_s)
+        self._report("probe.refused", self._sender.refused, "送信できなかった / could not be sent", every_s)
+        self._report("probe.late", self._matcher.late, "待ち時間の後に届いた応答 / answers after the timeout", every_s)
+        self._report("probe.malformed", self._malformed, "解釈できない応答 / answers not understood", every_s)
+
+    def _report(self, name: str, total: int, message: str, every_s: float) -> None:
+        since_s, told = self._reported.get(name, (-math.inf, 0))
         now_s = time.monotonic()
-        if total > told and now_s - since_s >= _REPORT_EVERY_S:
+        if total > told and now_s - since_s >= every_s:
             self._reported[name] = (now_s, total)
             self._event(name, "warning", f"{message}: {total - told}", {"new": total - told, "total": total})
 

@@ -51,6 +51,8 @@ def test_the_streams_that_demonstrations_need_are_there():
         ("radio", {"colour": "red"}, "colour is not a column of radio"),
         ("event", {"name": "x", "severity": "bad", "message": ""}, "severity must be one of info, warning, error"),
         ("event", {"severity": "info", "message": ""}, "name is missing"),
+        ("event", {"name": "x", "severity": "info", "message": "a\0b"}, "message must not hold a NUL character"),
+        ("event", {"name": "x", "severity": "info", "message": "", "detail": "{broken"}, "detail must be JSON"),
         ("clock", {"method": "none", "synced": 1}, "synced must be true or false"),
         ("clock", {"method": "none", "synced": None}, "synced must not be null"),
     ],

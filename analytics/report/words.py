@@ -1,0 +1,36 @@
+"""Japanese words for the codes of results: directions, statistics, and the customary unit of each quantity."""
+
+from __future__ import annotations
+
+DIRECTION = {"up": "上り", "down": "下り", "round_trip": "往復", "": "-"}
+
+BETTER = {"smaller": ("小さい方", "≦"), "larger": ("大きい方", "≧"), "": ("-", "")}
+"""For each `better` of a definition: the word, and the sign before a required value."""
+
+STATISTIC = {
+    "mean": "平均",
+    "min": "最小",
+    "max": "最大",
+    "mdev": "標準偏差(ping)",
+    "ratio": "比率",
+    "count": "回数",
+    "total": "合計",
+}
+
+
+def statistic_word(statistic: str) -> str:
+    """Return the word of a statistic: "p99" is 99%値, "p99.9" 99.9%値, "p50" 中央値; an unknown one stays as it is."""
+    if statistic in STATISTIC:
+        return STATISTIC[statistic]
+    if statistic == "p50":
+        return "中央値"
+    if statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit():
+        return f"{statistic[1:]}%値"
+    return statistic
+
+
+def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
+    """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
+    if unit == "1":
+        return ("%", 100.0) if statistic == "ratio" else ("-", 1.0)
+    return unit, 1.0

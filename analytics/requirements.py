@@ -1,0 +1,112 @@
+"""Requirement profiles: the user's values, each with its source (出典). Nothing here is a constant of the code."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from analytics.definitions import BY_ID
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class RequirementError(ValueError):
+    """Raised when a profile cannot be used; the message names the file, the entry and what is allowed."""
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The `[parameters]` table: bounds that define reliability and availability.
+
+    `owd_within_ms` and `rtt_within_ms` are 所要遅延 for reliability; `t_max_ms` and `survival_ms` the deadline and the
+    survival time of availability. Profiles without them use these.
+    """
+
+    owd_within_ms: float = 100.0
+    rtt_within_ms: float = 200.0
+    t_max_ms: float = 200.0
+    survival_ms: float = 1000.0
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[requirement]]`: a KPI's statistic must not be worse than `limit` (in the KPI's unit)."""
+
+    kpi: str
+    statistic: str
+    limit: float
+    source: str
+    direction: Literal["up", "down", "round_trip", ""] = ""
+    link: str = "*"
+    note: str = ""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole file. `status` says whether the values were confirmed (要確認 until somebody did)."""
+
+    name: str
+    ja: str
+    en: str
+    status: str
+    parameters: Parameters = Parameters()
+    requirement: tuple[Requirement, ...] = ()
+
+    def find(self, kpi: str, direction: str, statistic: str, link: str) -> Requirement | None:
+        """Return the requirement for one result; the first that fits."""
+        for requirement in self.requirement:
+            fits = (requirement.kpi, requirement.statistic) == (kpi, statistic)
+            if fits and requirement.direction in ("", direction) and fnmatch.fnmatchcase(link, requirement.link):
+                return requirement
+        return None
+
+
+NO_REQUIREMENTS = Profile(name="", ja="所要値なし", en="no requirements", status="")
+
+
+def shipped_profiles() -> list[str]:
+    """Return the names of the profiles that come with jissho, all of them examples."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load_requirements(name_or_path: str | None) -> Profile:
+    """Load a shipped profile by name or a file by path; None or "" is a profile without requirements.
+
+    Raises RequirementError.
+    """
+    if not name_or_path:
+        return NO_REQUIREMENTS
+    shipped = PROFILES / f"{name_or_path}.toml"
+    path = shipped if "/" not in name_or_path and shipped.exists() else Path(name_or_path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        names = ", ".join(shipped_profiles())
+        raise RequirementError(f"no requirement profile {name_or_path!r}: give a file, or one of {names}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RequirementError(f"{path}: {error}") from error
+    return parse_requirements(raw, path.name)
+
+
+def parse_requirements(raw: dict[str, Any], where: str) -> Profile:
+    """Check a decoded profile. Raises RequirementError that names the entry."""
+    try:
+        profile = msgspec.convert(raw, Profile)
+    except msgspec.ValidationError as error:
+        raise RequirementError(f"{where}: {error}") from error
+    for number, requirement in enumerate(profile.requirement, start=1):
+        place = f"{where}: [[requirement]] number {number}"
+        definition = BY_ID.get(requirement.kpi)
+        if definition is None:
+            raise RequirementError(f"{place}: unknown KPI {requirement.kpi!r}; known are {', '.join(BY_ID)}")
+        if requirement.statistic not in definition.statistics:
+            known = ", ".join(definition.statistics)
+            raise RequirementError(
+                f"{place}: {requirement.kpi} has no statistic {requirement.statistic!r}; it has {known}"
+            )
+        if not definition.better:
+            raise RequirementError(f"{place}: {requirement.kpi} has no good side and cannot be required")
+        if not requirement.source.strip():
+            raise RequirementError(f"{place}: source (出典) must say where {requirement.limit:g} comes from")
+    return profile

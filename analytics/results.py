@@ -1,0 +1,54 @@
+"""One KPI result: a number that never stands alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Direction = Literal["up", "down", "round_trip", ""]
+Verdict = Literal["達成", "未達", "判定不能"]
+
+MET: Verdict = "達成"
+MISSED: Verdict = "未達"
+UNDECIDED: Verdict = "判定不能"
+REFERENCE_ONLY = "参考値"
+
+
+class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One KPI of one link, direction and statistic.
+
+    `value` is None where there is none, and `reason` says why; `reason` may also qualify a value. `ci_low` and
+    `ci_high` bound it at 95 %, None where they are not bounded. `n` counts the packets (or intervals) behind it and
+    `n_eff` what they are worth given their autocorrelation. `clock` is the clock quality in words and `clock_bound_us`
+    the uncertainty of one-way values. `definition` names clause and revision; the hashes name data and definitions.
+    """
+
+    id: str
+    device: str = ""
+    link: str
+    direction: Direction
+    statistic: str
+    value: float | None
+    unit: str
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: int
+    verdict: Verdict | None = None
+    definition: str
+    reason: str = ""
+    required: float | None = None
+    required_source: str = ""
+    needed_n: int | None = None
+    n_eff: int | None = None
+    ci_method: str = ""
+    clock: str = ""
+    clock_bound_us: float | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    filter: str = ""
+    name_ja: str = ""
+    name_en: str = ""
+    data_hash: str = ""
+    definition_hash: str = ""

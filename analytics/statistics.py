@@ -1,0 +1,176 @@
+"""Quantiles by RFC 2330 and intervals that know how much a correlated sample is worth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.special import beta_quantile, binomial_cdf, student_quantile
+
+Array = npt.NDArray[Any]
+CONFIDENCE = 0.95
+_DENSE_RANGE = 50_000_000
+"""Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most, 341 M values/s; a partition of
+the array reaches 84 M values/s and sorting 27 M."""
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A two-sided 95 % interval; None on a side that is not bounded."""
+
+    low: float | None
+    high: float | None
+
+
+def rank(q: str | float, n: int) -> int:
+    """Return the 1-based rank of the q-quantile of n values: the smallest k with k/n >= q (RFC 2330 11.3).
+
+    Computed in fractions: ceil(0.07 * 100) is 8 in floating point.
+    """
+    return max(math.ceil(Fraction(str(q)) * n), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Exact counts of integer values: `values` ascending and distinct, `counts` of each, and how many were infinite.
+
+    A part of a whole: merging parts gives exactly the histogram of all values.
+    """
+
+    values: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    infinite: int = 0
+
+    @property
+    def finite(self) -> int:
+        """Number of finite values."""
+        return int(self.counts.sum())
+
+    @property
+    def n(self) -> int:
+        """Number of values, infinite ones included."""
+        return self.finite + self.infinite
+
+    def at(self, ranks: list[int]) -> list[float]:
+        """Return the values of 1-based ranks; a rank among the infinite values is infinity."""
+        cumulative = np.cumsum(self.counts)
+        finite = int(cumulative[-1]) if cumulative.size else 0
+        places = np.searchsorted(cumulative, [min(max(k, 1), max(finite, 1)) for k in ranks])
+        return [float(self.values[place]) if k <= finite else math.inf for k, place in zip(ranks, places, strict=True)]
+
+    def merge(self, other: Histogram) -> Histogram:
+        """Return the histogram of both."""
+        values, places = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)
+        counts = np.zeros(values.size, np.int64)
+        np.add.at(counts, places, np.concatenate([self.counts, other.counts]))
+        return Histogram(values, counts, self.infinite + other.infinite)
+
+
+def histogram(values: Array, infinite: int = 0) -> Histogram:
+    """Count integer values; `infinite` more are +inf (lost packets)."""
+    if not values.size:
+        return Histogram(np.empty(0, np.int64), np.empty(0, np.int64), infinite)
+    low = int(values.min())
+    if int(values.max()) - low > _DENSE_RANGE:
+        found, counts = np.unique(values, return_counts=True)
+        return Histogram(found.astype(np.int64), counts.astype(np.int64), infinite)
+    dense = np.bincount(values - low if low else values)
+    present = np.flatnonzero(dense)
+    return Histogram(present + low, dense[present].astype(np.int64), infinite)
+
+
+def order_ranks(n: int, q: str | float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
+    """Return the ranks (low, high) of the order statistics that hold the q-quantile with `confidence`.
+
+    Exact binomial ranks: at most (1 - confidence) / 2 on either side; None where no order statistic bounds it.
+    """
+    p, tail = float(Fraction(str(q))), (1 - confidence) / 2
+    # largest low with P(B <= low - 1) <= tail, smallest high with P(B >= high) <= tail
+    low = _last_true(lambda k: binomial_cdf(k - 1, n, p) <= tail, 0, n)
+    high = _last_true(lambda k: 1 - binomial_cdf(k - 1, n, p) > tail, 0, n + 1) + 1
+    return (low if low >= 1 else None), (high if high <= n else None)
+
+
+def _last_true(holds: Any, low: int, high: int) -> int:
+    """Return the last k in low..high at which a condition that turns false once still holds; `low` is assumed to."""
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def quantile_interval(counted: Histogram, q: str | float, n_eff: int) -> Interval:
+    """Return the order-statistic interval of the q-quantile, for a sample worth `n_eff` independent values.
+
+    With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, spread over the n that there are.
+    """
+    n = counted.n
+    if n == 0 or n_eff < 1:
+        return Interval(None, None)
+    low, high = order_ranks(n_eff, q)
+    ranks = [None if low is None else max(low * n // n_eff, 1), None if high is None else -(-high * n // n_eff)]
+    bounds = [None if k is None else counted.at([k])[0] for k in ranks]
+    return Interval(*(None if bound is None or math.isinf(bound) else bound for bound in bounds))
+
+
+def proportion_interval(k: float, n: int, n_eff: float | None = None, confidence: float = CONFIDENCE) -> Interval:
+    """Return the Clopper-Pearson interval of k out of n, for a sample worth `n_eff` independent trials."""
+    if n == 0:
+        return Interval(None, None)
+    trials = float(n if n_eff is None else min(n_eff, n))
+    hits = k * trials / n
+    tail = (1 - confidence) / 2
+    low = 0.0 if hits <= 0 else beta_quantile(tail, hits, trials - hits + 1)
+    high = 1.0 if hits >= trials else beta_quantile(1 - tail, hits + 1, trials - hits)
+    return Interval(low, high)
+
+
+def mean_interval(mean: float, deviation: float, n_eff: int, confidence: float = CONFIDENCE) -> Interval:
+    """Return Student's interval of a mean with standard deviation `deviation` and n_eff independent values."""
+    if n_eff < 2:  # noqa: PLR2004 - one value has no spread
+        return Interval(None, None)
+    half = student_quantile((1 + confidence) / 2, n_eff - 1) * deviation / math.sqrt(n_eff)
+    return Interval(mean - half, mean + half)
+
+
+def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
+    """Return the autocorrelation of a series from lag 0 on, or an empty array where it does not vary.
+
+    Computed by FFT in blocks of 65,536 values whose covariances are averaged, so that memory stays bounded.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    centred = values - values.mean() if values.size else values
+    length = min(values.size, _BLOCK)
+    if length < 2 or not np.any(centred):  # noqa: PLR2004 - one value has no lag
+        return np.empty(0)
+    total = np.zeros(length)
+    for start in range(0, values.size - length + 1, length):
+        spectrum = np.fft.rfft(centred[start : start + length], 2 * length)
+        total += np.fft.irfft(spectrum * spectrum.conj())[:length]
+    return total / total[0] if total[0] > 0 else np.empty(0)
+
+
+def effective_n(series: Array) -> int:
+    """Return how many independent values a correlated series is worth (Geyer's initial positive sequence).
+
+    n / (1 + 2 * sum of autocorrelations), where the sum ends when a pair of lags stops being positive. At most n,
+    at least 1; a series that does not vary gives n.
+    """
+    n = len(series)
+    rho = autocorrelation(series)
+    if rho.size < 2:  # noqa: PLR2004 - nothing to correlate
+        return n
+    pairs = rho[: rho.size // 2 * 2].reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(pairs <= 0)
+    positive = pairs[: ends[0]] if ends.size else pairs
+    inflation = max(2 * float(positive.sum()) - 1, 1.0)
+    return max(min(int(n / inflation), n), 1)

@@ -1,0 +1,43 @@
+"""The verdict: three values, decided by the whole interval, never by the point (decision 6 of the architecture)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from analytics.definitions import Better
+from analytics.results import MET, MISSED, UNDECIDED, Verdict
+from analytics.statistics import Interval
+
+
+class Judgement(NamedTuple):
+    """A verdict, and for 判定不能 about how many samples would decide it (None: no number would)."""
+
+    verdict: Verdict
+    needed_n: int | None = None
+    reason: str = ""
+
+
+def judge(value: float | None, interval: Interval, limit: float, better: Better, n: int) -> Judgement:
+    """Hold an interval against a requirement.
+
+    達成 when the whole interval is on the good side of `limit` (the limit itself is good), 未達 when it is on the bad
+    side, 判定不能 otherwise. The number of samples assumes that the interval narrows with the root of n.
+    """
+    if value is None:
+        return Judgement(UNDECIDED)
+    sign = 1.0 if better == "smaller" else -1.0
+    bad_end, good_end = (interval.high, interval.low) if better == "smaller" else (interval.low, interval.high)
+    if bad_end is not None and sign * bad_end <= sign * limit:
+        return Judgement(MET)
+    if good_end is not None and sign * good_end > sign * limit:
+        return Judgement(MISSED)
+    return Judgement(UNDECIDED, _needed(value, bad_end, good_end, limit, n))
+
+
+def _needed(value: float, bad_end: float | None, good_end: float | None, limit: float, n: int) -> int | None:
+    distance = abs(limit - value)
+    ends = [abs(end - value) for end in (bad_end, good_end) if end is not None]
+    if not distance or not ends or not n:
+        return None
+    return max(math.ceil(n * (max(ends) / distance) ** 2) - n, 1)

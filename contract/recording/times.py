@@ -1,0 +1,106 @@
+"""Times of a recording to nanoseconds since the Unix epoch (UTC), exactly.
+
+Decimal digits are taken as they stand: 1723214207.0723794 s is ...379400 ns, though the nearest double is 62 ns off.
+A float column (Parquet) is read by its shortest decimal form, which is what its writer had before it became a double.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any
+
+from contract.recording.errors import ProfileError
+
+NS = 1_000_000_000
+_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_NS_PER = {"s": Decimal(NS), "ms": Decimal(1_000_000), "us": Decimal(1000), "ns": Decimal(1)}
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
+_ISO = re.compile(
+    r"\s*(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T _]\s*(\d\d?):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+-]\d\d:?\d\d)?\s*\Z"
+)
+_NAMED = {"UTC": UTC, "Z": UTC, "JST": timezone(timedelta(hours=9), "JST")}
+
+ReadTime = Callable[[Sequence[Any]], int]
+"""Turns the values of the time columns of one row into nanoseconds; raises ValueError where that fails."""
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone called `name`: "UTC", "JST", an offset such as "+09:00", or an IANA name.
+
+    Raises ProfileError for a name that is none of them.
+    """
+    if name in _NAMED:
+        return _NAMED[name]
+    if match := _OFFSET.match(name):
+        sign, hours, minutes = match.groups()
+        shift = timedelta(hours=int(hours), minutes=int(minutes))
+        return timezone(-shift if sign == "-" else shift)
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        raise ProfileError(f'time zone {name!r} is not known: write an offset such as "+09:00", or UTC, or JST') from (
+            error
+        )
+
+
+def decimal_of(value: object) -> Decimal:
+    """Return a number as the decimal it was written as; raise ValueError if it is none.
+
+    Floats go through their shortest decimal form. NaN and infinity come back as such.
+    """
+    if isinstance(value, bool) or value is None:
+        raise ValueError(f"{value!r} is not a number")
+    if isinstance(value, int):
+        return Decimal(value)
+    text = repr(value) if isinstance(value, float) else str(value).strip()
+    if "_" in text:  # Python's own notation, never a measured value
+        raise ValueError(f"{value!r} is not a number")
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is not a number") from error
+
+
+def decimal_ns(value: object, unit: str) -> int:
+    """Return `value` in `unit` ("s", "ms", "us", "ns") as whole nanoseconds, rounded half to even."""
+    number = decimal_of(value)
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is not a time")
+    return int(_CONTEXT.multiply(number, _NS_PER[unit]).to_integral_value(ROUND_HALF_EVEN))
+
+
+def iso_ns(text: str, default: tzinfo | None) -> int:
+    """Return an ISO 8601 date and time ("/" and " " are accepted too) in nanoseconds; nine digits count.
+
+    Raises ValueError, also where the text has no offset and `default` is None.
+    """
+    match = _ISO.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not an ISO 8601 date and time")
+    parts, fraction, offset = match.groups()[:6], match[7], match[8]
+    moment = datetime(*(int(part) for part in parts), tzinfo=zone(offset) if offset else default)  # type: ignore[misc,arg-type]
+    return seconds_of(moment) * NS + int((fraction or "").ljust(9, "0"))
+
+
+def seconds_of(moment: datetime) -> int:
+    """Return whole Unix seconds; raise ValueError for a time without offset."""
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError(
+            f"{moment.isoformat(' ')} has no offset from UTC: write one (+09:00), or give the profile a `timezone`"
+        )
+    days = moment.toordinal() - _EPOCH_DAY
+    local = days * 86_400 + moment.hour * 3600 + moment.minute * 60 + moment.second
+    return local - (offset.days * 86_400 + offset.seconds)
+
+
+def format_ns(text: str, pattern: str, default: tzinfo | None) -> int:
+    """Return a date and time in the `strptime` format `pattern`, in nanoseconds (%f has at most six digits)."""
+    moment = datetime.strptime(text, pattern)  # noqa: DTZ007 - the zone is set in the next line
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=default)
+    return seconds_of(moment) * NS + moment.microsecond * 1000

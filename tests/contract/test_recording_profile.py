@@ -1,0 +1,90 @@
+"""Profiles are checked when they are loaded, and the error names the file and the key."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import contract.recording
+from contract.recording import ProfileError, load_profile, shipped_profiles
+
+GOOD = """
+format = "csv"
+stream = "radio"
+[time]
+from = "time"
+[columns]
+rsrp_dbm = { from = "RSRP", unit = "dBm" }
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def _load(text, **options):
+        path = tmp_path / "drive.toml"
+        path.write_text(text)
+        return load_profile(path, options)
+
+    return _load
+
+
+def test_the_shipped_profiles_load_by_name():
+    assert ["edaf", "ping", "probe_csv"] == shipped_profiles()
+    assert ["parquet", "ping", "csv"] == [load_profile(name).format for name in shipped_profiles()]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('stream = "radio"', 'stream = "radios"', r"drive.toml: stream: 'radios' is not one of probe, radio"),
+        ("rsrp_dbm =", "rsrp =", r"drive.toml: columns.rsrp: stream radio has only rat, pci"),
+        ('unit = "dBm"', 'units = "dBm"', r"drive.toml: columns.rsrp_dbm: .*unknown field `units`"),
+        ('from = "RSRP", unit = "dBm"', "", r"columns.rsrp_dbm: give one of `from`, `const` and `number`"),
+        ('from = "RSRP", unit = "dBm"', "const = -200", r"columns.rsrp_dbm: -200 is outside -156 .. -31"),
+        ('format = "csv"', 'format = "xlsx"', r"drive.toml: Invalid enum value 'xlsx' - at `\$.format`"),
+        ('format = "csv"', 'format = "csv"\nsort = "t"', r"drive.toml: .*unknown field `sort`"),
+        ('format = "csv"', 'format = "csv"\nsort_by = "pci"', r"sort_by: 'pci' is neither \"t\" nor a mapped column"),
+        ('[time]\nfrom = "time"', "", r"time: the profile does not say"),
+        ('from = "time"', 'from = "time"\ntimezone = "Tokio"', r"time zone 'Tokio' is not known"),
+        ('from = "time"', 'from = "time"\nunit = "s"\nrelative = true', r"option `start` must say"),
+        ('from = "time"', "from = []", r"time.from: names no column"),
+        ("[columns]", "[columns", r"drive.toml: "),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_key(load, old, new, message):
+    assert old in GOOD
+    with pytest.raises(ProfileError, match=message):
+        load(GOOD.replace(old, new))
+
+
+def test_a_column_that_must_not_be_null_must_be_mapped(load):
+    with pytest.raises(ProfileError, match=r"columns.lost: is missing"):
+        load('format = "csv"\nstream = "probe"\n[time]\nfrom = "t"\n[columns]\nsession = { const = 1 }\n'
+             'seq = { from = "n" }\ncopy = { const = 1 }\n')  # fmt: skip
+
+
+def test_an_unknown_name_lists_the_shipped_profiles():
+    with pytest.raises(ProfileError, match="neither a file nor one of edaf, ping, probe_csv"):
+        load_profile("pong")
+
+
+def test_an_unknown_option_lists_the_known_ones(load):
+    with pytest.raises(ProfileError, match=r"option 'begin' is not one of start, interval_s"):
+        load(GOOD, begin="2025-01-01")
+    with pytest.raises(ProfileError, match=r"option 'interval_s' means nothing for format 'csv'"):
+        load(GOOD, interval_s="1")
+
+
+def test_the_identity_is_what_the_profile_does_and_not_what_it_is_called(load, tmp_path):
+    other = tmp_path / "renamed.toml"
+    other.write_text(f'description = "another"\n{GOOD}')
+    assert load(GOOD).identity == load_profile(other).identity
+    assert load(GOOD).identity != load(GOOD.replace("RSRP", "NRxRSRP")).identity
+    assert load(GOOD).identity != load(GOOD, time_offset_s="0.5").identity
+
+
+def test_the_profile_in_the_documentation_loads(load):
+    text = (Path(contract.recording.__file__).parent / "README.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    profile = load(example)
+    assert ("cp932", ["日付", "時刻"], 4) == (profile.csv.encoding, profile.time.sources, len(profile.columns))
