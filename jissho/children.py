@@ -80,6 +80,12 @@ class Children:
         """Tell whether a child runs."""
         return name in self._running and self._running[name].poll() is None
 
+    def check(self) -> None:
+        """Raise ChildError if a child has ended by itself."""
+        for name in self._running:
+            if not self.is_alive(name):
+                raise ChildError(f"{name} ended by itself:\n{self.tail(name)}")
+
     def log_has(self, name: str, text: str) -> bool:
         """Tell whether a child has said `text`."""
         return text in self.log_path(name).read_text(errors="replace")

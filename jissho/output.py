@@ -31,7 +31,9 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any
         table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
     for row in records:
         table.add_row(*("-" if value is None else text(value) for value in row))
-    Console().print(table)
+    # A file or a pipe has no width of its own; 150 columns keep the widest table on one line each.
+    console = Console()
+    (console if console.is_terminal else Console(width=150)).print(table)
 
 
 def text(value: Any) -> str:

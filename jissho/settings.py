@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,11 +80,6 @@ class Settings:
             raise SettingError(f"{name}={value!r} must be yes or no")
         return value == "yes"
 
-    def home(self) -> Path | None:
-        """Return the folder of the embedded database where one is given."""
-        home = os.environ.get("JISSHO_HOME")
-        return Path(home) if home else None
-
     def ingest(self, database_url: str) -> IngestSettings:
         """Return the settings of the ingest service."""
         from ingest.service import IngestSettings  # noqa: PLC0415 - the edge install has no ingest
@@ -105,10 +99,13 @@ class Settings:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
-    """Yield the URL of a migrated database: the one that is set, else the embedded one, started where needed."""
+def database(settings: Settings, *, folder: str = "") -> Iterator[str]:
+    """Yield the URL of a migrated database: the one that is set, else the embedded one, started where needed.
+
+    `folder` below JISSHO_HOME keeps an embedded database apart, as the demonstration does.
+    """
     from storage.connect import connect  # noqa: PLC0415 - the edge install has no database driver
-    from storage.embedded import embedded_server  # noqa: PLC0415
+    from storage.embedded import default_home, embedded_server  # noqa: PLC0415
     from storage.migrate import migrate  # noqa: PLC0415
 
     if url := settings.text("JISSHO_DATABASE_URL"):
@@ -116,7 +113,7 @@ def database(settings: Settings) -> Iterator[str]:
             migrate(connection)
         yield url
         return
-    with embedded_server(settings.home()) as server:
+    with embedded_server(default_home() / folder if folder else default_home()) as server:
         with connect(server.url) as connection:
             migrate(connection)
         yield server.url

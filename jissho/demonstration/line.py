@@ -1,4 +1,4 @@
-"""The parts of the demonstration, put together: database, broker, ingest, page, reflector, two paths, vehicle, agent."""
+"""The parts of the demonstration put together: broker, ingest, page, reflector, two paths, vehicle, agent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from contract.recording.profile import shipped_profile_for
 from jissho.broker import free_port, is_listening, start_broker
 from jissho.children import Children
 from simulators.impairment import load_profile
@@ -22,6 +21,9 @@ from simulators.world import World
 SITE, DEVICE = "demo-site", "car-1"
 LINKS = {"l5g": "local5g", "lte": "lte"}
 """The two links of the vehicle and the impairment profile of each path."""
+
+TRACE_PROFILES = {".parquet": "edaf", ".csv": "probe_csv"}
+"""How a trace is read, by its suffix; anything else is a ping log."""
 
 REPLAY_LINK = "recorded-5g"
 RATE_PPS = 100
@@ -103,7 +105,6 @@ class Line:
     url: str
     broker: str
     http_port: int
-    run_name: str
     started_at: datetime
     children: Children
     truth_paths: dict[str, Path]
@@ -150,7 +151,7 @@ def write_collect_toml(
     for link, port in stamp_ports.items():
         text += _STAMP_TOML.format(link=link, port=port, rate=RATE_PPS, timeout=TIMEOUT_S)
     if trace is not None:
-        profile = shipped_profile_for(trace)
+        profile = TRACE_PROFILES.get(trace.suffix, "ping")
         text += _REPLAY_TOML.format(link=REPLAY_LINK, path=trace, profile=profile)
     path = folder / "collect.toml"
     path.write_text(text, encoding="utf-8")
@@ -176,7 +177,7 @@ def running_line(
             "JISSHO_PROFILE": "remote_monitoring",
         }
         children.start_jissho("ingest", "ingest", environment=environment)
-        children.start_jissho("serve", "serve", "--port", str(port), environment=environment)
+        children.start_jissho("serve", "serve", "--port", str(port), "--no-page", environment=environment)
         children.start_jissho(
             "reflect", "reflect", "--host", "127.0.0.1", "--port", str(free_port()), "--clock-bound-us", "50"
         )
@@ -195,7 +196,7 @@ def running_line(
         ]
         ports = {path.link: loop.run(path.start()) for path in paths}
         line = Line(
-            folder=folder, url=url, broker=broker, http_port=port, run_name="", started_at=datetime.now(tz=UTC),
+            folder=folder, url=url, broker=broker, http_port=port, started_at=datetime.now(tz=UTC),
             children=children, truth_paths=truth_paths, trace=trace, _loop=loop, _paths=paths, _vehicle=vehicle,
         )  # fmt: skip
         stack.callback(line.stop_measuring)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.report.model import TruthRow
 from simulators.path_truth import load_truth, packets
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -17,29 +17,12 @@ TOLERANCE = 0.01
 """Delay quantiles must agree within one percent: what the path held a packet, and what the probes saw, differ by the
 time that two sockets and a scheduler take, some tens of microseconds on delays of ten milliseconds."""
 
-_LOST_NAMES = {1: ("上り損失数", "up"), 2: ("下り損失数", "down")}
-_SECTIONS = {"ul_us": ("up", "up_us"), "dl_us": ("down", "down_us"), "rtt_us": ("round_trip", "round_trip_us")}
-
-
-class TruthRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison. `difference` is measured - truth for counts and (measured - truth) / truth for delays."""
-
-    link: str
-    quantity: str
-    direction: str
-    unit: str
-    n: int
-    measured: float
-    truth: float
-    difference: float
-    agrees: bool
-
-
-def _counted(link: str, quantity: str, direction: str, n: int, measured: int, truth: int) -> TruthRow:
-    return TruthRow(
-        link=link, quantity=quantity, direction=direction, unit="1", n=n, measured=measured, truth=truth,
-        difference=measured - truth, agrees=measured == truth,
-    )  # fmt: skip
+_UNDECIDED = 3
+_SECTIONS = {
+    "ul_us": ("owd", "up", "up_us"),
+    "dl_us": ("owd", "down", "down_us"),
+    "rtt_us": ("rtt", "round_trip", "round_trip_us"),
+}
 
 
 def compare(link: str, probes: Mapping[str, NDArray[Any]], truth_path: Path) -> list[TruthRow]:
@@ -51,37 +34,49 @@ def compare(link: str, probes: Mapping[str, NDArray[Any]], truth_path: Path) -> 
     truth = packets(load_truth(truth_path))
     common, mine, theirs = np.intersect1d(probes["seq"], truth["seq"], return_indices=True)
     lost, truly_lost = probes["lost"][mine], truth["lost"][theirs]
-    n = len(common)
     rows = [
-        _counted(link, "送信数", "", n, len(probes["seq"]), n),
-        _counted(link, "損失数", "round_trip", n, int((lost > 0).sum()), int((truly_lost > 0).sum())),
+        _count(link, "sent", "round_trip", len(probes["seq"]), len(common)),
+        _count(link, "loss", "round_trip", int((lost > 0).sum()), int((truly_lost > 0).sum())),
     ]
-    # A run of losses in both directions at once has known counts but no known packets: code 3.
-    undecided = int((lost == 3).sum())  # noqa: PLR2004 - contract.streams.LOST_CODES
-    for code, (name, direction) in _LOST_NAMES.items():
-        found, real = int((lost == code).sum()), int((truly_lost == code).sum())
-        row = _counted(link, name, direction, n, found, real)
-        rows.append(msgspec.structs.replace(row, agrees=found <= real <= found + undecided))
+    # In a run of losses both up and down the counts are known but not which packet: these are in neither column.
+    undecided = int((lost == _UNDECIDED).sum())
+    reason = f"方向を特定できない損失 {undecided}" if undecided else ""
+    for code, direction in ((1, "up"), (2, "down")):
+        rows.append(
+            _count(link, "loss", direction, int((lost == code).sum()), int((truly_lost == code).sum()), reason=reason)
+        )
     both = (lost == 0) & (truly_lost == 0)
-    for column, (direction, section) in _SECTIONS.items():
+    for column, (kpi, direction, section) in _SECTIONS.items():
         measured, real_us = probes[column][mine][both], truth[section][theirs][both]
-        if not measured.size:
-            continue
-        for quantile in QUANTILES:
-            seen = float(np.quantile(measured, quantile, method="inverted_cdf"))
-            is_so = float(np.quantile(real_us, quantile, method="inverted_cdf"))
-            difference = (seen - is_so) / is_so
-            rows.append(
-                TruthRow(
-                    link=link,
-                    quantity=f"遅延 p{quantile * 100:g}",
-                    direction=direction,
-                    unit="ms",
-                    n=int(both.sum()),
-                    measured=seen / 1000,
-                    truth=is_so / 1000,
-                    difference=difference,
-                    agrees=abs(difference) <= TOLERANCE,
-                )  # fmt: skip
-            )
+        if measured.size:
+            rows += [_quantile(link, (kpi, direction), quantile, measured, real_us) for quantile in QUANTILES]
     return rows
+
+
+def agrees(row: TruthRow) -> bool:
+    """Tell whether measurement and truth agree: counts exactly (but for undecided directions), delays within 1 %."""
+    if row.measured is None or row.truth is None or row.difference is None:
+        return False
+    if row.statistic == "count":
+        return row.difference == 0 or (bool(row.reason) and 0 < -row.difference <= int(row.reason.split()[-1]))
+    return abs(row.difference) <= TOLERANCE * row.truth
+
+
+def _count(link: str, kpi: str, direction: str, /, *numbers: int, reason: str = "") -> TruthRow:
+    measured, truth = numbers
+    return TruthRow(
+        kpi=kpi, link=link, direction=direction, statistic="count", unit="1", measured=measured, truth=truth,
+        difference=measured - truth, reason=reason,
+    )  # fmt: skip
+
+
+def _quantile(
+    link: str, what: tuple[str, str], quantile: float, measured_us: NDArray[Any], truth_us: NDArray[Any]
+) -> TruthRow:
+    measured, truth = (
+        float(np.quantile(each, quantile, method="inverted_cdf")) / 1000 for each in (measured_us, truth_us)
+    )
+    return TruthRow(
+        kpi=what[0], link=link, direction=what[1], statistic=f"p{quantile * 100:g}", unit="ms", measured=measured,
+        truth=truth, difference=measured - truth,
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""`jissho kpi`: the KPIs of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jissho.output import print_json, print_table
+from jissho.settings import Settings, database
+
+_DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
+
+
+def kpi(run: str, *, profile: str = "", link: str = "", json: bool = False) -> None:
+    """Compute the KPIs of a run, link by link, each with its 95 % interval, n, verdict and clause.
+
+    Parameters
+    ----------
+    run
+        Name or number of the run.
+    profile
+        Requirement profile for verdicts: a shipped name or a TOML file. Default JISSHO_PROFILE.
+    link
+        Only this link.
+    json
+        Print one JSON object a KPI.
+
+    """
+    from analytics.loader import evaluate_run  # noqa: PLC0415 - commands load what they need
+    from storage.connect import connect  # noqa: PLC0415
+    from storage.runs import get_run  # noqa: PLC0415
+
+    settings = Settings()
+    with database(settings) as url, connect(url) as connection:
+        record = get_run(connection, run)
+        results = evaluate_run(connection, record, profile or settings.text("JISSHO_PROFILE") or None)
+    results = [result for result in results if link in ("", result.link)]
+    if json:
+        print_json(results)
+        return
+    if not results:
+        print(f"run {record.name} has no probes yet; see `jissho db status` and `jissho completeness {record.name}`")
+        return
+    print_kpis(f"KPI: {record.name}", results)
+
+
+def print_kpis(title: str, results: Sequence[Any]) -> None:
+    """Print results as a table for people."""
+    print_table(
+        title,
+        ["回線\nLink", "指標\nKPI", "方向\nDir.", "統計量\nStat.", "値\nValue", "単位\nUnit", "95%信頼区間\n95% CI",
+         "n", "所要値\nLimit", "判定\nVerdict", "備考\nNote"],
+        [
+            (
+                result.link,
+                result.name_ja,
+                _DIRECTIONS[result.direction],
+                result.statistic,
+                None if result.value is None else f"{result.value:.5g}",
+                "" if result.unit == "1" else result.unit,
+                interval_text(result.ci_low, result.ci_high),
+                result.n,
+                None if result.required is None else f"{result.required:g}",
+                result.verdict or "",
+                result.reason.split(" / ")[0],
+            )
+            for result in results
+        ],
+        note="時刻は日本標準時(JST)。95%信頼区間は自己相関を考慮 intervals respect autocorrelation",
+    )  # fmt: skip
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Return an interval as people write it; an open side is an arrow."""
+    if low is None and high is None:
+        return ""
+    return f"{'…' if low is None else f'{low:.5g}'} – {'…' if high is None else f'{high:.5g}'}"
