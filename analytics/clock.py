@@ -47,25 +47,25 @@ def clock_quality(own: ClockSamples | None, far: ClockSamples | None, start_us: 
     three of its own intervals (and more than a minute) without a sample.
     """
     total = 0.0
-    for name, samples in (("own clock / 端末側", own), ("far clock / 対向側", far)):
+    for (name_ja, name_en), samples in ((("端末側", "own clock"), own), (("対向側", "far clock"), far)):
         bound, reason = _bound(samples, start_us, end_us)
         if bound is None:
-            return ClockQuality("不明", None, f"{name}: {reason}")
+            return ClockQuality("不明", None, f"{name_ja}の{reason[0]} / {name_en}: {reason[1]}")
         total += bound
     return ClockQuality("良" if total <= GOOD_US else "粗", total)
 
 
-def _bound(samples: ClockSamples | None, start_us: int, end_us: int) -> tuple[float | None, str]:
+def _bound(samples: ClockSamples | None, start_us: int, end_us: int) -> tuple[float | None, tuple[str, str]]:
     if samples is None or not samples.t_us.size:
-        return None, "no clock record / 時刻記録なし"
+        return None, ("時刻記録なし", "no record")
     steps = np.diff(samples.t_us)
     allowed = max(MAX_AGE_INTERVALS * (float(np.median(steps)) if steps.size else 0.0), MIN_AGE_US)
     inside = (samples.t_us >= start_us - allowed) & (samples.t_us <= end_us + allowed)
     if not inside.any():
-        return None, "no clock record near the window / 区間付近に時刻記録なし"
+        return None, ("時刻記録が区間付近になし", "no record near the window")
     times = np.concatenate([[start_us], np.clip(samples.t_us[inside], start_us, end_us), [end_us]])
     if float(np.diff(times).max()) > allowed:
-        return None, "clock record has gaps / 時刻記録に途切れ"
+        return None, ("時刻記録に途切れ", "record has gaps")
     if not samples.synced[inside].all() or np.isnan(samples.bound_us[inside]).any():
-        return None, "not synchronised / 非同期"
-    return float(samples.bound_us[inside].max()), ""
+        return None, ("時計が非同期", "not synchronised")
+    return float(samples.bound_us[inside].max()), ("", "")

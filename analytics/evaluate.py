@@ -112,7 +112,7 @@ class _Link:
                 verdict, needed = UNDECIDED, None
         notes = [reason] if reason else []
         if is_one_way and not subject.clock.is_known:
-            notes.append(f"{REFERENCE_ONLY}: {subject.clock.reason}")
+            notes.insert(0, f"{REFERENCE_ONLY}: {subject.clock.reason}")
         return KpiResult(
             id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic, value=value,
             unit=unit or definition.unit, ci_low=interval.low, ci_high=interval.high, n=n, verdict=verdict,

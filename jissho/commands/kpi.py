@@ -62,7 +62,7 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
                 result.n,
                 None if result.required is None else f"{result.required:g}",
                 result.verdict or "",
-                result.reason.split(" / ")[0],
+                "; ".join(part.split(" / ")[0] for part in result.reason.split("; ")),
             )
             for result in results
         ],

@@ -177,7 +177,7 @@ def running_line(
             "JISSHO_PROFILE": "remote_monitoring",
         }
         children.start_jissho("ingest", "ingest", environment=environment)
-        children.start_jissho("serve", "serve", "--port", str(port), "--no-page", environment=environment)
+        children.start_jissho("serve", "serve", "--port", str(port), environment=environment)
         children.start_jissho(
             "reflect", "reflect", "--host", "127.0.0.1", "--port", str(free_port()), "--clock-bound-us", "50"
         )

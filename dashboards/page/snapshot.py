@@ -1,0 +1,116 @@
+"""What the page shows at one moment, gathered in a worker thread and shared by everybody who looks at the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from analytics.loader import evaluate_run
+from analytics.results import KpiResult
+from dashboards.page import queries
+from dashboards.page.queries import Picture, Rows, Window
+from storage.completeness import Completeness, run_completeness
+from storage.errors import StorageError
+from storage.runs import RunRecord, get_run, list_runs
+
+LIVE_MINUTES = 10
+_KEEP_PICTURE_S = 0.9
+_KEEP_KPIS_S = 10.0
+_SHOWN_RUNS = 50
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """One moment. `error` is set where the database could not be asked; everything else is empty then."""
+
+    run: RunRecord | None = None
+    picture: Picture | None = None
+    devices: Rows = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+    completeness: Completeness | None = None
+    error: str = ""
+
+
+class Snapshots:
+    """Asks the database, at most once a second for each thing shown, whoever looks."""
+
+    def __init__(self, pool: ConnectionPool, profile: str | None) -> None:
+        """Keep the pool and the requirement profile for verdicts."""
+        self._pool = pool
+        self.profile = profile
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
+
+    def take(self, run_name: str) -> Snapshot:
+        """Return what to show of a run, or of the last minutes where the name is empty. Blocks; call in a thread."""
+        return self._cached("picture", run_name, _KEEP_PICTURE_S, self._take)
+
+    def kpis(self, run_name: str) -> list[KpiResult] | str:
+        """Return the KPIs of a run (or of the last minutes), or why there are none. Blocks; call in a thread."""
+        return self._cached("kpis", run_name, _KEEP_KPIS_S, self._kpis)
+
+    def _cached(self, kind: str, run_name: str, keep_s: float, ask: Callable[[str], _T]) -> _T:
+        key = (kind, run_name)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None and time.monotonic() - kept[0] < keep_s:
+            return cast("_T", kept[1])
+        found = ask(run_name)
+        with self._lock:
+            self._kept = {
+                name: entry for name, entry in self._kept.items() if time.monotonic() - entry[0] < _KEEP_KPIS_S
+            }
+            self._kept[key] = (time.monotonic(), found)
+        return found
+
+    def _take(self, run_name: str) -> Snapshot:
+        try:
+            with self._pool.connection() as connection:
+                return _snapshot(connection, run_name)
+        except (psycopg.Error, PoolTimeout, StorageError) as error:
+            return Snapshot(error=" ".join(str(error).split()) or type(error).__name__)
+
+    def _kpis(self, run_name: str) -> list[KpiResult] | str:
+        try:
+            with self._pool.connection() as connection:
+                run = _shown_run(connection, run_name)
+                return [] if run is None else evaluate_run(connection, run, self.profile)
+        except (psycopg.Error, PoolTimeout, StorageError, ValueError) as error:
+            return " ".join(str(error).split()) or type(error).__name__
+
+
+def _shown_run(connection: psycopg.Connection, run_name: str) -> RunRecord | None:
+    """Return the run of that name, or a stand-in for the last minutes of the site that is measuring."""
+    if run_name:
+        return get_run(connection, run_name)
+    site = queries.latest_site(connection)
+    if site is None:
+        return None
+    now = datetime.now(tz=UTC)
+    return RunRecord(
+        run_id=0, name="", site=site, devices=[], links=[], started_at=now - timedelta(minutes=LIVE_MINUTES),
+        ended_at=now, purpose="", weather="", note="", tags=[], valid=True,
+    )  # fmt: skip
+
+
+def _snapshot(connection: psycopg.Connection, run_name: str) -> Snapshot:
+    run = _shown_run(connection, run_name)
+    shown = Snapshot(
+        run=run,
+        devices=queries.devices(connection),
+        runs=[each.name for each in list_runs(connection, limit=_SHOWN_RUNS)],
+    )
+    if run is not None:
+        links = queries.site_links(connection, run.site, run.devices)
+        window = Window(run.site, links, run.started_at, run.ended_at or datetime.now(tz=UTC))
+        shown.picture = queries.picture(connection, window)
+        shown.completeness = run_completeness(connection, run)
+    return shown
