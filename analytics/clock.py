@@ -63,8 +63,10 @@ def _bound(samples: ClockSamples | None, start_us: int, end_us: int) -> tuple[fl
     inside = (samples.t_us >= start_us - allowed) & (samples.t_us <= end_us + allowed)
     if not inside.any():
         return None, ("時刻記録が区間付近になし", "no record near the window")
-    times = np.concatenate([[start_us], np.clip(samples.t_us[inside], start_us, end_us), [end_us]])
-    if float(np.diff(times).max()) > allowed:
+    near = samples.t_us[inside]
+    # A sample before the window ages until the next one; a border with no sample beyond it ends the record.
+    edges = np.array([start_us] * int(near[0] > start_us) + [end_us] * int(near[-1] < end_us), np.int64)
+    if float(np.diff(np.sort(np.concatenate([near, edges]))).max(initial=0)) > allowed:
         return None, ("時刻記録に途切れ", "record has gaps")
     if not samples.synced[inside].all() or np.isnan(samples.bound_us[inside]).any():
         return None, ("時計が非同期", "not synchronised")

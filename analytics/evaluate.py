@@ -18,7 +18,7 @@ import numpy.typing as npt
 from analytics.availability import Availability, availability
 from analytics.clock import ClockQuality
 from analytics.definitions import BY_ID, QUANTILES, definitions_hash
-from analytics.delay import arrival_order, ipdv_us, rfc3550_jitter_us
+from analytics.delay import arrival_order, ipdv_us, pdv_us, rfc3550_jitter_us
 from analytics.loss import count_losses, loss_periods
 from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
@@ -44,6 +44,7 @@ _ORDER = "order statistics on n_eff (Geyer)"
 _BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
 _STUDENT = "Student on n_eff (Geyer)"
 NO_PACKETS = "測定データなし / no packets"
+NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
 
 
@@ -82,6 +83,16 @@ class _Link:
             return effective_n(lost)
         return min((self.delay_n_eff(direction) for direction in self.directions()), default=self.probes.n)
 
+    @property
+    def is_blind(self) -> bool:
+        """A recording that never says "lost" and skips numbers cannot tell a lost packet from one not measured."""
+        return not self.losses.lost and self.absent > 0
+
+    @cached_property
+    def absent_note(self) -> str:
+        """What is said beside every ratio and quantile that absent packets could have changed."""
+        return f"欠番 {self.absent} を含まない / {self.absent} absent numbers not counted" if self.absent else ""
+
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""
         found = [direction for direction in DIRECTIONS if self.probes.has(direction)]
@@ -99,7 +110,7 @@ class _Link:
         interval: Interval = _NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
         unit: str = "",
     ) -> KpiResult:  # fmt: skip
-        """Build one result and judge it."""
+        """Build one result and judge it; infinities (lost packets) are judged as such and given as None."""
         definition = BY_ID[kpi]
         subject = self.subject
         is_one_way = kpi in {"owd", "reliability"} and direction in {"up", "down"}
@@ -114,8 +125,9 @@ class _Link:
         if is_one_way and not subject.clock.is_known:
             notes.insert(0, f"{REFERENCE_ONLY}: {subject.clock.reason}")
         return KpiResult(
-            id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic, value=value,
-            unit=unit or definition.unit, ci_low=interval.low, ci_high=interval.high, n=n, verdict=verdict,
+            id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
+            value=_finite(value), unit=unit or definition.unit, ci_low=_finite(interval.low),
+            ci_high=_finite(interval.high), n=n, verdict=verdict,
             definition=definition.citation, reason="; ".join(notes),
             required=None if requirement is None else requirement.limit,
             required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
@@ -124,6 +136,10 @@ class _Link:
             ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
             data_hash=self.probes.data_hash, definition_hash=self.definitions_hash,
         )  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
 
 
 def _widened(interval: Interval, subject: Subject, is_one_way: bool, kpi: str) -> Interval:
@@ -152,12 +168,12 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     results += _loss(link)
     for direction in link.directions():
         results.append(_reliability(link, direction))
-    results += _availability(link, "round_trip" if probes.has("round_trip") or not probes.has("up") else "up")
+    results += _availability(link, link.directions()[0])
     return results
 
 
 def _ms(value: float | None) -> float | None:
-    return None if value is None or math.isinf(value) else value / MS
+    return None if value is None else value / MS
 
 
 def _in_ms(interval: Interval) -> Interval:
@@ -171,7 +187,9 @@ def _delay(link: _Link, direction: Direction) -> Iterator[KpiResult]:
     lost = _lost_in(link, direction)
     counted = histogram(values, lost)
     n_eff = max(int(link.delay_n_eff(direction) * counted.n / max(values.size, 1)), 1)
-    note = f"欠番 {link.absent} を含まない / {link.absent} absent numbers not counted" if link.absent else ""
+    elsewhere = link.losses.undecided if direction != "round_trip" else 0
+    undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
+    note = "; ".join(filter(None, [undecided if elsewhere else "", link.absent_note]))
     if values.size:
         mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
         yield link.make(
@@ -191,9 +209,11 @@ def _quantile(link: _Link, what: tuple[str, Direction, str], counted: Histogram,
     q = _quantile_name(statistic)
     value = counted.at([rank(q, counted.n)])[0]
     interval = quantile_interval(counted, q, n_eff)
+    if math.isinf(value):
+        note = AMONG_LOST if counted.n else NOT_MEASURED
     return link.make(
-        kpi, direction, statistic, _ms(value), n=counted.n, interval=_in_ms(interval), n_eff=n_eff, method=_ORDER,
-        filters="送信全数 all sent (lost = inf)", reason=AMONG_LOST if math.isinf(value) else note,
+        kpi, direction, statistic, _ms(value) if counted.n else None, n=counted.n, interval=_in_ms(interval), n_eff=n_eff, method=_ORDER,
+        filters="送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered", reason=note,
     )  # fmt: skip
 
 
@@ -206,7 +226,7 @@ def _lost_in(link: _Link, direction: Direction) -> int:
 
 def _variation(link: _Link, direction: Direction) -> Iterator[KpiResult]:
     delay = link.probes.delays[direction]
-    values = delay.us[delay.valid]
+    pdv = pdv_us(delay)
     steps = np.abs(ipdv_us(link.probes, direction))
     if steps.size:
         n_eff = effective_n(steps)
@@ -218,8 +238,8 @@ def _variation(link: _Link, direction: Direction) -> Iterator[KpiResult]:
         )  # fmt: skip
         for statistic in ("p95", "p99"):
             yield _quantile(link, ("ipdv", direction, statistic), counted, n_eff, "")
-    if values.size > 1:
-        counted = histogram(values - values.min())
+    if pdv.size > 1:
+        counted = histogram(pdv)
         for statistic in ("p95", "p99", "p99.9"):
             yield _quantile(link, ("pdv", direction, statistic), counted, link.delay_n_eff(direction), "")
         jitter = rfc3550_jitter_us(arrival_order(link.probes, direction))
@@ -229,9 +249,7 @@ def _variation(link: _Link, direction: Direction) -> Iterator[KpiResult]:
 
 def _loss(link: _Link) -> Iterator[KpiResult]:
     probes, losses = link.probes, link.losses
-    # A recording that never says "lost" and skips numbers cannot tell a lost packet from one not measured.
-    is_blind = not losses.lost and link.absent > 0
-    if is_blind:
+    if link.is_blind:
         total = probes.n + link.absent
         low, high = 0.0, link.absent / total
         reason = f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
@@ -239,8 +257,7 @@ def _loss(link: _Link) -> Iterator[KpiResult]:
             "loss", "round_trip" if probes.has("round_trip") else "up", "ratio", None, n=total, reason=reason
         )
     else:
-        note = f"欠番 {link.absent} を含まない / {link.absent} absent numbers not counted" if link.absent else ""
-        yield from _loss_of(link, "round_trip", losses.lost, losses.sent, note)
+        yield from _loss_of(link, "round_trip", losses.lost, losses.sent, link.absent_note)
         if (probes.refl_seq >= 0).any():
             undecided = f"方向不明 {losses.undecided} / undecided {losses.undecided}" if losses.undecided else ""
             yield from _loss_of(link, "up", losses.up, losses.sent - losses.undecided, undecided)
@@ -270,7 +287,7 @@ def _loss_of(link: _Link, direction: Direction, lost: int, sent: int, note: str)
 
 
 def _reliability(link: _Link, direction: Direction) -> KpiResult:
-    """Share of packets delivered within the bound; what the clock or a loss elsewhere hides widens the interval."""
+    """Share of packets delivered within the bound; what clock, loss elsewhere or a blind recording hides widens it."""
     parameters = link.subject.profile.parameters
     within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
     delay = link.probes.delays[direction]
@@ -284,14 +301,15 @@ def _reliability(link: _Link, direction: Direction) -> KpiResult:
     perhaps = int((values - bound_us <= limit_us).sum())
     filters = f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"
     if not sent:
-        return link.make("reliability", direction, "ratio", None, n=0, reason=NO_PACKETS, filters=filters)
+        return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
+    unknown = hidden + (link.absent if link.is_blind else 0)
     n_eff = max(min(int(link.loss_n_eff * sent / link.probes.n), effective_n(values <= limit_us)), 1)
-    low = proportion_interval(surely, sent + hidden, n_eff).low
-    high = proportion_interval(perhaps + hidden, sent + hidden, n_eff).high
-    reason = f"他方向で損失し遅延が不明 {hidden} / {hidden} with unknown delay" if hidden else ""
+    low = proportion_interval(surely, sent + unknown, n_eff).low
+    high = proportion_interval(perhaps + unknown, sent + unknown, n_eff).high
+    notes = [f"他方向で損失し遅延が不明 {hidden} / {hidden} with unknown delay" if hidden else "", link.absent_note]
     return link.make(
         "reliability", direction, "ratio", timely / sent, n=sent, interval=Interval(low, high), n_eff=n_eff,
-        method=_BINOMIAL, filters=filters, reason=reason,
+        method=_BINOMIAL, filters=filters, reason="; ".join(filter(None, notes)),
     )  # fmt: skip
 
 
@@ -300,8 +318,9 @@ def _availability(link: _Link, direction: Direction) -> Iterator[KpiResult]:
     found = availability(link.probes, direction, round(parameters.t_max_ms * MS), round(parameters.survival_ms * MS))
     filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
     seconds = found.observed_us / 1e6
-    if found.ratio is None:
-        reason = "観測時間が0 / nothing observed"
+    is_untimed = not link.probes.has(direction) and bool(link.probes.delivered.any())
+    if found.ratio is None or is_untimed:
+        reason = NOT_MEASURED if is_untimed else "観測時間が0 / nothing observed"
         yield link.make("availability", direction, "ratio", None, n=0, reason=reason, filters=filters)
         return
     n = max(int(found.up_ratio_by_second.size), 1)
@@ -309,7 +328,8 @@ def _availability(link: _Link, direction: Direction) -> Iterator[KpiResult]:
     interval = proportion_interval(found.ratio * n, n, n_eff)
     yield link.make(
         "availability", direction, "ratio", found.ratio, n=n, interval=interval, n_eff=n_eff, filters=filters,
-        method=f"{_BINOMIAL} seconds", reason="n は観測秒数 / n counts seconds",
+        method=f"{_BINOMIAL} seconds",
+        reason="; ".join(filter(None, ["n は観測秒数 / n counts seconds", link.absent_note])),
     )  # fmt: skip
     yield from _outages(link, direction, found, seconds, filters)
 
@@ -319,7 +339,7 @@ def _outages(
 ) -> Iterator[KpiResult]:
     lengths_s = (found.end_us - found.start_us) / 1e6
     count = int(lengths_s.size)
-    up_s = seconds - float(lengths_s.sum())
+    up_s = max(seconds - float(lengths_s.sum()), 0.0)
     tail = (1 + CONFIDENCE) / 2
     rate = Interval(poisson_lower(count, tail), poisson_upper(count, tail))
     observed = f"{seconds:.0f} s 観測 observed"

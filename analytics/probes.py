@@ -74,24 +74,20 @@ class ProbeArrays:
 def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
     """Build the arrays from the columns of the probe stream (`t_us` and COLUMNS), rows in any order.
 
-    A row that repeats session, seq and copy of another (two copies of the same file under two names) counts once.
+    A row that repeats session, seq and copy of another (two copies of the same file under two names) counts once, and a
+    packet that is once delivered and once lost is delivered (RFC 7680 2.4).
     """
     copy = columns["copy"].values
     is_sent = copy <= 1
-    order = np.flatnonzero(is_sent)
+    order = _distinct(columns, np.flatnonzero(is_sent), "lost", are_one=True)
     session, seq = columns["session"].values[order], columns["seq"].values[order]
-    order = order[np.lexsort((seq, session))]
-    session, seq = columns["session"].values[order], columns["seq"].values[order]
-    if order.size:
-        is_first = np.concatenate([[True], (np.diff(session) != 0) | (np.diff(seq) != 0)])
-        order, session, seq = order[is_first], session[is_first], seq[is_first]
     refl_seq = columns["refl_seq"].values[order].astype(np.int64)
     refl_seq[~_valid(columns["refl_seq"], order)] = -1
     delays = {
         direction: DelayColumn(columns[name].values[order], _valid(columns[name], order))
         for direction, name in DELAY_COLUMN.items()
     }
-    extra = np.flatnonzero(~is_sent)
+    extra = _distinct(columns, np.flatnonzero(~is_sent), "copy", are_one=False)
     with_delay = extra[_valid(columns["rtt_us"], extra)]
     return ProbeArrays(
         t_us=columns["t_us"].values[order],
@@ -104,6 +100,16 @@ def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
         copies_us=columns["rtt_us"].values[with_delay],
         data_hash=_hash(columns, np.concatenate([order, extra])),
     )
+
+
+def _distinct(columns: Mapping[str, Values], rows: Ints, third: str, *, are_one: bool) -> Ints:
+    """Return `rows` sorted by session, seq and a third column, without repeats; `are_one`: the third makes none new."""
+    keys = [columns[name].values[rows] for name in ("session", "seq", third)]
+    order = np.lexsort((keys[2], keys[1], keys[0]))
+    if not order.size:
+        return rows
+    steps = [np.diff(key[order]) != 0 for key in (keys[:2] if are_one else keys)]
+    return np.asarray(rows[order][np.concatenate([[True], np.logical_or.reduce(steps)])])
 
 
 def _valid(column: Values, rows: Ints) -> Bools:

@@ -111,15 +111,15 @@ def _last_true(holds: Any, low: int, high: int) -> int:
 def quantile_interval(counted: Histogram, q: str | float, n_eff: int) -> Interval:
     """Return the order-statistic interval of the q-quantile, for a sample worth `n_eff` independent values.
 
-    With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, spread over the n that there are.
+    With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, each standing for a block of the n that
+    there are, and the interval reaches to the blocks' outer edges. A bound among infinite values is infinity.
     """
     n = counted.n
     if n == 0 or n_eff < 1:
         return Interval(None, None)
     low, high = order_ranks(n_eff, q)
-    ranks = [None if low is None else max(low * n // n_eff, 1), None if high is None else -(-high * n // n_eff)]
-    bounds = [None if k is None else counted.at([k])[0] for k in ranks]
-    return Interval(*(None if bound is None or math.isinf(bound) else bound for bound in bounds))
+    ranks = [None if low is None else (low - 1) * n // n_eff + 1, None if high is None else -(-high * n // n_eff)]
+    return Interval(*(None if k is None else counted.at([k])[0] for k in ranks))
 
 
 def proportion_interval(k: float, n: int, n_eff: float | None = None, confidence: float = CONFIDENCE) -> Interval:
@@ -135,10 +135,14 @@ def proportion_interval(k: float, n: int, n_eff: float | None = None, confidence
 
 
 def mean_interval(mean: float, deviation: float, n_eff: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return Student's interval of a mean with standard deviation `deviation` and n_eff independent values."""
+    """Return Student's interval of a mean with n_eff independent values.
+
+    `deviation` is the root of the mean squared deviation (numpy's default): a sample's own mean hides one of its n_eff
+    values, which the divisor n_eff - 1 makes good.
+    """
     if n_eff < 2:  # noqa: PLR2004 - one value has no spread
         return Interval(None, None)
-    half = student_quantile((1 + confidence) / 2, n_eff - 1) * deviation / math.sqrt(n_eff)
+    half = student_quantile((1 + confidence) / 2, n_eff - 1) * deviation / math.sqrt(n_eff - 1)
     return Interval(mean - half, mean + half)
 
 

@@ -11,7 +11,7 @@ from analytics.statistics import Interval
 
 
 class Judgement(NamedTuple):
-    """A verdict, and for 判定不能 about how many samples would decide it (None: no number would)."""
+    """A verdict, and for 判定不能 about how many further samples would decide it (None: it cannot be told)."""
 
     verdict: Verdict
     needed_n: int | None = None
@@ -22,22 +22,23 @@ def judge(value: float | None, interval: Interval, limit: float, better: Better,
     """Hold an interval against a requirement.
 
     達成 when the whole interval is on the good side of `limit` (the limit itself is good), 未達 when it is on the bad
-    side, 判定不能 otherwise. The number of samples assumes that the interval narrows with the root of n.
+    side, 判定不能 otherwise. An end may be infinite (a rank among lost packets); `value` may be None where only a bound
+    is known. The number of samples assumes that the interval narrows with the root of n.
     """
-    if value is None:
-        return Judgement(UNDECIDED)
     sign = 1.0 if better == "smaller" else -1.0
     bad_end, good_end = (interval.high, interval.low) if better == "smaller" else (interval.low, interval.high)
     if bad_end is not None and sign * bad_end <= sign * limit:
         return Judgement(MET)
     if good_end is not None and sign * good_end > sign * limit:
         return Judgement(MISSED)
-    return Judgement(UNDECIDED, _needed(value, bad_end, good_end, limit, n))
+    if value is None or math.isinf(value):
+        return Judgement(UNDECIDED)
+    return Judgement(UNDECIDED, _needed(value, bad_end if sign * value <= sign * limit else good_end, limit, n))
 
 
-def _needed(value: float, bad_end: float | None, good_end: float | None, limit: float, n: int) -> int | None:
+def _needed(value: float, facing_end: float | None, limit: float, n: int) -> int | None:
+    """Return how many more samples bring the end that faces the limit to it; None where that end is not known."""
     distance = abs(limit - value)
-    ends = [abs(end - value) for end in (bad_end, good_end) if end is not None]
-    if not distance or not ends or not n:
+    if not distance or facing_end is None or math.isinf(facing_end) or not n:
         return None
-    return max(math.ceil(n * (max(ends) / distance) ** 2) - n, 1)
+    return max(math.ceil(n * (abs(facing_end - value) / distance) ** 2) - n, 1)

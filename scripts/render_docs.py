@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from analytics.render import kpi_md
 from contract.render import asyncapi_json, data_contract_md
+from dashboards.grafana.build import DASHBOARD_FILE, dashboard_json
 from jissho.render import settings_md
 from storage.ddl import SQL_FOLDER, hypertables_sql, streams_sql
 
@@ -14,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RENDERED: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "data-contract.md": data_contract_md,
     ROOT / "docs" / "asyncapi.json": asyncapi_json,
+    ROOT / "docs" / "kpi.md": kpi_md,
     ROOT / "docs" / "settings.md": settings_md,
+    DASHBOARD_FILE: dashboard_json,
     SQL_FOLDER / "0002_streams.sql": streams_sql,
     SQL_FOLDER / "0004_hypertables.timescale.sql": hypertables_sql,
 }

@@ -50,7 +50,9 @@ def write_charts(book: Book, series: Sequence[DelaySeries]) -> list[tuple[str, s
         row += _CHART_ROWS
     charts.worksheet.insert_chart(row, 0, _loss_chart(book, blocks), {"description": "損失率の時系列"})
     row += _CHART_ROWS
-    charts.worksheet.insert_chart(row, 0, _distribution_chart(book, distributions), {"description": "遅延の累積分布"})
+    if distributions:  # not where every packet was lost
+        chart = _distribution_chart(book, distributions)
+        charts.worksheet.insert_chart(row, 0, chart, {"description": "遅延の累積分布"})
     return [
         (charts.name, "遅延と損失率の時系列、遅延の累積分布"),
         ("グラフデータ", f"時系列グラフの数値({series[0].interval_s}秒毎)"),
@@ -91,13 +93,20 @@ def _write_block(sheet: Sheet, one: DelaySeries) -> _Block:
             # One empty row, so that the line breaks: an interval without packets is neither a delay nor a loss.
             sheet.line([_excel_time(expected), *names, 0, 0, None, None, None, "送信なし"], formats)
         percent = lost / sent * 100
-        note = "空欄の遅延は損失側(無限大)" if isinf(median_us) or isinf(p95_us) else None
+        notes = ["空欄の遅延は損失側(無限大)"] if isinf(median_us) or isinf(p95_us) else []
+        if one.is_reference:
+            notes.append("時刻の精度が不明のため参考値")
+        note = "。".join(notes) or None
         sheet.line(
             [_excel_time(start_us), *names, sent, lost, percent, _milliseconds(median_us), _milliseconds(p95_us), note],
             formats,
         )
         expected = start_us + width_us
     return _Block(one, first, sheet.row - 1)
+
+
+def _direction(one: DelaySeries) -> str:
+    return f"{DIRECTION[one.direction]}{'(参考値)' if one.is_reference else ''}"
 
 
 def _excel_time(t_us: int) -> float:
@@ -128,7 +137,7 @@ def _delay_chart(book: Book, blocks: Sequence[_Block]) -> Any:
     chart = _scatter(book, f"遅延の時系列 {one.device} {one.link}({one.interval_s}秒毎)", "遅延 [ms]")
     for index, block in enumerate(blocks):
         for column, word, dash in ((7, "中央値", "solid"), (8, "95%値", "dash")):
-            name = f"{DIRECTION[block.series.direction]} {word}"
+            name = f"{_direction(block.series)} {word}"
             chart.add_series(_line("グラフデータ", block, (0, column), name, (_COLOURS[index], dash)))
     _time_axis(chart, blocks)
     return chart
@@ -149,7 +158,7 @@ def _distribution_chart(book: Book, blocks: Sequence[_Block]) -> Any:
     chart = _scatter(book, "遅延の累積分布(損失は無限大の遅延とし、100%に届かない分が損失)", "累積割合 [%]")
     for index, block in enumerate(blocks):
         one = block.series
-        name = f"{one.device} {one.link} {DIRECTION[one.direction]}"
+        name = f"{one.device} {one.link} {_direction(one)}"
         style = (_COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)])
         chart.add_series(_line("累積分布データ", block, (3, 4), name, style))
     chart.set_x_axis(_axis("遅延 [ms]"))

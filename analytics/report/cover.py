@@ -55,7 +55,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         ("特記事項", run.note or "(記載なし)"),
         ("タグ", _names(run.tags, "(なし)")),
         ("有効・無効", "有効" if run.valid else "無効(評価に用いないこと)"),
-        ("所要値の出所", report.profile or "(所要値の指定なし。判定は行わない)"),
+        ("所要値の出所", report.profile or "(指定なし。判定は行わない)"),
         ("集計日時", date_text(report.made_at)),
         ("集計プログラム", report.program),
     ]

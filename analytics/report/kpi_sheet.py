@@ -8,8 +8,8 @@ from analytics.definitions import BY_ID, definitions_hash
 from analytics.report.cells import Cell
 from analytics.report.jst import JST_NOTE
 from analytics.report.model import RunReport
-from analytics.report.sheet import Book, number_format
-from analytics.report.words import BETTER, DIRECTION, paper_scale, statistic_word
+from analytics.report.sheet import Book, exact_format, number_format, scaled
+from analytics.report.words import BETTER, DIRECTION, INTERVAL, paper_scale, statistic_word
 from analytics.results import MET, MISSED, UNDECIDED, KpiResult
 
 _COLUMNS = (
@@ -41,7 +41,7 @@ _VERDICT_RULES = {
 _NOTES = (
     f"注1) {JST_NOTE}。遅延の分位点は送信した全パケットを母数とし、損失を無限大の遅延として含む。平均は到達分のみ。",
     "注2) 判定: 達成=信頼区間の全体が所要値を満たす。未達=全体が満たさない。判定不能=どちらとも言えない。",
-    "注3) 「-」は値がないことを示し、理由を備考に記す。「∞」はその順位が損失したパケットに当たることを示す。",
+    "注3) 「-」は値がないことを示し、理由を備考に記す。分位点の順位が損失したパケットに当たるときも値はない。",
     "注4) 「定まらず」は、標本数が足りないか損失のため、信頼区間のその端が定まらないことを示す。",
     "注5) 有効nは、連続する標本の相関を考えたときの独立な標本の数に相当する値。信頼区間はこれによる。",
     "注6) 所要値は利用者が定めたものである。出典に「要確認」とあるものは例示であり、確認のうえ用いること。",
@@ -73,8 +73,10 @@ def write_kpis(book: Book, report: RunReport) -> str:
 def _row(kpi: KpiResult) -> tuple[list[Cell], list[str]]:
     unit, factor = paper_scale(kpi.unit, kpi.statistic)
     value, low, high, required = (
-        None if number is None else number * factor for number in (kpi.value, kpi.ci_low, kpi.ci_high, kpi.required)
+        scaled(number, factor) for number in (kpi.value, kpi.ci_low, kpi.ci_high, kpi.required)
     )
+    # A minimum or a count has no interval at all; one that was sought and is open at an end is something else.
+    open_end = "定まらず" if kpi.ci_method or kpi.n_eff is not None else "-"
     number = number_format([value, low, high], unit, n=kpi.n)
     cells: list[Cell] = [
         kpi.name_ja or kpi.id,
@@ -84,17 +86,17 @@ def _row(kpi: KpiResult) -> tuple[list[Cell], list[str]]:
         statistic_word(kpi.statistic),
         unit,
         _value(value, "-"),
-        *(_value(bound, "定まらず" if kpi.ci_method and value is not None else "-") for bound in (low, high)),
+        *(_value(bound, open_end) for bound in (low, high)),
         kpi.n,
         "-" if kpi.n_eff is None else kpi.n_eff,
         "-" if required is None else required,
         kpi.verdict or "-",
         _clock(kpi),
         kpi.definition,
-        _remark(kpi, factor, unit),
+        _remark(kpi),
     ]
     sign = BETTER[BY_ID[kpi.id].better][1] if kpi.id in BY_ID else ""
-    limit = f'"{sign}"{number_format([required], unit)}' if required is not None else "right"
+    limit = f'"{sign}"{exact_format(required)}' if required is not None else "right"
     return cells, [
         *("wrap", "center", "cell", "cell", "center", "center"),
         *("right" if isinstance(cell, str) else number for cell in cells[6:9]),
@@ -115,20 +117,20 @@ def _clock(kpi: KpiResult) -> str:
     return kpi.clock if kpi.clock_bound_us is None else f"{kpi.clock} ±{kpi.clock_bound_us / 1000:.3g}ms"
 
 
-def _remark(kpi: KpiResult, factor: float, unit: str) -> str:
+def _remark(kpi: KpiResult) -> str:
     parts = []
     if kpi.value is None:
         parts.append(f"値なし: {kpi.reason or '理由の記録なし'}")
     elif kpi.reason:
         parts.append(kpi.reason)
     if kpi.required is not None:
-        parts.append(f"所要値 {kpi.required * factor:g}{unit} の出典: {kpi.required_source or '記載なし'}")
+        parts.append(f"所要値の出典: {kpi.required_source or '記載なし'}")
     if kpi.needed_n is not None:
         parts.append(f"判定に必要なn: {kpi.needed_n:,}")
     if kpi.filter:
         parts.append(f"条件: {kpi.filter}")
     if kpi.ci_method:
-        parts.append(f"区間: {kpi.ci_method}")
+        parts.append(f"区間: {INTERVAL.get(kpi.ci_method, kpi.ci_method)}")
     return "。".join(parts)
 
 

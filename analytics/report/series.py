@@ -48,6 +48,8 @@ class DelaySeries:
     cdf_delay_us: npt.NDArray[np.float64]
     cdf_share: npt.NDArray[np.float64]
     unmeasured: int
+    is_reference: bool = False
+    """Whether the clocks leave these delays unproven (参考値)."""
 
 
 def choose_interval_s(duration_s: float) -> int:
@@ -63,7 +65,9 @@ class SeriesBuilder:
 
     def __init__(self, *, device: str, link: str, direction: str, interval_s: int) -> None:
         """Name the series; `interval_s` is the width of its intervals, which start at whole multiples of it."""
-        self._names = {"device": device, "link": link, "direction": direction}
+        self._device = device
+        self._link = link
+        self._direction = direction
         self._interval_s = interval_s
         self._open_t = np.empty(0, np.int64)
         self._open_delay = np.empty(0, np.float64)
@@ -98,7 +102,9 @@ class SeriesBuilder:
         joined = {name: np.concatenate([part[name] for part in self._parts]) for name in self._parts[0]}
         cdf_delay_us, cdf_share = self._distribution()
         return DelaySeries(
-            **self._names,
+            device=self._device,
+            link=self._link,
+            direction=self._direction,
             interval_s=self._interval_s,
             start_us=joined["start"].astype(np.int64),
             sent=joined["sent"].astype(np.int64),

@@ -125,6 +125,17 @@ def put(worksheet: Worksheet, row: int, column: int, cell: Cell, cell_format: An
         worksheet.write_number(row, column, cell, cell_format)
 
 
+def scaled(value: float | None, factor: float) -> float | None:
+    """Return a value in its printed unit, without the digits that only binary arithmetic adds (99.99900000000001)."""
+    return None if value is None else float(f"{value * factor:.12g}")
+
+
+def exact_format(value: float) -> str:
+    """Return the number format that shows every digit of a stated value: a limit of 99.999 must not read 100.00."""
+    decimals = len(f"{value:.12f}".rstrip("0").partition(".")[2])
+    return f"#,##0.{'0' * decimals}" if decimals else "#,##0"
+
+
 def fit_text(text: str) -> str:
     """Return `text` as far as a cell holds it, with a mark where it was cut."""
     return text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - len(_CUT)] + _CUT

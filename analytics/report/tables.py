@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from analytics.definitions import BY_ID
 from analytics.report.jst import JST_NOTE, clock_text
 from analytics.report.model import EpochFacts, RunReport
-from analytics.report.sheet import Book, Sheet, number_format
-from analytics.report.units import paper_unit
+from analytics.report.sheet import Book, Sheet, number_format, scaled
+from analytics.report.units import column_unit
 from analytics.report.words import DIRECTION, paper_scale, statistic_word
 from contract.columns import Column, Stream
 from contract.streams import LOST_CODES
 
 _SHOWN_RANGES = 200
+_COMMON = (
+    ("t_jst", "時刻(JST)", f"Time of the sample in Japan Standard Time, ISO 8601 with microseconds ({JST_NOTE})"),
+    ("device", "測定端末", "Device that measured"),
+    ("link", "回線", "Link of the device; empty for the device as a whole"),
+)
+_SOURCE = {"physics": "物理的な範囲", "storage": ""}
 _SEVERITY = {"info": "情報", "warning": "注意", "error": "異常"}
 
 
@@ -112,6 +118,8 @@ def write_data_items(sheet: Sheet, streams: Sequence[Stream]) -> None:
     """Write what each column of the raw sheets is: the reader of a machine sheet finds the words here."""
     sheet.line(["生データの項目の定義(空欄は、測定していないか値がないことを示す)"], "title", height=26)
     sheet.head(["ストリーム", "項目(英字)", "項目", "単位", "下限", "上限", "説明(英語)", "範囲の根拠"], height=18)
+    for name, ja, en in _COMMON:
+        sheet.line(["(共通)", name, ja, "-", None, None, en, ""], ["cell", "cell", "cell", "center", *["cell"] * 4])
     for stream in streams:
         for column in stream.columns:
             low, high = (None, None) if column.source == "storage" else (column.low, column.high)
@@ -120,11 +128,11 @@ def write_data_items(sheet: Sheet, streams: Sequence[Stream]) -> None:
                     stream.name,
                     column.name,
                     column.ja,
-                    paper_unit(column.unit) or "-",
+                    column_unit(column) or "-",
                     low,
                     high,
                     _meaning(column),
-                    "" if column.source == "storage" else column.source,
+                    _SOURCE.get(column.source, column.source),
                 ],
                 ["cell", "cell", "cell", "center", "cell", "cell", "wrap", "cell"],
             )
@@ -147,7 +155,7 @@ def write_truth(book: Book, report: RunReport) -> str:
     for row in report.truth or ():
         unit, factor = paper_scale(row.unit, row.statistic)
         given = (row.measured, row.truth, row.difference)
-        numbers = [None if value is None else value * factor for value in given]
+        numbers = [scaled(value, factor) for value in given]
         number = number_format(numbers, unit)
         sheet.line(
             [

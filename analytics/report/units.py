@@ -26,16 +26,16 @@ _PAPER_JA = {
 _PAPER_EN = {**_PAPER_JA, "us": "us", "Cel": "degC", "deg": "deg"}
 
 
-def paper_unit(unit: str, *, english: bool = False) -> str:
-    """Return a UCUM code as it is printed; "-" for dimensionless, "" for text."""
-    return (_PAPER_EN if english else _PAPER_JA).get(unit, unit)
+def column_unit(column: Column, *, english: bool = False) -> str:
+    """Return a column's unit as it is printed; "-" for dimensionless, "" for text."""
+    if column.unit == "1" and column.name.endswith("bytes"):
+        return "B" if english else "バイト"  # the contract counts bytes as a number of things
+    return (_PAPER_EN if english else _PAPER_JA).get(column.unit, column.unit)
 
 
 def column_heading(column: Column, header: Header) -> str:
     """Return the heading of one column, unit included: "rtt_us", "往復遅延[μs]" or "Round-trip delay ... [us]"."""
     if header == "name":
         return column.name
-    label, unit = (
-        (column.ja, paper_unit(column.unit)) if header == "ja" else (column.en, paper_unit(column.unit, english=True))
-    )
+    label, unit = (column.ja, column_unit(column)) if header == "ja" else (column.en, column_unit(column, english=True))
     return f"{label}[{unit}]" if unit else label

@@ -12,10 +12,21 @@ STATISTIC = {
     "min": "最小",
     "max": "最大",
     "mdev": "標準偏差(ping)",
-    "ratio": "比率",
-    "count": "回数",
+    "ratio": "割合",
+    "count": "件数",
     "total": "合計",
 }
+
+
+INTERVAL = {
+    "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
+    "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
+    "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
+    "Student on n_eff (Geyer)": "t分布(有効nによる)",
+    "Poisson (exact)": "ポアソン分布(正確な区間)",
+    "one-sided 95 %, chi-squared": "片側95%(カイ二乗分布)",
+}
+"""How an interval was made, by the `ci_method` of a result; another method is printed as it is named."""
 
 
 def statistic_word(statistic: str) -> str:

@@ -11,6 +11,8 @@ from contract.samples import Value
 from contract.streams import STREAMS
 from contract.topics import NAME
 
+_END_NS = 2**63  # what eight bytes of nanoseconds hold
+
 
 class LineError(ValueError):
     """Raised when a line is not a sample; the message says why."""
@@ -40,6 +42,8 @@ def parse_line(line: str) -> FeedSample:
     if link is not None and link != "" and not (isinstance(link, str) and NAME.match(link)):
         raise LineError(f"link {link!r} is not a valid name")
     t_ns = _time_ns(record)
+    if t_ns is not None and not 0 <= t_ns < _END_NS:
+        raise LineError(f"the time {t_ns} ns is not within 1970 to 2262")
     detail = record.get("detail")
     if stream == "event" and isinstance(detail, dict | list):
         record["detail"] = json.dumps(detail, ensure_ascii=False)
@@ -56,7 +60,9 @@ def _time_ns(record: dict[str, Any]) -> int | None:
     if t is None:
         return None
     if isinstance(t, int | float) and not isinstance(t, bool) and math.isfinite(t):
-        return round(t * 1_000_000_000)
+        # A float of today's seconds is good to 0.24 us: to the microsecond it is what was written.
+        seconds = math.floor(t)
+        return seconds * 1_000_000_000 + round((t - seconds) * 1_000_000) * 1000
     try:
         moment = datetime.fromisoformat(str(t))
     except ValueError as error:

@@ -63,7 +63,9 @@ class FeedSource:
         if now_s - self._reported_s < _REPORT_EVERY_S:
             return
         self._reported_s = now_s
-        detail = {"line": line[:_SHOWN_CHARACTERS], "malformed_so_far": self._malformed}
+        # A NUL is no text to a database; the event about it must get there.
+        shown = line[:_SHOWN_CHARACTERS].replace("\0", "\ufffd")
+        detail = {"line": shown, "malformed_so_far": self._malformed}
         emit("event", time.time_ns(), {
             "name": "feed.malformed", "severity": "warning", "message": str(error)[:_SHOWN_CHARACTERS],
             "detail": json.dumps(detail, ensure_ascii=False),

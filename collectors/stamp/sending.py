@@ -1,8 +1,9 @@
 """The sending thread: probes leave at their planned times, whatever the event loop is busy with.
 
-An event loop waits in whole milliseconds and shares its thread with everything else; a thread that sleeps until the
-planned instant is woken some 60 us late in the median. The time that counts is read right before the packet leaves, so
-lateness shifts a probe and does not falsify it.
+An event loop waits in whole milliseconds and shares its thread with everything else. A thread that sleeps until the
+planned instant sends 90 us late in the median and 0.2 to 1.3 ms at the 99th percentile (1000 packets/s, two shared
+cores). The time that counts is read right before the packet leaves (4 us before it in the median, 50 us at the 99th
+percentile), so lateness shifts a probe and does not falsify it.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def shown_start(rows: Sequence[Row], start: datetime, end: datetime) -> datetime
     """Return where a chart begins: with the first data, but at least a minute before the end, never before `start`."""
     if not rows:
         return start
-    return max(start, min(rows[0]["at"], end - timedelta(minutes=1)))
+    first: datetime = rows[0]["at"]
+    return max(start, min(first, end - timedelta(minutes=1)))
 
 
 def _axis(name: str, **more: Any) -> dict[str, Any]:

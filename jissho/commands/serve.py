@@ -17,8 +17,8 @@ def serve(*, host: str = "", port: int = 0, page: bool = True) -> None:
 
     """
     import uvicorn  # noqa: PLC0415 - commands load what they need
-    from api.app import ApiSettings, create_app  # noqa: PLC0415
 
+    from api.app import ApiSettings, create_app  # noqa: PLC0415
     from jissho.settings import Settings, database  # noqa: PLC0415
 
     settings = Settings()

@@ -45,6 +45,7 @@ def test_the_streams_that_demonstrations_need_are_there():
         ("radio", {"rsrp_dbm": -80.5, "pci": 3}, None),
         ("radio", {"rsrp_dbm": -200.0}, "rsrp_dbm -200.0 is outside -156 .. -31 dB[mW]"),
         ("radio", {"rsrp_dbm": math.nan}, "rsrp_dbm must be finite"),
+        ("radio", {"pci": 10**400}, "pci 1000"),
         ("radio", {"pci": 3.0}, "pci must be a whole number"),
         ("radio", {"pci": True}, "pci must be a number"),
         ("radio", {"band": 79}, "band must be text"),

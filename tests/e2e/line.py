@@ -65,7 +65,8 @@ class Line:
         """Start the agent with the given `[[source]]` tables."""
         config = self.folder / "collect.toml"
         config.write_text(
-            f'site = "{SITE}"\ndevice = "{DEVICE}"\n{head}\n[mqtt]\nport = {self.broker.port}\nreceipt_timeout_s = 2.0\n'
+            f'site = "{SITE}"\ndevice = "{DEVICE}"\n{head}\n'
+            f"[mqtt]\nport = {self.broker.port}\nreceipt_timeout_s = 2.0\n"
             f'[outbox]\npath = "{self.folder}/outbox.sqlite"\n{sources}',
             encoding="utf-8",
         )

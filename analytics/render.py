@@ -1,0 +1,39 @@
+"""`docs/kpi.md`, rendered from the table of definitions."""
+
+from __future__ import annotations
+
+from analytics.definitions import DEFINITIONS
+
+_HEAD = """# KPIs (指標の定義)
+
+<!-- Rendered from analytics/definitions.py by `make docs`. Do not edit. -->
+
+Every result carries n, a 95 % confidence interval, clock quality, clause and revision, and hashes of data and
+definitions. Rules that hold for all of them:
+
+* A lost packet has infinite delay and stays in the denominator: a quantile that falls among lost packets has no value.
+  Means are of delivered packets. (RFC 7679 5, RFC 2681 4)
+* A quantile is the smallest value x with F(x) >= q (RFC 2330 11.3); ranks are computed in fractions.
+* Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
+  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's.
+* First copy counts; duplicates are a KPI of their own.
+* One-way figures carry the bound of both clocks. Where it is unknown they are 参考値 and never 達成.
+* A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.
+* Sequence numbers without a record are absent: not measured or lost, and never silently either.
+
+| id | 指標 | KPI | unit | better | statistics | clause | rev |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def kpi_md() -> str:
+    """Return the text of `docs/kpi.md`."""
+    rows = "".join(
+        f"| `{each.id}` | {each.name_ja} | {each.name_en} | {each.unit} | {each.better or '-'} "
+        f"| {', '.join(each.statistics)} | {each.clause} | {each.revision} |\n"
+        for each in DEFINITIONS
+    )
+    meanings = "".join(
+        f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n" for each in DEFINITIONS
+    )
+    return f"{_HEAD}{rows}\n## Meanings\n{meanings}"

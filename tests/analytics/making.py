@@ -1,0 +1,65 @@
+"""Probes and subjects for the KPI tests, from short lists."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from analytics.clock import ClockQuality
+from analytics.evaluate import Subject
+from analytics.probes import ProbeArrays, probe_arrays
+from analytics.requirements import NO_REQUIREMENTS, Profile
+
+T0_US = 1_780_000_000_000_000
+GOOD_CLOCK = ClockQuality("良", 100.0)
+UNKNOWN_CLOCK = ClockQuality("不明", None, "時刻記録なし / no record")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the reader gives it."""
+
+    values: np.ndarray
+    valid: np.ndarray | None = None
+
+
+def column(values, dtype=np.int32):
+    """Make a column from a list in which None is null."""
+    is_valid = np.array([value is not None for value in values], bool)
+    filled = np.array([0 if value is None else value for value in values], dtype)
+    return Column(filled, None if is_valid.all() else is_valid)
+
+
+def columns(rows: list[dict[str, Any]]) -> dict[str, Column]:
+    """Make the columns of rows that name only what matters; a row without any delay is lost with direction unknown."""
+    full = []
+    for number, row in enumerate(rows):
+        delays = {name: row.get(name) for name in ("ul_us", "dl_us", "rtt_us")}
+        is_lost = all(value is None for value in delays.values())
+        base = {"t_us": T0_US + 10_000 * row.get("seq", number), "session": 1, "seq": number, "refl_seq": None}
+        full.append({**base, "copy": int(not is_lost), "lost": 3 if is_lost else 0, **delays, **row})
+    kinds = {"t_us": np.int64, "copy": np.int16, "lost": np.int16}
+    names = ("t_us", "session", "seq", "refl_seq", "ul_us", "dl_us", "rtt_us", "copy", "lost")
+    return {name: column([row[name] for row in full], kinds.get(name, np.int32)) for name in names}
+
+
+def probes(rows: list[dict[str, Any]]) -> ProbeArrays:
+    """Make probes from rows."""
+    return probe_arrays(columns(rows))
+
+
+def round_trips(rtt_ms, **every) -> ProbeArrays:
+    """Make probes from round-trip delays in ms, None for lost ones."""
+    return probes([{"rtt_us": None if rtt is None else round(rtt * 1000), **every} for rtt in rtt_ms])
+
+
+def subject(profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = GOOD_CLOCK) -> Subject:
+    """Make a subject."""
+    start = datetime.fromtimestamp(T0_US / 1e6, tz=UTC)
+    return Subject(device="car-1", link="l5g", started_at=start, ended_at=start, profile=profile, clock=clock)
+
+
+def by_name(results):
+    """Index results by (id, direction, statistic)."""
+    return {(result.id, result.direction, result.statistic): result for result in results}

@@ -1,0 +1,322 @@
+"""The API over a real database and a real server: what each route answers, and what it says when it cannot."""
+
+import csv
+import io
+from datetime import datetime
+
+import openpyxl
+import psycopg
+import pytest
+
+from analytics.definitions import DEFINITIONS
+from analytics.report.words import INTERVAL
+from analytics.requirements import RequirementError
+from api.app import ApiSettings, create_app
+from api.run_report import run_report
+from contract.streams import STREAMS
+from storage.connect import connect
+from storage.runs import get_run
+from tests.api.conftest import LOST_EVERY, PACKETS, serving, spread_us
+
+
+def test_health_tells_mode_and_age_of_the_last_commit(client):
+    """A reachable, migrated database is 200."""
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    health = answer.json()
+    assert (health["status"], health["database"]) == ("ok", "reachable")
+    assert health["mode"] in {"plain", "timescale"}
+    assert 0 <= health["last_commit_age_s"] < 60
+
+
+def test_runs_are_found_by_name_and_by_number(client, site):
+    """The list, the name and the number give the same record."""
+    (run,) = client.get("/v1/runs").json()
+
+    assert run["name"] == "run-1"
+    assert datetime.fromisoformat(run["started_at"]) == site.started_at
+    assert client.get("/v1/runs/run-1").json() == run
+    assert client.get(f"/v1/runs/{run['run_id']}").json() == run
+
+
+def test_completeness_names_the_missing_batch(client):
+    """Batch 5 never came, 8 is in quarantine, 10 was announced."""
+    found = client.get("/v1/runs/run-1/completeness").json()
+
+    assert (found["taken"], found["committed"], found["quarantined"], found["missing"]) == (9, 7, 1, 1)
+    assert found["epochs"][0]["missing_ranges"] == [[5, 5]]
+    assert found["epochs"][0]["pending"] == 1
+
+
+def test_streams_are_the_contract(client):
+    """Every stream with every column, its unit and both labels."""
+    streams = {stream["name"]: stream for stream in client.get("/v1/streams").json()}
+
+    assert list(streams) == list(STREAMS)
+    rtt = next(column for column in streams["probe"]["columns"] if column["name"] == "rtt_us")
+    assert (rtt["unit"], rtt["ja"]) == ("us", "往復遅延")
+
+
+def test_kpis_carry_interval_n_clause_and_verdict(client):
+    """Each link has its delay and its loss, judged by the profile that the request names."""
+    kpis = client.get("/v1/runs/run-1/kpis", params={"profile": "remote_monitoring"}).json()
+    by_key = {(kpi["link"], kpi["id"], kpi["direction"], kpi["statistic"]): kpi for kpi in kpis}
+
+    loss = by_key["l5g", "loss", "round_trip", "ratio"]
+    assert loss["value"] == 11 / 595
+    assert loss["ci_low"] < loss["value"] < loss["ci_high"]
+    assert (loss["n"], loss["required"], loss["unit"]) == (595, 0.01, "1")
+    assert loss["verdict"] in {"未達", "判定不能"}
+    assert "RFC 7680" in loss["definition"]
+    assert by_key["l5g", "rtt", "round_trip", "p95"]["verdict"] == "達成"
+    assert by_key["carrier", "rtt", "round_trip", "p99"]["value"] is None
+    assert by_key["carrier", "rtt", "round_trip", "p99"]["reason"]
+    assert {kpi["verdict"] for kpi in client.get("/v1/runs/run-1/kpis").json()} == {None}
+
+
+def test_definitions_are_the_table_behind_the_kpis(client):
+    """Every KPI that a run shows is defined, with its clause and both names."""
+    definitions = {definition["id"]: definition for definition in client.get("/v1/definitions").json()}
+
+    assert list(definitions) == [definition.id for definition in DEFINITIONS]
+    assert definitions["rtt"]["name_ja"] == "往復遅延"
+    assert {kpi["id"] for kpi in client.get("/v1/runs/run-1/kpis").json()} <= set(definitions)
+
+
+def test_the_workbook_shows_the_run(client):
+    """KPI, completeness, event and raw sheets hold what the database holds; the event's text is no formula."""
+    answer = client.get("/v1/runs/run-1/export.xlsx", params={"profile": "remote_monitoring"})
+
+    assert answer.headers["content-disposition"] == 'attachment; filename="run-1.xlsx"'
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    assert {"probe", "radio", "position", "event", "clock", "host"} <= set(book.sheetnames)
+    assert book["probe"].max_row == 1 + 2 * 595
+    assert [cell.value for cell in book["事象"][3]][4:7] == ["注意", "link.down", "=回線断"]
+    assert book["事象"]["G3"].data_type == "s"
+    cover = {row[0].value: row[1].value for row in book["表紙"].iter_rows(max_col=2)}
+    assert "未着 1" in cover["データの完全性"]
+    assert cover["所要値の出所"] == "遠隔監視(監視のみ)の例 [remote_monitoring] 要確認"
+    loss = [row for row in book["KPI"].iter_rows(values_only=True) if row[0] == "パケット損失率" and row[5] == "%"]
+    assert [row[6] for row in loss] == [pytest.approx(100 * 11 / 595)] * 2
+
+
+def test_a_workbook_too_long_to_wait_for_leaves_raw_rows_out_and_says_so(site):
+    """Beyond the limit the raw sheets are named with their rows and the way to get them; raw=all has them anyway."""
+    with serving(ApiSettings(database_url=site.url, workbook_rows=100)) as client:
+        short = client.get("/v1/runs/run-1/export.xlsx").content
+        whole = client.get("/v1/runs/run-1/export.xlsx", params={"raw": "all"}).content
+
+    book = openpyxl.load_workbook(io.BytesIO(short))
+    assert "probe" not in book.sheetnames
+    rows = {row[0]: row[1:] for row in book["表紙"].iter_rows(values_only=True)}
+    assert rows["probe"] == (
+        "生データ: 区間測定(パケット毎)",
+        1200,
+        "全ストリームの合計が100行を超えるため収録していない。CSVで取得できる。",
+    )
+    assert "probe" in openpyxl.load_workbook(io.BytesIO(whole)).sheetnames
+
+
+def test_one_way_charts_without_known_clocks_are_marked(site):
+    """The far end's clock is unknown, so its one-way series are 参考値, and the round trip is not."""
+    with connect(site.url) as connection:
+        run = get_run(connection, "run-1")
+        report = run_report(connection, run, profile=None, made_at=site.ended_at)
+
+    marked = {(one.link, one.direction): one.is_reference for one in report.series}
+    assert marked == {
+        (link, direction): direction != "round_trip"
+        for link in ("l5g", "carrier")
+        for direction in ("round_trip", "up", "down")
+    }
+    assert {one.lost.sum() for one in report.series} == {11}
+
+
+def test_charts_follow_the_data_not_a_run_left_open(site):
+    """A run that nobody stopped for a day still shows its minute of probes second by second."""
+    with connect(site.url) as connection:
+        connection.execute("UPDATE run SET started_at = started_at - interval '1 day'")
+        run = get_run(connection, "run-1")
+        report = run_report(connection, run, profile=None, made_at=site.ended_at)
+
+    assert {one.interval_s for one in report.series} == {1}
+
+
+def test_every_interval_method_of_the_engine_has_its_japanese_words(site):
+    """The workbook explains how each interval was made; a new method must get its words."""
+    with connect(site.url) as connection:
+        report = run_report(connection, get_run(connection, "run-1"), profile=None, made_at=site.ended_at)
+
+    assert {kpi.ci_method for kpi in report.kpis} - {""} <= set(INTERVAL)
+
+
+def test_a_profile_that_cannot_be_used_stops_the_server_at_its_start(site):
+    """A typing error in JISSHO_PROFILE is found when the server starts, not by the first evaluator."""
+    with pytest.raises(RequirementError, match="no requirement profile 'remote'"):
+        create_app(ApiSettings(database_url=site.url, profile="remote"))
+
+
+def test_live_gives_the_latest_of_each_link(client):
+    """Delay and loss of the window, radio of the link, place of its device, and the device's own state."""
+    live = client.get("/v1/live", params={"window_s": 120, "site": "site-a"}).json()
+    links = {link["link"]: link for link in live["links"]}
+
+    assert set(links) == {"", "carrier", "l5g"}
+    l5g = links["l5g"]
+    assert (l5g["site"], l5g["device"], l5g["state"], l5g["pending_batches"]) == ("site-a", "bus-1", "online", 1)
+    assert (l5g["delay"]["sent"], l5g["delay"]["lost"]) == (PACKETS, PACKETS // LOST_EVERY)
+    assert l5g["delay"]["loss_ratio"] == 1 / LOST_EVERY
+    assert l5g["delay"]["latest_us"] == 20_000 + spread_us(PACKETS - 2)
+    assert l5g["delay"]["median_us"] < links["carrier"]["delay"]["median_us"]
+    assert l5g["radio"]["rsrp_dbm"] == -95.3
+    assert links["carrier"]["radio"] is None
+    assert l5g["place"]["lat_deg"] == 35.6
+    assert links[""]["delay"] is None
+
+
+def test_a_quantile_among_lost_packets_is_null(site):
+    """With more than 5 % lost the 95th percentile is no delay."""
+    with psycopg.connect(site.url, autocommit=True) as connection:
+        connection.execute("UPDATE probe SET lost = 1, copy = 0, rtt_us = NULL WHERE seq % 10 = 0")
+    with serving(ApiSettings(database_url=site.url)) as client:
+        (delay,) = [
+            link["delay"] for link in client.get("/v1/live?window_s=120").json()["links"] if link["link"] == "l5g"
+        ]
+
+    assert delay["p95_us"] is None
+    assert delay["median_us"] > 0
+
+
+def test_csv_is_streamed_for_one_link(client, site):
+    """Only the asked link's rows, in the order of time, with a file name that says what it is."""
+    answer = client.get("/v1/runs/run-1/export.csv", params={"stream": "probe", "link": "l5g"})
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="run-1_probe_l5g.csv"'
+    assert answer.content.startswith(b"\xef\xbb\xbft_jst,device,link,session,")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    inside = [row for row in rows if site.started_at <= datetime.fromisoformat(row["t_jst"]) < site.ended_at]
+    assert (len(rows), len(inside)) == (595, 595)
+    assert {row["link"] for row in rows} == {"l5g"}
+    assert [row["t_jst"] for row in rows] == sorted(row["t_jst"] for row in rows)
+    assert [row["rtt_us"] for row in rows if row["lost"] == "3"] == [""] * (595 // LOST_EVERY)
+
+
+def test_csv_of_all_links_has_japanese_headings_on_request(client):
+    """Without a link all of the run's links are in the file."""
+    answer = client.get("/v1/runs/run-1/export.csv", params={"stream": "probe", "header": "ja"})
+
+    lines = answer.content.decode("utf-8-sig").split("\r\n")
+    assert lines[0].startswith("時刻(JST),測定端末,回線,測定セッション[-]")
+    assert {line.split(",")[2] for line in lines[1:-1]} == {"l5g", "carrier"}
+
+
+def test_a_reader_that_leaves_early_gives_its_connection_back(site):
+    """After broken-off downloads over the pool's only connection the API still answers."""
+    with psycopg.connect(site.url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO probe SELECT t + n * interval '1 us', link_id, batch_id, session, seq, refl_seq, ul_us, dl_us,"
+            " rtt_us, copy, lost FROM probe, generate_series(1, 100) AS n"
+        )
+    with serving(ApiSettings(database_url=site.url, pool_size=1)) as client:
+        for _ in range(4):
+            with client.stream("GET", "/v1/runs/run-1/export.csv", params={"stream": "probe"}) as answer:
+                next(answer.iter_bytes(1000))
+        assert client.get("/v1/runs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "part"),
+    [
+        ("/v1/runs/nowhere", 404, "no run 'nowhere'"),
+        ("/v1/runs/nowhere/completeness", 404, "no run"),
+        ("/v1/runs/run-1/export.csv", 422, "query.stream"),
+        ("/v1/runs/run-1/export.csv?stream=prob", 422, "query.stream"),
+        ("/v1/runs/run-1/export.csv?stream=probe&link=sat", 404, "no link */sat"),
+        ("/v1/runs/run-1/export.csv?stream=vehicle&link=l5g", 422, "belongs to a device"),
+        ("/v1/live?window_s=0", 422, "query.window_s"),
+        ("/v1/runs/run-1/kpis?profile=remote", 422, "no requirement profile 'remote'"),
+        ("/v1/runs/run-1/kpis?profile=../profile.toml", 422, "query.profile"),
+        ("/v2/runs", 404, "Not Found"),
+    ],
+)
+def test_errors_say_what_to_do(client, path, status, part):
+    """Whatever goes wrong is {error, remedy}."""
+    answer = client.get(path)
+
+    assert answer.status_code == status
+    problem = answer.json()
+    assert set(problem) == {"error", "remedy"}
+    assert part in problem["error"]
+    assert problem["remedy"]
+
+
+def test_the_api_changes_nothing(client):
+    """Writing methods are refused by the router."""
+    assert client.post("/v1/runs", json={}).status_code == 405
+    assert set(client.delete("/v1/runs/run-1").json()) == {"error", "remedy"}
+
+
+def test_metrics_show_the_ledger_and_the_requests(client):
+    """Prometheus gets the batches of each device and a counter by route, not by path."""
+    client.get("/v1/runs/run-1")
+    client.get("/v1/runs/nowhere")
+    text = client.get("/metrics").text
+
+    labels = '{device="bus-1",site="site-a"}'
+    for line in (
+        "jissho_database_up 1.0",
+        f"jissho_committed_batches{labels} 7.0",
+        f"jissho_quarantined_batches{labels} 1.0",
+        f"jissho_missing_batches{labels} 1.0",
+        f"jissho_announced_batches{labels} 1.0",
+        f"jissho_device_online{labels} 1.0",
+        f"jissho_outbox_pending_batches{labels} 1.0",
+        'jissho_http_requests_total{method="GET",route="/v1/runs/{run}",status="200"} 1.0',
+        'jissho_http_requests_total{method="GET",route="/v1/runs/{run}",status="404"} 1.0',
+    ):
+        assert line in text.splitlines()
+
+
+def test_without_a_database_the_api_starts_and_says_so():
+    """503 with the reason on /healthz and on every other route, and a zero in the metrics; then it still stops."""
+    url = "postgresql://nobody:secret@127.0.0.1:1/none?connect_timeout=1"
+    with serving(ApiSettings(database_url=url, database_wait_s=0.3)) as client:
+        health, runs, metrics = client.get("/healthz"), client.get("/v1/runs"), client.get("/metrics")
+
+    assert (health.status_code, runs.status_code, metrics.status_code) == (503, 503, 200)
+    assert "database" in health.json()["error"]
+    assert "JISSHO_DATABASE_URL" in runs.json()["remedy"]
+    assert "secret" not in health.text + runs.text
+    assert "jissho_database_up 0.0" in metrics.text
+
+
+def test_the_api_recovers_when_the_database_comes_back(site):
+    """Connections that the server cut are replaced without a restart of the API."""
+    with serving(ApiSettings(database_url=site.url)) as client:
+        assert client.get("/v1/runs").status_code == 200
+        with psycopg.connect(site.url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jissho-api'"
+            )
+        assert client.get("/v1/runs").status_code == 200
+
+
+def test_a_database_without_schema_is_named(database_server):
+    """A server that was never migrated is 503 with the command that migrates it."""
+    with serving(ApiSettings(database_url=database_server)) as client:
+        answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert "jissho db migrate" in answer.json()["remedy"]
+
+
+def test_the_page_shares_the_server_with_the_api(site):
+    """With the page mounted at / the API keeps its routes, and errors of the API stay problems."""
+    with serving(ApiSettings(database_url=site.url, page=True)) as client:
+        page, runs, missing = client.get("/"), client.get("/v1/runs"), client.get("/v1/runs/nowhere")
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert runs.json()[0]["name"] == "run-1"
+    assert (missing.status_code, set(missing.json())) == (404, {"error", "remedy"})
