@@ -1,1 +1,1 @@
-"""Source `feed`: samples from any program on board, one JSON object a line."""
+"""Source `feed`: samples from programs on board, as lines of JSON over TCP."""

@@ -1,85 +1,80 @@
-"""The source: connects to a program on board and takes its lines as samples."""
+"""The source `feed`: reads samples from a program on board, one JSON object a line."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
+import contextlib
+from typing import Annotated
+
+from msgspec import Meta
 
 from collectors.feed.lines import LineError, parse_line
+from collectors.notices import Notices
 from collectors.source import Emit, Source, SourceConfig, SourceKind
+from contract.streams import STREAMS
 
-_LINE_LIMIT = 1 << 20
+_LINE_BYTES = 1_000_000
 _SHOWN_CHARACTERS = 200
-_REPORT_EVERY_S = 60.0
+_FLUSH_S = 10.0
 
 
 class FeedConfig(SourceConfig, frozen=True, kw_only=True, tag="feed"):
     """See sample.toml."""
 
     host: str = "127.0.0.1"
-    port: int = 7100
+    port: Annotated[int, Meta(ge=1, le=65535)] = 7100
 
 
 class FeedSource:
-    """One connection to a program that writes lines."""
+    """One program that listens and writes lines to who connects."""
 
     def __init__(self, config: FeedConfig) -> None:
         """Keep the configuration."""
         self._config = config
-        self._malformed = 0
-        self._reported_s = float("-inf")
 
     async def run(self, emit: Emit) -> None:
-        """Take lines until cancelled. Raises OSError when the program is not there or ends the connection."""
+        """Read until cancelled. Raises OSError when the program is not there or ends the connection."""
         config = self._config
-        reader, writer = await asyncio.open_connection(config.host, config.port, limit=_LINE_LIMIT)
+        reader, writer = await asyncio.open_connection(config.host, config.port, limit=_LINE_BYTES)
+        notices = Notices(emit)
         try:
-            while True:
-                try:
-                    line = await reader.readline()
-                except ValueError as error:
-                    raise OSError(f"the feed sent a line of more than {_LINE_LIMIT} bytes") from error
-                if not line:
-                    raise OSError(f"feed {config.host}:{config.port} closed the connection")
-                if line.strip():
-                    self._take(line.decode(errors="replace").strip(), emit)
+            await self._read(reader, emit, notices)
         finally:
+            notices.flush(everything=True)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
-    def _take(self, line: str, emit: Emit) -> None:
-        try:
-            sample = parse_line(line)
-        except LineError as error:
-            self._malformed += 1
-            self._tell(line, error, emit)
-            return
-        t_ns = time.time_ns() if sample.t_ns is None else sample.t_ns
-        emit(sample.stream, t_ns, sample.values, link=sample.link)
+    async def _read(self, reader: asyncio.StreamReader, emit: Emit, notices: Notices) -> None:
+        while True:
+            try:
+                line = await asyncio.wait_for(reader.readline(), _FLUSH_S)
+            except TimeoutError:
+                notices.flush()
+                continue
+            except ValueError:
+                _malformed(notices, f"a line of more than {_LINE_BYTES} bytes", b"")
+                continue
+            if not line:
+                raise ConnectionResetError(f"the feed at {self._config.host}:{self._config.port} closed the connection")
+            if line.isspace():
+                continue
+            try:
+                sample = parse_line(line)
+            except LineError as error:
+                _malformed(notices, str(error), line)
+            else:
+                emit(sample.stream, sample.t_ns, sample.values, link=sample.link)
+            notices.flush()
 
-    def _tell(self, line: str, error: LineError, emit: Emit) -> None:
-        """Report malformed lines once a minute at most; a broken program must not flood the uplink."""
-        now_s = time.monotonic()
-        if now_s - self._reported_s < _REPORT_EVERY_S:
-            return
-        self._reported_s = now_s
-        # A NUL is no text to a database; the event about it must get there.
-        shown = line[:_SHOWN_CHARACTERS].replace("\0", "\ufffd")
-        detail = {"line": shown, "malformed_so_far": self._malformed}
-        emit("event", time.time_ns(), {
-            "name": "feed.malformed", "severity": "warning", "message": str(error)[:_SHOWN_CHARACTERS],
-            "detail": json.dumps(detail, ensure_ascii=False),
-        })  # fmt: skip
+
+def _malformed(notices: Notices, reason: str, line: bytes) -> None:
+    text = line.decode("utf-8", "replace").strip()[:_SHOWN_CHARACTERS]
+    notices.note("feed.malformed", "warning", reason[:_SHOWN_CHARACTERS], {"line": text})
 
 
 def _build(config: FeedConfig) -> Source:
     return FeedSource(config)
 
 
-KIND = SourceKind(
-    name="feed",
-    version=1,
-    streams=("radio", "vehicle", "video", "command", "event", "metric"),
-    config=FeedConfig,
-    build=_build,
-)
+KIND = SourceKind(name="feed", version=1, streams=tuple(STREAMS), config=FeedConfig, build=_build)

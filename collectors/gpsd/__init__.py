@@ -1,1 +1,1 @@
-"""Source `gpsd`: position by GNSS, from gpsd's JSON protocol."""
+"""Source `gpsd`: position from gpsd's JSON over TCP."""

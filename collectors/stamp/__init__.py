@@ -1,1 +1,1 @@
-"""Source `stamp`: session-sender of RFC 8762, and the session-reflector that `jissho reflect` runs."""
+"""Source `stamp`: per-packet delay and directional loss (RFC 8762), and the reflector at the far end."""

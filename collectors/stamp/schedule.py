@@ -1,27 +1,36 @@
-"""When to send: periodic (RFC 3432) or Poisson (RFC 2330 11.1.1).
+"""When to send: periodic with a random start (RFC 3432), or with exponential gaps (RFC 2330 11.1.1). Pure.
 
-Local 5G is TDD, and a period that divides its frame samples one phase only; Poisson gaps see all of them, and a
-periodic stream begins at a random time for the same reason.
+Local 5G is TDD, and terminals sleep in cycles (DRX): a period that is a multiple of the frame of 10 ms meets the same
+slot each time and sees one of several delays. Exponential gaps see them all, in their true shares.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import count
+from typing import Literal
+
+Schedule = Literal["periodic", "poisson"]
+
+_NS = 1_000_000_000
 
 
-def periodic(rate_pps: float, rng: random.Random) -> Iterator[float]:
-    """Yield sending times in seconds after the start: k / rate after a start drawn within one period."""
-    first_s = rng.random() / rate_pps
-    number = 0
+def periodic_ns(rate_pps: float, rng: random.Random) -> Iterator[int]:
+    """Yield sending times in nanoseconds after the start: T0 + k / rate, T0 drawn from the first period."""
+    first_ns = round(rng.random() * _NS / rate_pps)
+    for number in count():
+        yield first_ns + round(number * _NS / rate_pps)
+
+
+def poisson_ns(rate_pps: float, rng: random.Random) -> Iterator[int]:
+    """Yield sending times in nanoseconds after the start, with independent exponential gaps of mean 1 / rate."""
+    at_ns = 0
     while True:
-        yield first_s + number / rate_pps
-        number += 1
+        at_ns += round(rng.expovariate(rate_pps) * _NS)
+        yield at_ns
 
 
-def poisson(rate_pps: float, rng: random.Random) -> Iterator[float]:
-    """Yield sending times in seconds after the start, with exponential gaps of mean 1 / rate."""
-    at_s = 0.0
-    while True:
-        at_s += rng.expovariate(rate_pps)
-        yield at_s
+def sending_times_ns(schedule: Schedule, rate_pps: float, rng: random.Random) -> Iterator[int]:
+    """Yield the sending times of `schedule`, in nanoseconds after the start."""
+    return (periodic_ns if schedule == "periodic" else poisson_ns)(rate_pps, rng)

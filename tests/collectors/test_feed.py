@@ -1,4 +1,4 @@
-"""The feed: any program's lines as samples, and a broken program does not flood the uplink."""
+"""The feed: lines as samples, and a program that says good and bad ones over TCP."""
 
 import asyncio
 import contextlib
@@ -11,37 +11,107 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import collectors.feed
-from collectors.feed.lines import LineError, parse_line
-from collectors.feed.source import KIND, FeedConfig
+from collectors.feed.lines import FeedSample, LineError, parse_line
+from collectors.feed.source import FeedConfig, FeedSource
 from contract.samples import sample_faults
 
-MIXED = Path(collectors.feed.__file__).parent / "testcases" / "mixed.ndjson"
-QUARTER_NS = 1_780_272_000_250_000_000  # 2026-06-01T00:00:00.250Z
+CASE = (Path(collectors.feed.__file__).parent / "testcases" / "lines.jsonl").read_bytes().splitlines()
+T = 1_767_225_600_250_000_000
+EVENT = {"name": "marker", "severity": "info", "message": "交差点A", "detail": '{"x":1}'}
 
 
-class Emitted:
-    """An emit that keeps everything, and refuses what the agent would refuse."""
+def line(**fields):
+    return json.dumps({"stream": "radio", **fields}).encode()
 
+
+def test_the_good_lines_of_the_case_are_samples_of_one_moment():
+    assert [
+        FeedSample("radio", T, {"rsrp_dbm": -87.5, "sinr_db": 14}, "l5g"),
+        FeedSample("vehicle", T, {"speed_mps": 5.6, "drive_mode": "AUTONOMOUS"}, None),
+        FeedSample("event", T + 1, EVENT, None),
+    ] == [parse_line(each) for each in CASE[:3]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "t_ns"),
+    [
+        ({"t": 1767225600}, 1_767_225_600_000_000_000),
+        ({"t": 1767225600.123456}, 1_767_225_600_123_456_000),
+        ({"t": "2026-01-01T00:00:00Z"}, 1_767_225_600_000_000_000),
+        ({"t": "2026-01-01T00:00:00.123456Z"}, 1_767_225_600_123_456_000),
+        ({"t": "2026-01-01 09:00:00+09:00"}, 1_767_225_600_000_000_000),
+        ({"t_ns": 1767225600123456789}, 1_767_225_600_123_456_789),
+    ],
+)
+def test_each_form_of_time(fields, t_ns):
+    assert t_ns == parse_line(line(**fields)).t_ns
+
+
+@given(st.integers(10**15, 4 * 10**15))
+def test_unix_seconds_are_exact_to_the_microsecond(t_us):
+    assert t_us * 1000 == parse_line(f'{{"stream":"radio","t":{t_us // 10**6}.{t_us % 10**6:06d}}}'.encode()).t_ns
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *CASE[3:],
+        b"",
+        b"[1, 2]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        line(),
+        line(t=1, t_ns=1),
+        line(t=True),
+        line(t=None),
+        line(t=[1]),
+        line(t=1e308),
+        line(t=10**30),
+        line(t=-1),
+        line(t="noon"),
+        line(t="2026-01-01T00:00:00"),
+        line(t_ns=1.5),
+        line(t_ns=2**63),
+        line(t=1, link="Not A Name"),
+        line(t=1, link=3),
+        line(t=1, rsrp_dbm=[1]),
+        json.dumps({"stream": ["radio"], "t": 1}).encode(),
+        json.dumps({"stream": {"a": 1}, "t": 1}).encode(),
+    ],
+)
+def test_what_is_no_sample_is_refused_with_a_reason(wrong):
+    with pytest.raises(LineError, match=r"."):
+        parse_line(wrong)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["stream", "t", "t_ns", "link", "x"]), inner),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_any_line_is_a_sample_or_refused(given_line):
+    with contextlib.suppress(LineError):
+        parse_line(given_line)
+
+
+class Recorder:
     def __init__(self):
-        self.samples, self.malformed = [], []
+        self.samples = []
 
     def __call__(self, stream, t_ns, sample, *, link=None):
-        assert [] == sample_faults(stream, sample)
-        if sample.get("name") == "feed.malformed":
-            assert link is None
-            self.malformed.append((sample["severity"], sample["message"], json.loads(sample["detail"])))
-        else:
-            self.samples.append((stream, t_ns, link, dict(sample)))
+        self.samples.append((stream, t_ns, dict(sample), link))
 
 
 @contextlib.asynccontextmanager
-async def program(content):
+async def program(says):
+    """A program on board that says all its lines to who connects, and then ends the connection."""
+
     async def serve(_reader, writer):
-        writer.write(content)
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
+        writer.write(says)
+        await writer.drain()
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -51,160 +121,42 @@ async def program(content):
         await server.wait_closed()
 
 
-async def fed(content, config=FeedConfig):
-    """What a program's lines become until it closes."""
-    emitted = Emitted()
-    async with program(content) as port:
+async def hear(says):
+    recorder = Recorder()
+    async with program(says) as port:
         with pytest.raises(OSError, match="closed the connection"):
-            await KIND.build(config(port=port)).run(emitted)
-    return emitted
+            await asyncio.wait_for(FeedSource(FeedConfig(port=port)).run(recorder), 10)
+    return recorder.samples
 
 
-async def test_good_lines_become_samples_and_bad_ones_one_event():
-    emitted = await fed(MIXED.read_bytes())
-    radio, vehicle, event = emitted.samples
-    assert ("radio", QUARTER_NS, "l5g", {"rsrp_dbm": -91.5, "pci": 11}) == radio
-    assert ("vehicle", QUARTER_NS, None, {"speed_mps": 8.3, "drive_mode": "AUTONOMOUS"}) == vehicle
-    assert ("event", QUARTER_NS, None) == event[:3]
-    assert {"reason": "右折待ち"} == json.loads(event[3]["detail"])
-    assert "停車" == event[3]["message"]
-    ((severity, message, detail),) = emitted.malformed
-    assert "warning" == severity
-    assert message.startswith("not JSON")
-    assert {"line": "not json", "malformed_so_far": 1} == detail
+async def test_samples_are_emitted_with_time_and_link_between_lines_that_are_none():
+    samples = await hear(b"\n".join([*CASE, b"", b"x" * 2_000_000, CASE[1]]) + b"\n")
+    good = [each for each in samples if each[0] != "event" or each[2]["name"] == "marker"]
+    assert [("radio", T, "l5g"), ("vehicle", T, None), ("event", T + 1, None), ("vehicle", T, None)] == [
+        (stream, t_ns, link) for stream, t_ns, _, link in good
+    ]
+    assert all(not sample_faults(stream, sample) for stream, _, sample, _ in samples)
 
 
-async def test_after_a_minute_the_event_says_how_many_there_were():
-    emitted, source = Emitted(), KIND.build(FeedConfig())
-    for _ in range(5):
-        source._take("rubbish", emitted)
-    assert [1] == [detail["malformed_so_far"] for *_, detail in emitted.malformed]
-    source._reported_s = time.monotonic() - 61
-    source._take("rubbish" * 1000, emitted)
-    assert [1, 6] == [detail["malformed_so_far"] for *_, detail in emitted.malformed]
-    assert 200 == len(emitted.malformed[1][2]["line"])
+async def test_a_thousand_malformed_lines_are_two_events_with_their_count():
+    samples = await hear(b"nonsense " * 60 + b"\n" + b"more nonsense\n" * 999)
+    assert ["feed.malformed"] * 2 == [sample["name"] for _, _, sample, _ in samples]
+    details = [json.loads(sample["detail"]) for _, _, sample, _ in samples]
+    assert [1, 999] == [detail["count"] for detail in details]
+    assert 200 == len(details[0]["line"])
 
 
-async def test_empty_lines_and_a_last_line_without_an_end_are_no_fault():
-    emitted = await fed(
-        b'\n  \r\n{"stream": "radio", "t_ns": 5, "pci": 1}\r\n\n{"stream": "radio", "t_ns": 6, "pci": 2}'
-    )
-    assert [5, 6] == [t_ns for _, t_ns, *_ in emitted.samples]
-    assert [] == emitted.malformed
+async def test_the_event_about_a_line_with_nul_can_be_stored():
+    ((_, _, sample, _),) = await hear(b"\x00\x01 garbage \\u0000\n")
+    assert "\0" not in sample["message"]
+    assert "\\u0000" not in sample["detail"]
+    json.loads(sample["detail"])
 
 
-async def test_bytes_that_are_no_text_are_malformed():
-    emitted = await fed(b"\xff\xfe\x00rubbish\n" + b'{"stream": "radio", "t_ns": 5, "pci": 1}\n')
-    assert (1, 1) == (len(emitted.samples), len(emitted.malformed))
-
-
-async def test_a_line_without_a_time_has_that_of_its_arrival():
-    began_ns = time.time_ns()
-    emitted = await fed(b'{"stream": "radio", "pci": 1}\n')
-    assert began_ns <= emitted.samples[0][1] <= time.time_ns()
-
-
-async def test_a_line_that_is_far_too_long_is_an_error():
-    async with program(b"x" * (3 << 20)) as port:
-        with pytest.raises(OSError, match="line of more than 1048576 bytes"):
-            await KIND.build(FeedConfig(port=port)).run(Emitted())
-
-
-async def test_no_program_is_an_error():
+async def test_a_program_that_is_not_there_is_an_oserror():
     async with program(b"") as port:
         pass
-    with pytest.raises(ConnectionRefusedError):
-        await KIND.build(FeedConfig(port=port)).run(Emitted())
-
-
-@pytest.mark.parametrize(
-    ("time_part", "expected"),
-    [
-        ('"t_ns": 1780272000250000001', QUARTER_NS + 1),
-        ('"t": 1780272000.25', QUARTER_NS),
-        ('"t": 1780272000', QUARTER_NS - 250_000_000),
-        ('"t": "2026-06-01T09:00:00.250+09:00"', QUARTER_NS),
-        ('"t": "2026-06-01T00:00:00.250Z"', QUARTER_NS),
-        ('"t": "2026-06-01T00:00:00.999999Z"', QUARTER_NS + 749_999_000),
-        ('"t_ns": 5, "t": 1780272000.25', None),
-        ('"x": 1', None),
-    ],
-)
-def test_a_time_is_read_in_each_form(time_part, expected):
-    sample = parse_line(f'{{"stream": "radio", {time_part}}}')
-    if '"t_ns": 5' in time_part:
-        assert 5 == sample.t_ns, "nanoseconds win"
-    else:
-        assert expected == sample.t_ns
-        assert "t" not in sample.values
-    assert "t_ns" not in sample.values
-
-
-@pytest.mark.parametrize(("part", "link"), [("", None), (', "link": "halow"', "halow"), (', "link": ""', "")])
-def test_a_link_is_taken_from_the_line(part, link):
-    """None: the configured one; the empty name: the device itself."""
-    sample = parse_line(f'{{"stream": "radio", "t_ns": 1, "pci": 3{part}}}')
-    assert (link, {"pci": 3}) == (sample.link, sample.values)
-
-
-@pytest.mark.parametrize("detail", [{"a": [1, {"b": "右"}]}, [1, 2], {}])
-def test_an_events_detail_may_be_an_object(detail):
-    line = json.dumps({"stream": "event", "name": "x", "severity": "info", "message": "y", "detail": detail})
-    values = parse_line(line).values
-    assert detail == json.loads(values["detail"])
-    assert [] == sample_faults("event", values)
-
-
-def test_an_events_detail_that_is_text_stays_as_it_is():
-    assert '{"a":1}' == parse_line('{"stream": "event", "name": "x", "detail": "{\\"a\\":1}"}').values["detail"]
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("", "not JSON"),
-        ("[" * 100_000, "not JSON"),
-        ("[1, 2]", "not a JSON object"),
-        ("5", "not a JSON object"),
-        ("{}", "stream None"),
-        ('{"stream": "nonsense"}', "is not one of"),
-        ('{"stream": []}', "is not one of"),
-        ('{"stream": {"a": 1}}', "is not one of"),
-        ('{"stream": "radio", "link": "a/b"}', "not a valid name"),
-        ('{"stream": "radio", "link": 5}', "not a valid name"),
-        ('{"stream": "radio", "t_ns": 1.5}', "whole number"),
-        ('{"stream": "radio", "t_ns": true}', "whole number"),
-        ('{"stream": "radio", "t_ns": "1"}', "whole number"),
-        ('{"stream": "radio", "t": "2026-06-01T09:00:00"}', "no time zone"),
-        ('{"stream": "radio", "t": "noon"}', "neither Unix seconds"),
-        ('{"stream": "radio", "t": NaN}', "neither Unix seconds"),
-        ('{"stream": "radio", "t": true}', "neither Unix seconds"),
-        ('{"stream": "radio", "t_ns": 10000000000000000000000}', "1970 to 2262"),
-        ('{"stream": "radio", "t_ns": -1}', "1970 to 2262"),
-        ('{"stream": "radio", "t": 1e300}', "1970 to 2262"),
-        ('{"stream": "radio", "t": "0001-01-01T00:00:00+09:00"}', "1970 to 2262"),
-    ],
-)
-def test_a_line_that_is_no_sample_says_why(line, reason):
-    with pytest.raises(LineError, match=reason):
-        parse_line(line)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(
-    st.text()
-    | json_values.map(json.dumps)
-    | st.dictionaries(
-        st.sampled_from(["stream", "t", "t_ns", "link", "detail", "pci"]), json_values | st.just("event")
-    ).map(json.dumps)
-)
-def test_any_line_is_a_sample_or_refused(line):
-    """Whatever a program writes raises LineError and nothing else."""
-    with contextlib.suppress(LineError):
-        parse_line(line)
+    started_s = time.monotonic()
+    with pytest.raises(OSError, match=str(port)):
+        await FeedSource(FeedConfig(port=port)).run(Recorder())
+    assert time.monotonic() - started_s < 5

@@ -1,143 +1,187 @@
-"""The session-reflector: every sender's session is numbered from 0, and only requests are answered."""
+"""The reflector: its rules without a network, and over real sockets."""
 
 import asyncio
+import contextlib
 import socket
-import time
 
 import pytest
 
-from collectors.stamp.datagrams import Datagram, open_socket, receive
-from collectors.stamp.packet import ErrorEstimate, decode_answer, encode_request
-from collectors.stamp.reflector import MAX_SESSIONS, SESSION_IDLE_S, Reflector, run_reflector
+from collectors.stamp.arrival import Arrival
+from collectors.stamp.packet import (
+    UNSYNCHRONISED,
+    ErrorEstimate,
+    Request,
+    decode_answer,
+    encode_request,
+    ntp_stamp,
+)
+from collectors.stamp.reflector import MAX_SESSIONS, Reflector, SessionTable, run_reflector
+from collectors.stamp.tlv import extra_padding
 
-NOW_NS = 1_780_272_000_000_000_000
 GOOD = ErrorEstimate.from_bound_us(50.0)
-UNKNOWN = ErrorEstimate.from_bound_us(None)
+T = 1_767_225_600_000_000_000
+ALICE, BOB = ("192.0.2.1", 4000), ("192.0.2.2", 4000)
 
 
-class Peer:
-    """A reflector without a socket, and what a sender would get from it."""
-
-    def __init__(self):
-        self.reflector = Reflector(lambda: GOOD)
-
-    def ask(self, payload, *, sender=("192.0.2.1", 40_000), now_s=1.0, ttl=61):
-        datagram = Datagram(payload, sender, NOW_NS + 1000, True, ttl)
-        return self.reflector.answer(datagram, now_s, lambda: NOW_NS + 3000)
-
-    def number(self, seq, *, t_ns=None, ssid=0, **changes):
-        payload = encode_request(seq, NOW_NS + seq if t_ns is None else t_ns, UNKNOWN, ssid=ssid)
-        return decode_answer(self.ask(payload, **changes)).refl_seq
+def request(seq=0, *, ssid=0, word=0x8001, trailer=b""):
+    return encode_request(Request(seq, ntp_stamp(T), word, ssid), trailer)
 
 
-@pytest.fixture
-def peer():
-    return Peer()
+def arrival(payload, sender=ALICE, ttl=61):
+    return Arrival(payload, sender, T + 5, by_kernel=True, ttl=ttl)
 
 
-def test_an_answer_has_both_times_the_request_and_the_hop_limit(peer):
-    answer = decode_answer(peer.ask(encode_request(5, NOW_NS, UNKNOWN, ssid=1357)))
-    assert (0, 5, 1357) == (answer.refl_seq, answer.seq, answer.ssid)
-    assert (NOW_NS + 1000, NOW_NS + 3000) == (answer.received_ns, answer.sent_ns)
-    assert (GOOD, 61) == (answer.error, answer.sender_ttl)
+def number(reflector, payload, sender=ALICE, now_s=0.0):
+    return decode_answer(bytes(reflector.prepare(arrival(payload, sender), now_s))).refl_seq
 
 
-def test_t1_and_the_senders_error_estimate_come_back_untouched(peer):
-    request = encode_request(5, NOW_NS, ErrorEstimate(False, 33, 67))
-    answer = peer.ask(request)
-    assert request[:14] == answer[24:38]
+def test_an_answer_gives_back_the_request_with_number_arrival_time_and_ttl():
+    answer = decode_answer(bytes(Reflector(lambda: GOOD).prepare(arrival(request(77, ssid=5)), 0.0)))
+    assert (0, 77, 5, 61) == (answer.refl_seq, answer.seq, answer.ssid, answer.sender_ttl)
+    assert (ntp_stamp(T), 0x8001) == (answer.sent_stamp, answer.sender_estimate_word)
+    assert (ntp_stamp(T + 5), GOOD) == (answer.receive_stamp, answer.estimate)
 
 
-def test_arrivals_are_numbered_from_0_whatever_the_sender_counts(peer):
-    assert [0, 1, 2, 3] == [peer.number(seq) for seq in (10, 12, 12, 11)]
+def test_packets_of_a_session_are_numbered_as_they_come_whatever_their_own_numbers():
+    reflector = Reflector(lambda: GOOD)
+    assert [0, 1, 2] == [number(reflector, request(seq)) for seq in (9, 3, 3)]
 
 
-def test_each_address_port_and_ssid_has_a_session_of_its_own(peer):
-    assert [0, 1] == [peer.number(0, t_ns=NOW_NS), peer.number(1)]
-    assert 0 == peer.number(2, sender=("192.0.2.1", 40_001))
-    assert 0 == peer.number(2, sender=("192.0.2.2", 40_000))
-    assert 0 == peer.number(2, ssid=7)
-    assert 2 == peer.number(2)
-    assert 4 == peer.reflector.counts.sessions
+def test_address_port_and_session_identifier_make_a_session():
+    reflector = Reflector(lambda: GOOD)
+    for sender, ssid in ((ALICE, 0), (ALICE, 1), (BOB, 0), (("192.0.2.1", 4001), 0)):
+        assert 0 == number(reflector, request(ssid=ssid), sender)
+    assert 1 == number(reflector, request(ssid=1))
+    assert 4 == reflector.counts.sessions
 
 
-def test_a_sender_that_starts_again_on_its_port_is_numbered_anew(peer):
-    assert [0, 1, 2] == [peer.number(seq) for seq in range(3)]
-    assert [0, 1] == [peer.number(0, t_ns=NOW_NS + 10**9), peer.number(1, t_ns=NOW_NS + 2 * 10**9)]
+def test_an_idle_session_is_forgotten_and_a_busy_one_is_not():
+    reflector = Reflector(lambda: GOOD, sessions=SessionTable(idle_s=900.0))
+    assert [0, 1, 2] == [number(reflector, request(), now_s=now_s) for now_s in (0.0, 899.0, 1798.0)]
+    assert 0 == number(reflector, request(), now_s=1798.0 + 900.1)
 
 
-def test_a_copy_of_the_first_packet_does_not_start_the_numbering_again(peer):
-    """A copy, or a first packet overtaken by the second, has no later time than what came before."""
-    assert [0, 1, 2] == [peer.number(0), peer.number(0), peer.number(1)]
-    assert [0, 1] == [peer.number(seq, sender=("192.0.2.9", 1)) for seq in (1, 0)]
+def test_forged_senders_do_not_take_the_memory_nor_the_room_of_those_who_measure():
+    sessions = SessionTable(idle_s=900.0)
+    reflector = Reflector(lambda: GOOD, sessions=sessions)
+    assert 0 == number(reflector, request())
+    for port in range(MAX_SESSIONS):
+        reflector.prepare(arrival(request(), ("198.51.100.1", port)), 1.0)
+    assert MAX_SESSIONS == len(sessions)
+    assert 1 == reflector.counts.no_room
+    assert 1 == number(reflector, request(), now_s=500.0)
+    assert 0 == number(reflector, request(), BOB, now_s=1000.0)
+    assert 2 == len(sessions)
 
 
-def test_a_session_that_was_idle_for_long_is_numbered_anew(peer):
-    peer.number(5, now_s=0.0)
-    assert 1 == peer.number(6, now_s=SESSION_IDLE_S)
-    assert 0 == peer.number(7, now_s=2 * SESSION_IDLE_S + 1)
+@pytest.mark.parametrize("payload", [b"", b"x", bytes(13), request()[:13], bytes(44), request(word=0x8000)])
+def test_garbage_gets_no_answer_and_is_counted(payload):
+    reflector = Reflector(lambda: GOOD)
+    assert None is reflector.prepare(arrival(payload), 0.0)
+    assert 1 == reflector.counts.received == reflector.counts.too_short + reflector.counts.corrupt
 
 
-def test_room_for_new_senders_is_made_by_forgetting_the_longest_silent(peer):
-    for number in range(MAX_SESSIONS):
-        peer.number(1, sender=(f"host{number}", 1), now_s=number / 1e3)
-    peer.number(1, sender=("one more", 1), now_s=20.0)
-    assert MAX_SESSIONS == len(peer.reflector._sessions)
-    assert 1 == peer.number(2, sender=("host1", 1), now_s=20.0)
-    assert 0 == peer.number(2, sender=("host0", 1), now_s=20.0)
-
-
-@pytest.mark.parametrize("payload", [b"", b"x", bytes(13)])
-def test_garbage_is_counted_and_not_answered(peer, payload):
-    assert peer.ask(payload) is None
-    assert (1, 0) == (peer.reflector.counts.malformed, peer.reflector.counts.sessions)
-
-
-def test_a_twamp_request_of_14_bytes_gets_the_base_packet(peer):
-    answer = peer.ask(encode_request(8, NOW_NS, UNKNOWN, ssid=5)[:14])
+@pytest.mark.parametrize("size", [14, 41, 43])
+def test_a_short_request_of_twamp_light_gets_the_base_packet(size):
+    answer = Reflector(lambda: GOOD).prepare(arrival(request(3, ssid=9)[:size]), 0.0)
     assert 44 == len(answer)
-    assert (8, 0) == (decode_answer(answer).seq, decode_answer(answer).ssid)
+    assert (3, 0) == (decode_answer(bytes(answer)).seq, decode_answer(bytes(answer)).ssid)
 
 
-@pytest.mark.parametrize("payload_bytes", [44, 48, 1400])
-def test_the_rest_of_a_long_request_comes_back(peer, payload_bytes):
-    """Whether it is padding or TLVs that are not known here: octets after the base packet are given back."""
-    request = encode_request(1, NOW_NS, UNKNOWN, payload_bytes=payload_bytes)[:44] + bytes(
-        index % 251 for index in range(payload_bytes - 44)
+def test_a_longer_request_gets_an_answer_as_long_with_known_blocks_recognised():
+    padding = extra_padding(100)
+    answer = Reflector(lambda: GOOD).prepare(arrival(request(trailer=padding)), 0.0)
+    assert b"\x00" + padding[1:] == answer[44:]
+
+
+def test_the_error_estimate_is_asked_for_each_answer():
+    estimates = iter([GOOD, UNSYNCHRONISED])
+    reflector = Reflector(lambda: next(estimates))
+    words = [decode_answer(bytes(reflector.prepare(arrival(request()), 0.0))).estimate for _ in range(2)]
+    assert [GOOD, UNSYNCHRONISED] == words
+
+
+@contextlib.asynccontextmanager
+async def running(host):
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    ready = loop.create_future()
+    task = asyncio.create_task(
+        run_reflector(host, 0, error_estimate=lambda: GOOD, on_ready=ready.set_result, stop=stop)
     )
-    assert request[44:] == peer.ask(request)[44:]
-
-
-async def test_the_running_reflector_answers_over_udp_and_reports_its_counts():
-    stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(
-        run_reflector("127.0.0.1", 0, error_estimate=lambda: GOOD, on_ready=ready.set_result, stop=stop)
-    )
-    port = await asyncio.wait_for(ready, 5)
-    udp = open_socket(bind=("127.0.0.1", 0))
     try:
-        udp.connect(("127.0.0.1", port))
-        sent_ns = time.time_ns()
-        for payload in (b"garbage", encode_request(0, sent_ns, UNKNOWN), encode_request(1, sent_ns, UNKNOWN)[:14]):
-            udp.send(payload)
-        answers, deadline_s = [], time.monotonic() + 5
-        while len(answers) < 2 and time.monotonic() < deadline_s:
-            await asyncio.sleep(0.005)
-            if (datagram := receive(udp)) is not None:
-                answers.append((decode_answer(datagram.payload), datagram))
+        yield await asyncio.wait_for(ready, 5), task, stop
     finally:
-        udp.close()
         stop.set()
-    counts = await running
-    assert [(0, 0), (1, 1)] == [(answer.refl_seq, answer.seq) for answer, _ in answers]
-    for answer, datagram in answers:
-        assert sent_ns <= answer.received_ns <= answer.sent_ns <= datagram.arrived_ns
-        assert answer.sender_ttl == datagram.ttl
-    assert (2, 1, 0) == (counts.answered, counts.malformed, counts.not_sent)
+        await task
+
+
+async def exchange(udp, payload):
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(udp, payload)
+    return await asyncio.wait_for(loop.sock_recv(udp, 2048), 5)
+
+
+def peer(address, family=socket.AF_INET):
+    udp = socket.socket(family, socket.SOCK_DGRAM)
+    udp.setblocking(False)
+    udp.connect(address)
+    return udp
+
+
+async def test_over_udp_it_answers_ignores_garbage_and_reports_its_counts():
+    async with running("127.0.0.1") as (port, task, stop):
+        with peer(("127.0.0.1", port)) as udp:
+            for garbage in (b"", b"GET / HTTP/1.1\r\n", bytes(44), b"\xff" * 12):
+                udp.send(garbage)
+            answers = [decode_answer(await exchange(udp, request(seq))) for seq in range(3)]
+        assert [0, 1, 2] == [answer.refl_seq for answer in answers]
+        for answer in answers:
+            received_ns, answered_ns = answer.times_ns()
+            assert 0 <= answered_ns - received_ns < 1_000_000_000
+            assert 64 >= answer.sender_ttl > 0
+        stop.set()
+        counts = await task
+    # "GET / HTTP/1." reads as a TWAMP request: nothing in 14 octets says that it is none.
+    assert (7, 4, 2, 1) == (counts.received, counts.answered, counts.too_short, counts.corrupt)
+    assert "4 of 7 packets answered in 1 sessions" in str(counts)
+
+
+async def test_an_answer_leaves_from_the_address_to_which_the_request_came():
+    async with running("0.0.0.0") as (port, _, _):
+        for host in ("127.0.0.1", "127.0.0.2", "127.3.2.1"):
+            with peer((host, port)) as udp:  # a connected socket takes answers from that address only
+                assert 0 == decode_answer(await exchange(udp, request())).refl_seq
+
+
+async def test_it_answers_in_the_traffic_class_of_the_request():
+    async with running("127.0.0.1") as (port, _, _):
+        with peer(("127.0.0.1", port)) as udp:
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 46 << 2)
+            udp.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+            await exchange(udp, request())
+            udp.send(request())
+            loop = asyncio.get_running_loop()
+            readable = loop.create_future()
+            loop.add_reader(udp, lambda: readable.done() or readable.set_result(None))
+            await asyncio.wait_for(readable, 5)
+            loop.remove_reader(udp)
+            _, ancillary, _, _ = udp.recvmsg(2048, 64)
+    assert [(socket.IPPROTO_IP, socket.IP_TOS, bytes([46 << 2]))] == ancillary
+
+
+async def test_it_serves_ipv6_and_ipv4_on_one_port():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with running("::") as (port, _, _):
+        for family, host in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")):
+            with peer((host, port), family) as udp:
+                assert 0 == decode_answer(await exchange(udp, request())).refl_seq
 
 
 async def test_a_port_that_is_taken_is_an_error():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
+    async with running("127.0.0.1") as (port, _, _):
         with pytest.raises(OSError, match="in use"):
-            await run_reflector("127.0.0.1", taken.getsockname()[1], error_estimate=lambda: GOOD, stop=asyncio.Event())
+            await run_reflector("127.0.0.1", port, error_estimate=lambda: GOOD, stop=asyncio.Event())
