@@ -37,6 +37,9 @@ _DELETE_EVERY_S = 0.05
 """Receipts are gathered this long before their batches are deleted: one fsync for all of them."""
 _RESEND_CHECK_S = 0.5
 _MANY_CALLS = 10_000
+_CALL_TIMEOUT_S = 10.0
+_TRIAL_TIMEOUT_S = 3.0
+"""How long a broker may take to answer while it is not known which version it speaks: amqtt never answers MQTT 5."""
 
 
 class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,6 +113,7 @@ class Publisher:
         self._received: list[tuple[int, int]] = []
         self._wake = asyncio.Event()
         self._versions = {"auto": ["5", "3.1.1"], "5": ["5"], "3.1.1": ["3.1.1"]}[config.version]
+        self._is_version_known = len(self._versions) == 1
         self.is_connected = False
         self.emptied = asyncio.Event()
 
@@ -159,6 +163,7 @@ class Publisher:
             will=aiomqtt.Will(status_topic(self._site, self._device), msgspec.json.encode(will), qos=1, retain=True),
             clean_session=None if is_v5 else True,
             keepalive=config.keepalive_s,
+            timeout=_CALL_TIMEOUT_S if self._is_version_known else _TRIAL_TIMEOUT_S,
             tls_context=ssl.create_default_context(cafile=config.ca_file or None) if config.tls else None,
         )
         client.pending_calls_threshold = _MANY_CALLS
@@ -173,7 +178,7 @@ class Publisher:
             self._live.clear()
             self._read_ahead.clear()
             self._backlog_below = 0
-            self.is_connected = True
+            self.is_connected = self._is_version_known = True
             self._wake.set()
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import sys
@@ -16,7 +17,9 @@ allow_anonymous true
 persistence false
 max_inflight_messages 0
 max_queued_messages 0
-"""
+{user}"""
+# Started by root, mosquitto would change to an account of its own and so forget to end with its parent.
+_AS_ROOT = "user root\n"
 
 
 def find_mosquitto() -> str | None:
@@ -45,7 +48,7 @@ def start_broker(children: Children, folder: Path) -> tuple[str, int]:
     mosquitto = find_mosquitto()
     if mosquitto is not None:
         conf = folder / "mosquitto.conf"
-        conf.write_text(_MOSQUITTO_CONF.format(port=port), encoding="utf-8")
+        conf.write_text(_MOSQUITTO_CONF.format(port=port, user=_AS_ROOT if os.geteuid() == 0 else ""), encoding="utf-8")
         children.start("broker", [mosquitto, "-c", str(conf)])
     else:
         children.start("broker", [sys.executable, "-m", "jissho.broker", str(port)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from datetime import datetime
@@ -48,6 +49,8 @@ def demo(
 
     if seconds <= 0:
         raise SettingError("--seconds must be more than 0")
+    # A polite end from outside tidies up like Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     recorded = find_trace(trace)
     if trace is not None and not trace.exists():
         raise SettingError(f"--trace {trace}: no such file")
@@ -56,7 +59,7 @@ def demo(
     for old in place.glob("outbox.sqlite*"):
         old.unlink()
     name = f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    is_good = True
+    is_good, is_measured = True, False
     try:
         with (
             database(Settings(), folder="demo") as url,
@@ -70,6 +73,7 @@ def demo(
             run = measure(line, connection, seconds, name)
             workbook, truth, found = report(line, connection, run, place)
             is_good = all(agrees(row) for row in truth) and found.ratio == 1.0
+            is_measured = True
             print(f"帳票 workbook: {workbook}")
             print(f"真値・ログ truth and logs: {place}")
             if wait:
@@ -80,6 +84,8 @@ def demo(
         sys.exit(2)
     except KeyboardInterrupt:
         print("終了しました ended")
+        if not is_measured:
+            sys.exit(130)
     if not is_good:
         print(
             "真値と一致しない項目があります / something does not agree with the truth; see the table", file=sys.stderr

@@ -18,7 +18,7 @@ from simulators.udp_path import UdpPath
 from simulators.vehicle_double import VehicleDouble
 from simulators.world import World
 
-SITE, DEVICE = "demo-site", "car-1"
+SITE = "demo-site"
 LINKS = {"l5g": "local5g", "lte": "lte"}
 """The two links of the vehicle and the impairment profile of each path."""
 
@@ -38,6 +38,7 @@ device = "{device}"
 
 [mqtt]
 port = {mqtt_port}
+version = "{mqtt_version}"
 
 [outbox]
 path = "{folder}/outbox.sqlite"
@@ -99,10 +100,14 @@ class _Loop:
 
 @dataclass(slots=True)
 class Line:
-    """The running line. `truth_paths` are complete after `stop_measuring`."""
+    """The running line. `truth_paths` are complete after `stop_measuring`.
+
+    `device` is new each time: a demonstration that runs beside another must not share its data.
+    """
 
     folder: Path
     url: str
+    device: str
     broker: str
     http_port: int
     started_at: datetime
@@ -142,12 +147,19 @@ def find_trace(given: Path | None) -> Path | None:
 
 
 def write_collect_toml(
-    folder: Path, *, mqtt_port: int, stamp_ports: dict[str, int], gpsd_port: int, feed_port: int, trace: Path | None
+    folder: Path,
+    *,
+    device: str,
+    mqtt: tuple[int, str],
+    stamp_ports: dict[str, int],
+    vehicle_ports: tuple[int, int],
+    trace: Path | None,
 ) -> Path:
-    """Write the agent's configuration and return its path."""
+    """Write the agent's configuration and return its path. `mqtt`: port and version; `vehicle_ports`: gpsd, feed."""
     text = _COLLECT_TOML.format(
-        site=SITE, device=DEVICE, mqtt_port=mqtt_port, folder=folder, gpsd_port=gpsd_port, feed_port=feed_port
-    )
+        site=SITE, device=device, mqtt_port=mqtt[0], mqtt_version=mqtt[1], folder=folder, gpsd_port=vehicle_ports[0],
+        feed_port=vehicle_ports[1],
+    )  # fmt: skip
     for link, port in stamp_ports.items():
         text += _STAMP_TOML.format(link=link, port=port, rate=RATE_PPS, timeout=TIMEOUT_S)
     if trace is not None:
@@ -190,18 +202,21 @@ def running_line(
         truth_paths = {link: folder / f"truth-{link}.csv" for link in LINKS}
         vehicle = VehicleDouble(World(seed, links=tuple(LINKS)), duration_s=seconds + 120, truth_folder=folder)
         gpsd_port, feed_port = loop.run(vehicle.start())
+        started_at = datetime.now(tz=UTC)
         paths = [
             UdpPath(load_profile(profile), ("127.0.0.1", reflector_port), truth_paths[link], seed=seed, link=link)
             for link, profile in LINKS.items()
         ]
         ports = {path.link: loop.run(path.start()) for path in paths}
         line = Line(
-            folder=folder, url=url, broker=broker, http_port=port, started_at=datetime.now(tz=UTC),
-            children=children, truth_paths=truth_paths, trace=trace, _loop=loop, _paths=paths, _vehicle=vehicle,
+            folder=folder, url=url, device=f"car-{started_at:%H%M%S}", broker=broker, http_port=port,
+            started_at=started_at, children=children, truth_paths=truth_paths, trace=trace, _loop=loop, _paths=paths,
+            _vehicle=vehicle,
         )  # fmt: skip
         stack.callback(line.stop_measuring)
         config = write_collect_toml(
-            folder, mqtt_port=mqtt_port, stamp_ports=ports, gpsd_port=gpsd_port, feed_port=feed_port, trace=trace
-        )
+            folder, device=line.device, mqtt=(mqtt_port, environment["JISSHO_MQTT_VERSION"]), stamp_ports=ports,
+            vehicle_ports=(gpsd_port, feed_port), trace=trace,
+        )  # fmt: skip
         children.start_jissho("collect", "collect", "--config", str(config))
         yield line

@@ -17,7 +17,7 @@ from analytics.report.workbook import write_workbook
 from analytics.results import KpiResult
 from api.run_report import run_report
 from jissho.commands.kpi import print_kpis
-from jissho.demonstration.line import DEVICE, LINKS, SITE, Line
+from jissho.demonstration.line import LINKS, SITE, Line
 from jissho.demonstration.truth import agrees, compare
 from jissho.output import print_table
 from storage.completeness import Completeness, run_completeness
@@ -33,9 +33,16 @@ _BATCHES = "SELECT count(*), coalesce(sum(n), 0)::int8 FROM batch WHERE received
 def measure(line: Line, connection: psycopg.Connection, seconds: float, name: str) -> RunRecord:
     """Register a run, watch the line measure for `seconds` with progress bars, and end the run."""
     run = start_run(
-        connection, name=name, site=SITE, started_at=datetime.now(tz=UTC), purpose="動作確認(シミュレータによる実演)",
-        weather="模擬", note="jissho demo", tags=["demo", "impairment"],
-    )  # fmt: skip
+        connection,
+        name=name,
+        site=SITE,
+        devices=[line.device],
+        started_at=datetime.now(tz=UTC),
+        purpose="動作確認(シミュレータによる実演)",
+        weather="模擬",
+        note="jissho demo",
+        tags=["demo", "impairment"],
+    )
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
@@ -68,7 +75,7 @@ def truth_rows(line: Line, connection: psycopg.Connection, run: RunRecord) -> li
         names = ["seq", "lost", "ul_us", "dl_us", "rtt_us", "copy"]
         # The agent may have sent its first probes before the run began: they are in the truth and count too.
         columns = read_columns(
-            connection, "probe", names, link_ids=[ids[DEVICE, link]], start_us=start_us - 60_000_000, end_us=end_us
+            connection, "probe", names, link_ids=[ids[line.device, link]], start_us=start_us - 60_000_000, end_us=end_us
         )
         sent = (columns["copy"].values <= 1) & (columns["t_us"].values >= line.started_at.timestamp() * 1e6)
         rows += compare(link, {name: columns[name].values[sent] for name in names}, line.truth_paths[link])
