@@ -119,19 +119,19 @@ class _Link:
         if requirement is not None and definition.better:
             judged = judge(value, _widened(interval, subject, is_one_way, kpi), requirement.limit, definition.better, n)
             verdict, needed = judged.verdict, judged.needed_n
-            if is_one_way and not subject.clock.is_known and verdict == MET:
-                verdict, needed = UNDECIDED, None
+            if is_one_way and not subject.clock.is_known:
+                verdict, needed = (UNDECIDED if verdict == MET else verdict), None
+        value, bounds = _finite(value), Interval(_finite(interval.low), _finite(interval.high))
         notes = [reason] if reason else []
         if is_one_way and not subject.clock.is_known:
             notes.insert(0, f"{REFERENCE_ONLY}: {subject.clock.reason}")
         return KpiResult(
             id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
-            value=_finite(value), unit=unit or definition.unit, ci_low=_finite(interval.low),
-            ci_high=_finite(interval.high), n=n, verdict=verdict,
+            value=value, unit=unit or definition.unit, ci_low=bounds.low, ci_high=bounds.high, n=n, verdict=verdict,
             definition=definition.citation, reason="; ".join(notes),
             required=None if requirement is None else requirement.limit,
             required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
-            ci_method=method if interval != _NONE else "", clock=subject.clock.word if is_one_way else "",
+            ci_method=method if bounds != _NONE else "", clock=subject.clock.word if is_one_way else "",
             clock_bound_us=subject.clock.bound_us if is_one_way else None, started_at=subject.started_at,
             ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
             data_hash=self.probes.data_hash, definition_hash=self.definitions_hash,
@@ -211,9 +211,10 @@ def _quantile(link: _Link, what: tuple[str, Direction, str], counted: Histogram,
     interval = quantile_interval(counted, q, n_eff)
     if math.isinf(value):
         note = AMONG_LOST if counted.n else NOT_MEASURED
+    filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
     return link.make(
-        kpi, direction, statistic, _ms(value) if counted.n else None, n=counted.n, interval=_in_ms(interval), n_eff=n_eff, method=_ORDER,
-        filters="送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered", reason=note,
+        kpi, direction, statistic, _ms(value) if counted.n else None, n=counted.n, interval=_in_ms(interval),
+        n_eff=n_eff, method=_ORDER, filters=filters, reason=note,
     )  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def _last_true(holds: Any, low: int, high: int) -> int:
 def quantile_interval(counted: Histogram, q: str | float, n_eff: int) -> Interval:
     """Return the order-statistic interval of the q-quantile, for a sample worth `n_eff` independent values.
 
-    With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, each standing for a block of the n that
-    there are, and the interval reaches to the blocks' outer edges. A bound among infinite values is infinity.
+    With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, each standing for a block of the n
+    that there are, and the interval reaches to the blocks' outer edges. A bound among infinite values is infinity.
     """
     n = counted.n
     if n == 0 or n_eff < 1:

@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App
 
-from jissho import __version__
+from jissho import PACKAGES, __version__
 
 app = App(
     name="jissho",
@@ -40,7 +40,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     """Errors whose message is meant for the user; anything else is a fault of ours and keeps its traceback."""
     from jissho.settings import SettingError  # noqa: PLC0415 - found when an error is at hand, not at every start
 
-    expected: list[type[Exception]] = [SettingError]
+    # Files that are not there, ports that are taken: the system's own words name them.
+    expected: list[type[Exception]] = [SettingError, OSError]
     for module, name in (
         ("storage.errors", "StorageError"),
         ("collectors.config", "ConfigError"),
@@ -69,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in PACKAGES:
+            raise  # ours: a fault, not a missing extra
         extra = "collect" if error.name in {"aiomqtt", "psutil"} else "all"
         sys.stderr.write(f"jissho: {error.name} is not installed: `pip install jissho[{extra}]`\n")
         sys.exit(EXIT_FAILED)

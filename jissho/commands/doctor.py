@@ -6,9 +6,9 @@ import shutil
 from importlib import metadata
 from typing import NamedTuple
 
+from jissho import PACKAGES
 from jissho.output import print_json, print_table
 
-PACKAGES = ("contract", "collectors", "simulators", "ingest", "storage", "analytics", "api", "dashboards", "jissho")
 _PROGRAMS = {
     "mosquitto": ("MQTT broker", "apt install mosquitto (the demonstration falls back to amqtt)"),
     "chronyc": ("clock quality", "apt install chrony (one-way delays are 参考値 without a known clock)"),

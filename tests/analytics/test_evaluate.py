@@ -1,0 +1,207 @@
+"""All KPIs of one link: edge cases, and what holds for any probes at all."""
+
+import json
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.definitions import BY_ID, definitions_hash
+from analytics.evaluate import evaluate_link, ping_convention
+from analytics.requirements import Parameters, Profile, load_requirements, shipped_profiles
+from analytics.results import KpiResult
+from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, by_name, probes, round_trips, subject
+
+
+def test_no_packets_give_nulls_with_a_reason():
+    """Nothing is made up."""
+    results = evaluate_link(probes([]), subject())
+    assert {"rtt", "loss", "reliability", "availability"} == {result.id for result in results}
+    for result in results:
+        assert (result.value, result.n, result.ci_low, result.ci_high) == (None, 0, None, None)
+        assert "no packets" in result.reason
+
+
+def test_all_lost_packets_are_a_loss_of_one_and_infinite_delay():
+    """There is no mean of nothing delivered, no smallest delay and no variation."""
+    results = by_name(evaluate_link(round_trips([None] * 500), subject()))
+    assert results["loss", "round_trip", "ratio"].value == 1.0
+    assert results["reliability", "round_trip", "ratio"].value == 0.0
+    for statistic in ("p50", "p95", "p99", "p99.9"):
+        result = results["rtt", "round_trip", statistic]
+        assert (result.value, result.ci_low, result.ci_high, result.n) == (None, None, None, 500)
+        assert "lost" in result.reason
+    assert not {"mean", "min", "max"} & {statistic for kpi, _, statistic in results if kpi == "rtt"}
+    assert not {"ipdv", "pdv", "jitter_rfc3550", "duplication"} & {kpi for kpi, _, _ in results}
+
+
+def test_one_packet_has_values_and_no_intervals():
+    """One value is its own quantile, and bounds nothing."""
+    results = by_name(evaluate_link(round_trips([12.345]), subject()))
+    for statistic in ("mean", "min", "p50", "p99.9", "max"):
+        assert results["rtt", "round_trip", statistic].value == 12.345
+    assert results["rtt", "round_trip", "mean"].ci_low is None
+    assert results["rtt", "round_trip", "p50"].ci_high is None
+    assert results["loss", "round_trip", "ratio"].value == 0.0
+    assert results["loss", "round_trip", "ratio"].ci_high == pytest.approx(0.975)
+
+
+def test_negative_one_way_delays_are_kept():
+    """A clock error may make a delay negative; it is neither dropped nor made zero."""
+    sent = probes([{"ul_us": us, "dl_us": 9000 - us, "rtt_us": 9000} for us in (-3000, -1000, 0, 2000)])
+    results = by_name(evaluate_link(sent, subject()))
+    assert results["owd", "up", "min"].value == -3.0
+    assert results["owd", "up", "p50"].value == -1.0
+    assert results["owd", "up", "mean"].value == -0.5
+    assert results["pdv", "up", "p99"].value == 5.0
+
+
+def test_a_quantile_among_lost_packets_is_null_and_says_so():
+    """RFC 7679 5.1: 100, 110, lost, 90, 500 ms; p95 lies at the lost one."""
+    results = by_name(evaluate_link(round_trips([100, 110, None, 90, 500]), subject()))
+    assert results["rtt", "round_trip", "p50"].value == 110.0
+    assert results["rtt", "round_trip", "p95"].value is None
+    assert "lost" in results["rtt", "round_trip", "p95"].reason
+    assert (results["rtt", "round_trip", "mean"].value, results["rtt", "round_trip", "mean"].n) == (200.0, 4)
+
+
+def test_delays_of_one_direction_count_only_its_own_losses_as_infinite():
+    """A packet lost on the way back did arrive: its delay up is unknown, not infinite, and widens reliability."""
+    delivered = {"ul_us": 5000, "dl_us": 4000, "rtt_us": 9000}
+    rows = [{**delivered, "refl_seq": 0}, {"lost": 2}, {"lost": 2}, {**delivered, "refl_seq": 3}]
+    results = by_name(evaluate_link(probes(rows), subject()))
+    assert (results["owd", "up", "p99"].value, results["owd", "up", "p99"].n) == (5.0, 2)
+    assert (results["owd", "down", "p99"].value, results["owd", "down", "p99"].n) == (None, 4)
+    reliability = results["reliability", "up", "ratio"]
+    assert (reliability.value, reliability.n, reliability.ci_high) == (1.0, 2, 1.0)
+    assert reliability.ci_low < 0.1
+    assert "2 with unknown delay" in reliability.reason
+
+
+def test_a_late_packet_is_a_failure_of_reliability_and_not_a_loss():
+    """TS 22.261: delivered within the time constraint, the limit itself included."""
+    profile = Profile(name="x", ja="", en="", status="", parameters=Parameters(rtt_within_ms=100.0))
+    results = by_name(evaluate_link(round_trips([50, 100, 100.001, None]), subject(profile)))
+    assert results["reliability", "round_trip", "ratio"].value == 0.5
+    assert results["loss", "round_trip", "ratio"].value == 0.25
+
+
+def test_a_blind_recording_has_no_loss():
+    """Absent numbers and never a lost packet: the ratio is null, and the reason gives the range it could have."""
+    sent = probes([{"seq": seq, "rtt_us": 9000} for seq in range(100) if seq % 10 != 5])
+    results = by_name(evaluate_link(sent, subject()))
+    loss = results["loss", "round_trip", "ratio"]
+    assert (loss.value, loss.ci_low, loss.n) == (None, None, 100)
+    assert "10/100" in loss.reason
+    assert ("loss_burst", "round_trip", "count") not in results
+    assert results["absent", "", "count"].value == 10.0
+    reliability = results["reliability", "round_trip", "ratio"]
+    assert (reliability.value, reliability.ci_high) == (1.0, 1.0)
+    assert reliability.ci_low < 0.9
+    assert "10 absent" in reliability.reason
+
+
+def test_pings_own_numbers_include_duplicates():
+    """ping(8) counts copies into its average; RFC 2681 does not."""
+    sent = probes([{"rtt_us": 10_000}, {"rtt_us": 20_000}, {}, {"seq": 0, "copy": 2, "rtt_us": 60_000}])
+    results = by_name(ping_convention(sent, subject()))
+    values = {statistic: result.value for (_, _, statistic), result in results.items()}
+    deviation = math.sqrt((100 + 400 + 3600) / 3 - 30**2)
+    assert values == {"min": 10.0, "mean": 30.0, "max": 60.0, "mdev": pytest.approx(deviation)}
+    assert by_name(evaluate_link(sent, subject()))["rtt", "round_trip", "mean"].value == 15.0
+
+
+def test_ping_without_answers_has_no_numbers():
+    """Null with a reason."""
+    (result,) = ping_convention(round_trips([None, None]), subject())
+    assert (result.value, "no packets" in result.reason) == (None, True)
+
+
+def test_variation_says_that_it_is_of_delivered_packets():
+    """Only delay quantiles hold the lost ones as infinite."""
+    results = by_name(evaluate_link(round_trips([10, 20, None, 30, 35]), subject()))
+    assert "all sent" in results["rtt", "round_trip", "p95"].filter
+    for kpi in ("ipdv", "pdv"):
+        assert "delivered" in results[kpi, "round_trip", "p95"].filter
+
+
+def test_the_hash_of_the_data_is_of_the_data():
+    """One microsecond more is other data; the definitions have a hash of their own."""
+    first, second = (evaluate_link(round_trips([10, rtt]), subject())[0] for rtt in (11, 11.001))
+    assert first.data_hash != second.data_hash
+    assert first.definition_hash == second.definition_hash == definitions_hash()
+
+
+DELAY = st.one_of(st.none(), st.integers(-2_000_000, 2_000_000), st.integers(-2_000_000_000, 2_000_000_000))
+ROW = st.fixed_dictionaries({
+    "session": st.integers(0, 2), "seq": st.integers(0, 30), "ul_us": DELAY, "dl_us": DELAY,
+    "rtt_us": st.one_of(st.none(), st.integers(0, 2_000_000)), "refl_seq": st.one_of(st.none(), st.integers(0, 40)),
+    "copy": st.integers(1, 3), "t_us": st.integers(T0_US, T0_US + 30_000_000), "lost": st.integers(1, 3),
+})  # fmt: skip
+PROFILES = [None, *shipped_profiles()]
+
+
+def as_row(row):
+    """Make a drawn row lawful: lost rows have neither delay nor copies."""
+    is_lost = row["rtt_us"] is None and row["ul_us"] is None and row["dl_us"] is None
+    if is_lost and row["copy"] == 1:
+        return {**row, "copy": 0, "refl_seq": None}
+    return {**row, "lost": 0}
+
+
+def check(result, clock):
+    """What holds for every result, whatever the probes."""
+    definition = BY_ID[result.id]
+    assert result.statistic in definition.statistics
+    assert (result.definition, result.name_ja) == (definition.citation, definition.name_ja)
+    assert result.value is not None or result.reason
+    numbers = [result.value, result.ci_low, result.ci_high, result.clock_bound_us]
+    assert all(number is None or math.isfinite(number) for number in numbers)
+    slack = 1e-9 * abs(result.value or 0.0)
+    if result.value is not None and result.ci_low is not None:
+        assert result.ci_low <= result.value + slack, result
+    if result.value is not None and result.ci_high is not None:
+        assert result.value - slack <= result.ci_high, result
+    if result.unit == "1" and result.statistic == "ratio" and result.id != "duplication" and result.value is not None:
+        assert 0.0 <= result.value <= 1.0
+    if not clock.is_known and result.id in {"owd", "reliability"} and result.direction in {"up", "down"}:
+        assert result.verdict != "達成"
+        assert "参考値" in result.reason
+    assert (result.verdict is None) == (result.required is None)
+    assert result.needed_n is None or (result.verdict == "判定不能" and result.needed_n > 0)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    rows=st.lists(ROW, max_size=40),
+    clock=st.sampled_from([GOOD_CLOCK, UNKNOWN_CLOCK]),
+    profile=st.sampled_from(PROFILES),
+)
+def test_any_probes_give_lawful_results(rows, clock, profile):
+    """Every result is in the table of definitions, finite, inside its own interval, and survives JSON."""
+    sent = probes([as_row(row) for row in rows])
+    results = evaluate_link(sent, subject(load_requirements(profile), clock))
+    assert len(by_name(results)) == len(results)
+    for result in results:
+        check(result, clock)
+    # JSON has neither infinity nor NaN: a parser that refuses them must take it, and nothing may change on the way.
+    encoded = msgspec.json.encode(results)
+    json.loads(encoded, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert msgspec.json.decode(encoded, type=list[KpiResult]) == results
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**31), loss=st.sampled_from([0.0, 0.001, 0.2, 0.97]), phi=st.sampled_from([0.0, 0.99]))
+def test_long_correlated_series_give_lawful_results(seed, loss, phi):
+    """Whole runs with bursts: the same laws where n_eff is far below n."""
+    rng = np.random.default_rng(seed)
+    wander = np.zeros(1500)
+    for index in range(1, wander.size):
+        wander[index] = phi * wander[index - 1] + rng.normal()
+    delays = np.where(rng.random(wander.size) < loss, np.nan, 20 + np.abs(wander))
+    sent = round_trips([None if math.isnan(delay) else delay for delay in delays])
+    for result in evaluate_link(sent, subject(load_requirements("multi_camera"))):
+        check(result, GOOD_CLOCK)

@@ -1,0 +1,197 @@
+"""Loss, its direction and its runs; absent packets, duplicates and repeated rows."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.evaluate import evaluate_link
+from analytics.loss import GilbertModel, LossCounts, count_losses, fit_gilbert, loss_periods
+from analytics.probes import absent, probe_arrays
+from tests.analytics.making import by_name, columns, probes, round_trips, subject
+
+PERIODS = "0001001110100111"
+
+
+def from_bits(bits):
+    """Probes of which those marked 1 were lost."""
+    return round_trips([None if int(bit) else 10 for bit in bits])
+
+
+def test_the_ratio_of_rfc_7680():
+    """One of five lost is 0.2."""
+    results = by_name(evaluate_link(from_bits("00100"), subject()))
+    assert (results["loss", "round_trip", "ratio"].value, results["loss", "round_trip", "count"].value) == (0.2, 1.0)
+
+
+@pytest.mark.parametrize(("bits", "lengths"), [(PERIODS, [1, 3, 1, 3]), ("0100101011", [1, 1, 1, 2]), ("000", [])])
+def test_the_periods_of_rfc_3357(bits, lengths):
+    """RFC 3357 4 and 6.5."""
+    assert lengths == loss_periods(from_bits(bits)).tolist()
+
+
+def test_every_loss_vector(vectors):
+    """Ratios, period lengths and the Gilbert fit from the vectors."""
+    for case in vectors["vectors"]["loss_ratio"]:
+        counts = count_losses(from_bits(case["lost"]))
+        assert case["ratio"] == counts.lost / counts.sent
+    for case in vectors["vectors"]["loss_pattern"]:
+        if "lost" in case:
+            assert case["period_lengths"] == loss_periods(from_bits(case["lost"])).tolist()
+    for case in vectors["statistics"]["gilbert"]:
+        fitted = fit_gilbert(np.array(case["lost"], bool))
+        assert (case["p"], case["q"]) == (fitted.p, fitted.q)
+
+
+def test_a_burst_reaches_the_results():
+    """Number, mean and largest length of loss periods."""
+    results = by_name(evaluate_link(from_bits(PERIODS), subject()))
+    assert [results["loss_burst", "round_trip", name].value for name in ("count", "mean", "max")] == [4.0, 2.0, 3.0]
+
+
+def test_loss_periods_end_at_session_borders_and_at_absent_numbers():
+    """What was not recorded between two losses cannot join them."""
+    rows = [(1, 0), (1, 1), (2, 2), (2, 4), (2, 5)]
+    sent = probes([{"session": session, "seq": seq, "t_us": 10 * seq} for session, seq in rows])
+    assert loss_periods(sent).tolist() == [2, 1, 2]
+
+
+def test_the_gilbert_model_counts_transitions():
+    """n00 = n01 = 4, n10 = 3, n11 = 4; without a transition to count there is no parameter."""
+    lost = np.array([int(bit) for bit in PERIODS], bool)
+    assert fit_gilbert(lost) == GilbertModel(0.5, 3 / 7)
+    assert fit_gilbert(np.zeros(5, bool)) == GilbertModel(0.0, None)
+    assert fit_gilbert(np.ones(5, bool)) == GilbertModel(None, 0.0)
+    assert fit_gilbert(np.zeros(1, bool)) == GilbertModel(None, None)
+
+
+def reflected(fates):
+    """Rows as the collector writes them: fates d (delivered), u (lost up), x (lost down), and the truth."""
+    refl_seq, rows = 0, []
+    for fate in fates:
+        rows.append({"refl_seq": refl_seq, "rtt_us": 10, "ul_us": 5, "dl_us": 5} if fate == "d" else {})
+        refl_seq += fate != "u"
+    known = [index for index, fate in enumerate(fates) if fate == "d"]
+    for left, right in itertools.pairwise(known):
+        run = fates[left + 1 : right]
+        reached = rows[right]["refl_seq"] - rows[left]["refl_seq"] - 1
+        for row in rows[left + 1 : right]:
+            row["lost"] = 1 if reached == 0 else 2 if reached == len(run) else 3
+    return rows, known
+
+
+@settings(max_examples=200, deadline=None)
+@given(fates=st.text("ddux", min_size=1, max_size=40))
+def test_directional_loss_is_the_truth_between_delivered_packets(fates):
+    """Also in mixed runs, where it is known how many were lost each way though not which."""
+    rows, known = reflected(fates)
+    counts = count_losses(probes(rows))
+    inner = fates[known[0] : known[-1]] if known else ""
+    assert (inner.count("u"), inner.count("x")) == (counts.up, counts.down)
+    assert counts.undecided == len(fates) - len(known) - counts.up - counts.down
+    assert counts.lost == len(fates) - len(known)
+
+
+@settings(max_examples=50, deadline=None)
+@given(lives=st.lists(st.text("ddux", min_size=1, max_size=15), min_size=2, max_size=4))
+def test_sessions_are_counted_each_by_itself(lives):
+    """A new life of the sender starts its numbers anew: runs do not reach over the border."""
+    rows, up, down = [], 0, 0
+    for session, fates in enumerate(lives):
+        mine, _ = reflected(fates)
+        alone = count_losses(probes(mine))
+        up, down = up + alone.up, down + alone.down
+        rows += [{"session": session, "seq": seq, **row} for seq, row in enumerate(mine)]
+    counts = count_losses(probes(rows))
+    assert (up, down) == (counts.up, counts.down)
+
+
+def test_a_mixed_run_with_an_absent_number_stays_undecided():
+    """The absent packet could have gone either way."""
+    delivered = {"rtt_us": 10, "refl_seq": 0}
+    sent = probes([delivered, {"seq": 1}, {"seq": 2}, {"seq": 4, "rtt_us": 10, "refl_seq": 2}])
+    assert LossCounts(sent=4, lost=2, up=0, down=0, undecided=2) == count_losses(sent)
+
+
+def test_direction_reaches_the_results():
+    """Up is of the packets sent, down of those reflected."""
+    rows, _ = reflected("dduxddddxxdudd")
+    results = by_name(evaluate_link(probes(rows), subject()))
+    assert (results["loss", "up", "count"].value, results["loss", "up", "ratio"].n) == (2.0, 14)
+    assert (results["loss", "down", "count"].value, results["loss", "down", "ratio"].n) == (3.0, 12)
+    assert results["loss", "round_trip", "count"].value == 5.0
+
+
+def test_losses_of_unknown_direction_are_said_and_left_out_of_both():
+    """At the end of a session nothing tells where packets were lost."""
+    rows, _ = reflected("ddddxx")
+    results = by_name(evaluate_link(probes(rows), subject()))
+    assert (results["loss", "up", "ratio"].value, results["loss", "up", "ratio"].n) == (0.0, 4)
+    assert "undecided 2" in results["loss", "up", "ratio"].reason
+    assert "2 losses of unknown direction" in results["owd", "up", "p99"].reason
+    assert results["loss", "round_trip", "ratio"].value == 2 / 6
+
+
+def test_absent_numbers_are_a_third_state():
+    """They are neither delivered nor lost, and every ratio beside them says so."""
+    sent = probes([{"seq": 0, "rtt_us": 10}, {"seq": 1}, {"seq": 5, "rtt_us": 10}, {"seq": 9, "rtt_us": 11}])
+    results = by_name(evaluate_link(sent, subject()))
+    assert absent(sent) == 6
+    assert results["absent", "", "count"].value == 6.0
+    assert results["loss", "round_trip", "ratio"].value == 0.25
+    for key in (("loss", "round_trip", "ratio"), ("rtt", "round_trip", "p50"), ("reliability", "round_trip", "ratio")):
+        assert "6 absent" in results[key].reason, key
+    assert "6 absent" in results["availability", "round_trip", "ratio"].reason
+
+
+def test_numbers_between_sessions_are_not_absent():
+    """Sequence numbers compare only inside a session."""
+    assert absent(probes([{"session": 1, "seq": 0, "rtt_us": 1}, {"session": 2, "seq": 900, "rtt_us": 1}])) == 0
+    assert absent(probes([{"rtt_us": 1}])) == 0
+
+
+def test_duplicates_count_apart():
+    """RFC 5560: copies over distinct packets; they enter neither loss nor delay."""
+    rows = [{"rtt_us": 10}, {"rtt_us": 20}, {}, {"rtt_us": 30}]
+    copies = [{"seq": 0, "copy": 2, "rtt_us": 900}, {"seq": 0, "copy": 3, "rtt_us": 901}, {"seq": 3, "copy": 2}]
+    for copy in copies:
+        copy["lost"] = 0
+    results = by_name(evaluate_link(probes(rows + copies), subject()))
+    assert results["duplication", "round_trip", "ratio"].value == 1.0
+    assert results["rtt", "round_trip", "max"].value == 0.03
+    assert results["loss", "round_trip", "ratio"].value == 0.25
+
+
+def test_every_duplication_vector(vectors):
+    """Fractions of RFC 5560 from arrivals with repeated numbers."""
+    for case in vectors["vectors"]["duplication"]:
+        seen, rows = {}, []
+        for seq in case["arrival"]:
+            seen[seq] = seen.get(seq, 0) + 1
+            rows.append({"seq": seq, "copy": seen[seq], "rtt_us": 10})
+        results = by_name(evaluate_link(probes(rows), subject()))
+        assert case["fraction"] == results["duplication", "round_trip", "ratio"].value, case["source"]
+
+
+ROWS = [{"rtt_us": 10}, {}, {"rtt_us": 30}, {"seq": 2, "copy": 2, "rtt_us": 40}, {"seq": 2, "copy": 3, "rtt_us": 41}]
+
+
+@settings(max_examples=40, deadline=None)
+@given(order=st.permutations(range(10)))
+def test_rows_may_come_twice_and_in_any_order(order):
+    """The same recording imported twice, in any order, is the same data with the same hash."""
+    once = probe_arrays(columns([{"seq": min(number, 2), **row} for number, row in enumerate(ROWS)]))
+    twice = [{"seq": min(number, 2), **row} for number, row in enumerate(ROWS)] * 2
+    again = probe_arrays(columns([twice[index] for index in order]))
+    assert (once.n, once.duplicates, once.data_hash) == (again.n, again.duplicates, again.data_hash)
+    assert once.copies_us.tolist() == again.copies_us.tolist()
+
+
+@pytest.mark.parametrize("is_lost_first", [True, False])
+def test_a_good_copy_outweighs_a_lost_one(is_lost_first):
+    """A packet recorded once as lost and once as delivered was delivered (RFC 7680 2.4)."""
+    pair = [{"seq": 0}, {"seq": 0, "rtt_us": 10}]
+    sent = probes(pair if is_lost_first else pair[::-1])
+    assert (sent.n, sent.lost.tolist()) == (1, [0])

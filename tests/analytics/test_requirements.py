@@ -1,0 +1,114 @@
+"""Requirement profiles: shipped ones load and are examples; every mistake is named."""
+
+import pytest
+
+from analytics.definitions import BY_ID, DEFINITIONS, definitions_hash
+from analytics.requirements import (
+    NO_REQUIREMENTS,
+    RequirementError,
+    load_requirements,
+    parse_requirements,
+    shipped_profiles,
+)
+
+GOOD = {"kpi": "rtt", "statistic": "p99", "limit": 100.0, "source": "test plan 3.2"}
+
+
+def profile(**changes):
+    """A decoded profile with one requirement; None leaves a key out."""
+    entry = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    return {"name": "x", "ja": "例", "en": "x", "status": "要確認", "requirement": [GOOD, entry]}
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_every_shipped_profile_loads_and_asks_to_be_confirmed(name):
+    """They are examples: the profile and each value's source say 要確認."""
+    loaded = load_requirements(name)
+    assert (loaded.name, loaded.status) == (name, "要確認")
+    assert loaded.requirement
+    assert all("要確認" in requirement.source for requirement in loaded.requirement)
+
+
+def test_there_are_shipped_profiles():
+    """The use cases of the demonstration."""
+    assert shipped_profiles() == ["multi_camera", "remote_driving", "remote_monitoring"]
+
+
+MISTAKES = [
+    ({"kpi": "latency"}, "number 2.*unknown KPI 'latency'.*rtt"),
+    ({"statistic": "p42"}, "number 2.*rtt has no statistic 'p42'.*p99"),
+    ({"kpi": "absent", "statistic": "count"}, "number 2.*absent has no good side"),
+    ({"source": " "}, "number 2.*source .*出典"),
+    ({"source": None}, "source"),
+    ({"limits": 3}, "limits"),
+    ({"limit": "fast"}, "limit"),
+    ({"direction": "sideways"}, "sideways"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), MISTAKES)
+def test_a_mistake_is_named(changes, message):
+    """File, entry, and what is allowed."""
+    with pytest.raises(RequirementError, match=rf"plan\.toml.*{message}"):
+        parse_requirements(profile(**changes), "plan.toml")
+
+
+@pytest.mark.parametrize("extra", [{"parameter": {}}, {"parameters": {"t_max_s": 1}}])
+def test_an_unknown_key_is_named(extra):
+    """A misspelt table or bound is refused, not ignored."""
+    with pytest.raises(RequirementError, match="parameter|t_max_s"):
+        parse_requirements({**profile(), **extra}, "plan.toml")
+
+
+def test_a_profile_of_ones_own_is_a_file(tmp_path):
+    """A path loads a file; bounds that it does not give keep their defaults."""
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name="mine"\nja="自"\nen="own"\nstatus="確認済"\n[parameters]\nt_max_ms=50\n'
+        '[[requirement]]\nkpi="rtt"\nstatistic="p99"\nlimit=30\nsource="計画書"\nlink="l5g*"\n',
+        encoding="utf-8",
+    )
+    loaded = load_requirements(str(path))
+    assert (loaded.parameters.t_max_ms, loaded.parameters.survival_ms) == (50.0, 1000.0)
+    assert loaded.find("rtt", "round_trip", "p99", "l5g-2").limit == 30.0
+    assert loaded.find("rtt", "round_trip", "p99", "lte") is None
+    assert loaded.find("rtt", "round_trip", "p95", "l5g-2") is None
+
+
+def test_a_requirement_for_one_direction_is_for_that_alone():
+    """Without a direction it is for all."""
+    loaded = parse_requirements(profile(kpi="owd", direction="up", limit=7.0), "plan.toml")
+    assert loaded.find("owd", "up", "p99", "l5g").limit == 7.0
+    assert loaded.find("owd", "down", "p99", "l5g") is None
+    assert loaded.find("rtt", "round_trip", "p99", "l5g").limit == 100.0
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_no_name_is_no_requirements(name):
+    """Evaluation without a profile gives values without verdicts."""
+    assert load_requirements(name) is NO_REQUIREMENTS
+
+
+def test_a_profile_that_does_not_exist_names_those_that_do():
+    """The remedy is in the message."""
+    with pytest.raises(RequirementError, match="no-such.*multi_camera, remote_driving, remote_monitoring"):
+        load_requirements("no-such")
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"\xff\xfe"])
+def test_a_file_that_is_not_toml_is_named(tmp_path, content):
+    """Broken syntax or encoding."""
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(RequirementError, match="broken.toml"):
+        load_requirements(str(path))
+
+
+def test_the_table_of_definitions_is_whole():
+    """Each KPI has names and meanings in both languages and a clause, and the table has one hash."""
+    assert len(BY_ID) == len(DEFINITIONS)
+    for definition in DEFINITIONS:
+        assert all((definition.name_ja, definition.name_en, definition.meaning_ja, definition.meaning_en))
+        assert definition.citation == f"{definition.clause}; jissho {definition.id} rev {definition.revision}"
+        assert definition.statistics
+    assert definitions_hash() == definitions_hash()

@@ -1,0 +1,152 @@
+"""The command line as a user meets it: real processes, a real database, and errors that name the remedy."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+KPI_KEYS = {"id", "link", "direction", "statistic", "value", "unit", "ci_low", "ci_high", "n", "verdict", "definition"}
+
+
+class Shell:
+    """Runs `jissho` against one database."""
+
+    def __init__(self, url, folder):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
+        self.environment = {**clean, "JISSHO_DATABASE_URL": url, "COLUMNS": "200"}
+        self.folder = folder
+
+    def __call__(self, *arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "jissho", *map(str, arguments)],
+            capture_output=True, text=True, check=False, cwd=self.folder, env={**self.environment, **environment},
+        )  # fmt: skip
+
+    def json(self, *arguments):
+        outcome = self(*arguments, "--json")
+        assert outcome.returncode == 0, outcome.stderr
+        return [json.loads(line) for line in outcome.stdout.splitlines()]
+
+
+@pytest.fixture
+def jissho(db, tmp_path):
+    """The command line on this test's database."""
+    return Shell(db.url, tmp_path)
+
+
+@pytest.fixture
+def ping_log(tmp_path):
+    """A ping log of our own making, with one loss and one duplicate."""
+    path = tmp_path / "ping.log"
+    path.write_text(
+        "PING 192.0.2.1 (192.0.2.1) 56(84) bytes of data.\n"
+        "64 bytes from 192.0.2.1: icmp_seq=1 ttl=64 time=10.0 ms\n"
+        "64 bytes from 192.0.2.1: icmp_seq=2 ttl=64 time=20.0 ms\n"
+        "64 bytes from 192.0.2.1: icmp_seq=2 ttl=64 time=24.0 ms (DUP!)\n"
+        "64 bytes from 192.0.2.1: icmp_seq=4 ttl=64 time=12.0 ms\n"
+        "\n--- 192.0.2.1 ping statistics ---\n"
+        "4 packets transmitted, 3 received, +1 duplicates, 25% packet loss, time 3004ms\n"
+        "rtt min/avg/max/mdev = 10.000/16.500/24.000/5.722 ms\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_recorded_file_becomes_kpis_and_importing_it_twice_adds_nothing(jissho, ping_log):
+    """`import` makes the run; `kpi --json` prints one object a KPI; the second import is all duplicates."""
+    arguments = ("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    first = jissho(*arguments)
+    again = jissho(*arguments)
+
+    assert first.returncode == 0, first.stderr
+    assert " 0 new" in again.stdout
+    kpis = jissho.json("kpi", "walk-1")
+    assert all(set(kpi) >= KPI_KEYS for kpi in kpis)
+    found = {(kpi["id"], kpi["statistic"]): kpi["value"] for kpi in kpis}
+    assert found["loss", "ratio"] == 0.25
+    assert found["rtt", "mean"] == pytest.approx(14.0)
+    assert found["ping_rtt", "mean"] == pytest.approx(16.5)
+    assert found["ping_rtt", "mdev"] == pytest.approx(5.722, abs=0.001)
+    assert found["duplication", "ratio"] == pytest.approx(1 / 3)
+
+
+def test_a_run_is_started_listed_shown_and_stopped(jissho):
+    """The register keeps what was said at the start; --json is one object a line."""
+    started = jissho("run", "start", "drive-1", "--site", "lab", "--weather", "晴れ", "--tag", "a", "--tag", "b")
+    stopped = jissho("run", "stop", "drive-1")
+    (run,) = jissho.json("run", "list")
+
+    assert (started.returncode, stopped.returncode) == (0, 0)
+    assert (run["name"], run["weather"], run["tags"]) == ("drive-1", "晴れ", ["a", "b"])
+    assert run["ended_at"] is not None
+    assert jissho.json("run", "show", "1") == [run]
+    assert "drive-1" in jissho("run", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "show", "nothing"), ["no run 'nothing'", "jissho run list"]),
+        (("run", "start", "Bad Name", "--site", "lab"), ["Bad Name", "lower-case"]),
+        (("kpi", "drive-1", "--profile", "no_such"), ["no_such", "remote_monitoring"]),
+        (("import", "missing.log", "--profile", "ping", "--run", "x", "--site", "lab"), ["missing.log"]),
+        (("import", "collect.toml", "--profile", "pong", "--run", "x", "--site", "lab"), ["pong", "ping"]),
+        (("export", "drive-1", "--csv", "x.csv", "--stream", "nonsense"), ["nonsense", "probe"]),
+        (("collect", "--config", "missing.toml"), ["missing.toml", "no such file"]),
+        (("collect", "--config", "collect.toml"), ["collect.toml", "unknown key 'prot'", "mqtt", "port"]),
+    ],
+)
+def test_errors_are_one_line_that_names_the_remedy(jissho, tmp_path, arguments, words):
+    """No traceback, exit status 2, and the words that a user needs."""
+    jissho("run", "start", "drive-1", "--site", "lab")
+    (tmp_path / "collect.toml").write_text(
+        'site = "lab"\ndevice = "car-1"\n[mqtt]\nprot = 1883\n[[source]]\nkind = "host"\n', encoding="utf-8"
+    )
+    outcome = jissho(*arguments)
+
+    assert outcome.returncode == 2, outcome.stdout + outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert len(outcome.stderr.strip().splitlines()) == 1
+    assert all(word in outcome.stderr for word in words), outcome.stderr
+
+
+def test_an_unreachable_database_and_a_misspelt_setting_are_one_line(jissho):
+    """The address without its password, or the unknown variable, and what to check."""
+    away = jissho("run", "list", JISSHO_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/none")
+    typo = jissho("run", "list", JISSHO_DATABSE_URL="x")
+
+    assert away.returncode == typo.returncode == 2
+    assert "127.0.0.1:1" in away.stderr
+    assert "secret" not in away.stderr
+    assert "JISSHO_DATABSE_URL" in typo.stderr
+    assert len(typo.stderr.strip().splitlines()) == 1
+
+
+def test_workbook_and_csv_are_written(jissho, ping_log, tmp_path):
+    """`export` writes what a report writer takes away."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    book = jissho("export", "walk-1")
+    csv = jissho("export", "walk-1", "--csv", "raw.csv")
+
+    assert (book.returncode, csv.returncode) == (0, 0), book.stderr + csv.stderr
+    assert (tmp_path / "walk-1.xlsx").stat().st_size > 5000
+    assert (tmp_path / "raw.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_state_of_database_machine_and_completeness_can_be_read(jissho, ping_log):
+    """The other read commands answer in JSON and as tables."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+
+    assert jissho.json("db", "status")[0]["streams"]["probe"]["rows"] == 5
+    assert jissho.json("completeness", "walk-1")[0]["ratio"] == 1.0
+    assert {finding["what"] for finding in jissho.json("doctor")} >= {"package contract"}
+    for command in (("db", "status"), ("completeness", "walk-1"), ("doctor",), ("kpi", "walk-1")):
+        assert jissho(*command).returncode == 0
+
+
+def test_the_version_and_help_need_no_database(jissho):
+    """`--help` and `--version` answer at once."""
+    assert jissho("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
+    assert "completeness" in jissho("--help").stdout
