@@ -22,7 +22,7 @@ from analytics.delay import arrival_order, ipdv_us, pdv_us, rfc3550_jitter_us
 from analytics.loss import count_losses, loss_periods
 from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
-from analytics.results import MET, REFERENCE_ONLY, UNDECIDED, Direction, KpiResult
+from analytics.results import MISSED, REFERENCE_ONLY, UNDECIDED, Direction, KpiResult
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import (
     CONFIDENCE,
@@ -120,7 +120,9 @@ class _Link:
             judged = judge(value, _widened(interval, subject, is_one_way, kpi), requirement.limit, definition.better, n)
             verdict, needed = judged.verdict, judged.needed_n
             if is_one_way and not subject.clock.is_known:
-                verdict, needed = (UNDECIDED if verdict == MET else verdict), None
+                # Neither met nor missed by a clock that nobody knows; packets that never came need no clock.
+                is_certain = verdict == MISSED and value is not None and math.isinf(value)
+                verdict, needed = (verdict if is_certain else UNDECIDED), None
         value, bounds = _finite(value), Interval(_finite(interval.low), _finite(interval.high))
         notes = [reason] if reason else []
         if is_one_way and not subject.clock.is_known:

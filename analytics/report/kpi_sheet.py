@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from math import isinf
 
 from analytics.definitions import BY_ID, definitions_hash
@@ -27,9 +28,10 @@ _COLUMNS = (
     ("所要値", 9),
     ("判定", 9),
     ("時刻品質", 10),
-    ("定義(条項)", 26),
-    ("備考", 40),
+    ("定義(条項)", 34),
+    ("備考", 46),
 )
+_LINE_HEIGHT = 13.5
 _HEADINGS = [heading for heading, _ in _COLUMNS]
 _VERDICT = _HEADINGS.index("判定")
 # Without colour the three still differ: bold, bold and underlined, italic on a dotted ground.
@@ -55,7 +57,8 @@ def write_kpis(book: Book, report: RunReport) -> str:
     head = sheet.head(_HEADINGS, height=30)
     sheet.worksheet.freeze_panes(head + 1, 1)
     for kpi in report.kpis:
-        sheet.line(*_row(kpi))
+        cells, formats = _row(kpi)
+        sheet.line(cells, formats, height=_height(cells))
     if report.kpis:
         last = sheet.row - 1
         sheet.worksheet.autofilter(head, 0, last, len(_HEADINGS) - 1)
@@ -68,6 +71,19 @@ def write_kpis(book: Book, report: RunReport) -> str:
     for note in _NOTES:
         sheet.line([note], "plain")
     return sheet.name
+
+
+def _height(cells: list[Cell]) -> float:
+    """Return a row height that shows wrapped text whole: spreadsheets fit heights only when a person edits a row."""
+    lines = max(
+        -(-wide(cell) // (width - 1)) for cell, (_, width) in zip(cells, _COLUMNS, strict=True) if isinstance(cell, str)
+    )
+    return _LINE_HEIGHT * max(lines, 1) + 2
+
+
+def wide(words: str) -> int:
+    """Return the width of a text in columns of half-width characters; Japanese ones take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WFA" else 1 for character in words)
 
 
 def _row(kpi: KpiResult) -> tuple[list[Cell], list[str]]:
