@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+
+from storage.reader import link_ids
+from storage.runs import RunRecord
 
 MAX_POINTS = 600
 """Points a line: what a chart 700 pixels wide can show."""
@@ -29,24 +31,22 @@ FROM radio WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s)
 GROUP BY 1, 2 ORDER BY 1
 """
 _POSITION = """
-SELECT time_bucket(%(step)s, t) AS at, avg(lat_deg) AS lat_deg, avg(lon_deg) AS lon_deg
+SELECT time_bucket(%(step)s, t) AS at, link_id, avg(lat_deg) AS lat_deg, avg(lon_deg) AS lon_deg
 FROM position WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s) AND mode >= 2
-GROUP BY 1 ORDER BY 1
+GROUP BY 1, 2 ORDER BY 1
 """
 _DEVICES = """
 SELECT d.site, d.device, s.state, s.pending, s.received_at, now() AS now,
-       (SELECT max(b.received_at) FROM batch b JOIN link l USING (link_id)
-        WHERE l.device_id = d.device_id AND b.received_at > now() - interval '1 day') AS seen_at,
+       (SELECT max(e.last_at) FROM ledger e WHERE e.device_id = d.device_id AND e.committed <> '{}') AS seen_at,
        (SELECT c.bound_us FROM clock c JOIN link l USING (link_id)
         WHERE l.device_id = d.device_id AND l.link = '' AND c.t > now() - interval '10 minutes'
         ORDER BY c.t DESC LIMIT 1) AS bound_us
 FROM device d LEFT JOIN device_status s USING (device_id)
 ORDER BY s.received_at DESC NULLS LAST, d.site, d.device LIMIT 12
 """
-_LINKS = "SELECT link_id, site, device, link FROM link_name ORDER BY site, device, link"
 _LATEST_SITE = """
-SELECT device.site FROM batch JOIN link USING (link_id) JOIN device USING (device_id)
-WHERE batch.received_at > now() - interval '1 day' ORDER BY batch.received_at DESC LIMIT 1
+SELECT device.site FROM ledger JOIN device USING (device_id)
+WHERE ledger.committed <> '{}' AND ledger.last_at > now() - interval '1 day' ORDER BY ledger.last_at DESC LIMIT 1
 """
 
 Rows = list[dict[str, Any]]
@@ -54,10 +54,11 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is shown: a site's links over an interval."""
+    """What is shown: a site's links over an interval, as {link_id: name to show} and {link_id: device}."""
 
     site: str
     links: dict[int, str]
+    devices: dict[int, str]
     start: datetime
     end: datetime
 
@@ -87,24 +88,23 @@ def _ask(connection: psycopg.Connection, query: str, parameters: dict[str, Any] 
         return cursor.execute(query.encode(), parameters).fetchall()
 
 
-def all_links(connection: psycopg.Connection) -> Rows:
-    """Return every link with its site and device."""
-    return _ask(connection, _LINKS)
-
-
 def latest_site(connection: psycopg.Connection) -> str | None:
     """Return the site whose data came last, or None within a day."""
     rows = _ask(connection, _LATEST_SITE)
     return rows[0]["site"] if rows else None
 
 
-def site_links(connection: psycopg.Connection, site: str, devices: Sequence[str] = ()) -> dict[int, str]:
-    """Return {link_id: link} of a site; with several devices the names carry the device."""
-    rows = [row for row in all_links(connection) if row["site"] == site and (not devices or row["device"] in devices)]
-    several = len({row["device"] for row in rows}) > 1
-    return {
-        row["link_id"]: f"{row['device']}/{row['link']}" if several and row["link"] else row["link"] for row in rows
-    }
+def run_window(connection: psycopg.Connection, run: RunRecord) -> Window:
+    """Return the interval and links of a run; one that goes on ends now. With several devices, names carry theirs."""
+    ids = link_ids(connection, run.site, run.devices, run.links)
+    several = len({device for device, _ in ids}) > 1
+    return Window(
+        run.site,
+        links={number: f"{device}/{link}" if several and link else link for (device, link), number in ids.items()},
+        devices={number: device for (device, _), number in ids.items()},
+        start=run.started_at,
+        end=run.ended_at or datetime.now(tz=UTC),
+    )
 
 
 def devices(connection: psycopg.Connection) -> Rows:

@@ -15,28 +15,41 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from analytics.loader import evaluate_run
 from analytics.results import KpiResult
 from dashboards.page import queries
-from dashboards.page.queries import Picture, Rows, Window
+from dashboards.page.queries import Picture, Rows
 from storage.completeness import Completeness, run_completeness
 from storage.errors import StorageError
-from storage.runs import RunRecord, get_run, list_runs
+from storage.runs import RunRecord, UnknownRunError, get_run, list_runs
 
 LIVE_MINUTES = 10
 _KEEP_PICTURE_S = 0.9
-_KEEP_KPIS_S = 10.0
+_KEEP_KPIS_S = 9.0
+_KEEP_TIMES_COST = 5.0
+"""What took long to ask is kept at least this many times as long, so that pages never keep a database busy."""
+
 _SHOWN_RUNS = 50
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """One moment. `error` is set where the database could not be asked; everything else is empty then."""
+    """One moment. `error` is set where the database could not be asked; everything else is empty then.
+
+    `is_unknown` is set where no run has the name that was asked for. `going_on` are the runs without an end, latest
+    first, whatever is shown.
+    """
 
     run: RunRecord | None = None
     picture: Picture | None = None
     devices: Rows = field(default_factory=list)
-    runs: list[str] = field(default_factory=list)
+    runs: list[RunRecord] = field(default_factory=list)
     completeness: Completeness | None = None
+    is_unknown: bool = False
     error: str = ""
+
+    @property
+    def going_on(self) -> list[RunRecord]:
+        """The runs that have not been ended."""
+        return [run for run in self.runs if run.ended_at is None]
 
 
 class Snapshots:
@@ -47,6 +60,7 @@ class Snapshots:
         self._pool = pool
         self.profile = profile
         self._lock = threading.Lock()
+        self._asking: dict[tuple[str, str], threading.Lock] = {}
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def take(self, run_name: str) -> Snapshot:
@@ -58,18 +72,24 @@ class Snapshots:
         return self._cached("kpis", run_name, _KEEP_KPIS_S, self._kpis)
 
     def _cached(self, kind: str, run_name: str, keep_s: float, ask: Callable[[str], _T]) -> _T:
+        """Return what is kept, or ask; who comes while somebody asks for the same waits for that answer."""
         key = (kind, run_name)
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < keep_s:
-            return cast("_T", kept[1])
-        found = ask(run_name)
-        with self._lock:
-            self._kept = {
-                name: entry for name, entry in self._kept.items() if time.monotonic() - entry[0] < _KEEP_KPIS_S
-            }
-            self._kept[key] = (time.monotonic(), found)
-        return found
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            began = time.monotonic()
+            with self._lock:
+                kept = self._kept.get(key)
+            if kept is not None and began < kept[0]:
+                return cast("_T", kept[1])
+            found = ask(run_name)
+            now = time.monotonic()
+            # A failure is kept briefly, so that the page is back soon after the database.
+            kept_s = _KEEP_PICTURE_S if _is_failure(found) else max(keep_s, _KEEP_TIMES_COST * (now - began))
+            with self._lock:
+                self._kept = {name: entry for name, entry in self._kept.items() if now < entry[0]}
+                self._kept[key] = (now + kept_s, found)
+            return found
 
     def _take(self, run_name: str) -> Snapshot:
         try:
@@ -87,6 +107,10 @@ class Snapshots:
             return " ".join(str(error).split()) or type(error).__name__
 
 
+def _is_failure(found: object) -> bool:
+    return isinstance(found, str) or (isinstance(found, Snapshot) and bool(found.error))
+
+
 def _shown_run(connection: psycopg.Connection, run_name: str) -> RunRecord | None:
     """Return the run of that name, or a stand-in for the last minutes of the site that is measuring."""
     if run_name:
@@ -102,15 +126,12 @@ def _shown_run(connection: psycopg.Connection, run_name: str) -> RunRecord | Non
 
 
 def _snapshot(connection: psycopg.Connection, run_name: str) -> Snapshot:
-    run = _shown_run(connection, run_name)
-    shown = Snapshot(
-        run=run,
-        devices=queries.devices(connection),
-        runs=[each.name for each in list_runs(connection, limit=_SHOWN_RUNS)],
-    )
-    if run is not None:
-        links = queries.site_links(connection, run.site, run.devices)
-        window = Window(run.site, links, run.started_at, run.ended_at or datetime.now(tz=UTC))
-        shown.picture = queries.picture(connection, window)
-        shown.completeness = run_completeness(connection, run)
+    shown = Snapshot(devices=queries.devices(connection), runs=list_runs(connection, limit=_SHOWN_RUNS))
+    try:
+        shown.run = _shown_run(connection, run_name)
+    except UnknownRunError:
+        shown.is_unknown = True
+    if shown.run is not None:
+        shown.picture = queries.picture(connection, queries.run_window(connection, shown.run))
+        shown.completeness = run_completeness(connection, shown.run)
     return shown
