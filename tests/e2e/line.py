@@ -78,6 +78,10 @@ class Line:
         process.send_signal(number)
         return process.wait(60)
 
+    def wait(self, name: str) -> None:
+        """Wait until a command has ended by itself, in order."""
+        assert self._running.pop(name).wait(60) == 0
+
     def kill(self, name: str) -> None:
         """End a command without a word."""
         self.end(name, signal.SIGKILL)
