@@ -91,12 +91,18 @@ def stop_run(connection: psycopg.Connection, name: str, *, ended_at: datetime) -
     return get_run(connection, record.name)
 
 
-def widen_run(connection: psycopg.Connection, name: str, started_at: datetime, ended_at: datetime) -> RunRecord:
-    """Make a run reach at least from `started_at` to `ended_at`, as an import into it does."""
+def widen_run(
+    connection: psycopg.Connection, name: str, started_at: datetime, ended_at: datetime, *, device: str, link: str
+) -> RunRecord:
+    """Make a run reach at least from `started_at` to `ended_at` and hold a device's link, as an import into it does."""
     record = get_run(connection, name)
     connection.execute(
-        "UPDATE run SET started_at = least(started_at, %s), ended_at = greatest(ended_at, %s) WHERE run_id = %s",
-        (started_at, ended_at, record.run_id),
+        "UPDATE run SET started_at = least(started_at, %(start)s), ended_at = greatest(ended_at, %(end)s),"
+        # Empty lists mean all: they hold the device and the link already.
+        " devices = CASE WHEN devices = '{}' OR %(device)s = ANY(devices) THEN devices ELSE devices || %(device)s::text END,"
+        " links = CASE WHEN links = '{}' OR %(link)s = ANY(links) THEN links ELSE links || %(link)s::text END"
+        " WHERE run_id = %(run)s",
+        {"start": started_at, "end": ended_at, "device": device, "link": link, "run": record.run_id},
     )
     return get_run(connection, name)
 

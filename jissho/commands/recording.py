@@ -76,10 +76,11 @@ def import_file(
             )
             if record is None:
                 start_run(
-                    connection, name=run, site=where, started_at=first, ended_at=last, note=f"imported {file.name}"
-                )
+                    connection, name=run, site=where, devices=[device], links=[link], started_at=first, ended_at=last,
+                    note=f"imported {file.name}",
+                )  # fmt: skip
             else:
-                widen_run(connection, run, first, last)
+                widen_run(connection, run, first, last, device=device, link=link)
     if json:
         print_json([outcome])
         return

@@ -150,3 +150,16 @@ def test_the_version_and_help_need_no_database(jissho):
     """`--help` and `--version` answer at once."""
     assert jissho("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
     assert "completeness" in jissho("--help").stdout
+
+
+def test_a_second_file_joins_a_run_under_its_own_link(jissho, ping_log, tmp_path):
+    """A run made by an import holds the imported links only, and grows with the next import into it."""
+    other = tmp_path / "other.log"
+    other.write_text(ping_log.read_text(encoding="utf-8").replace("10.0 ms", "11.0 ms"), encoding="utf-8")
+    for path, run, link in ((ping_log, "both", "wifi"), (other, "both", "lte"), (other, "single", "l5g")):
+        outcome = jissho("import", path, "--profile", "ping", "--run", run, "--site", "lab", "--link", link)
+        assert outcome.returncode == 0, outcome.stderr
+
+    assert jissho.json("run", "show", "both")[0]["links"] == ["wifi", "lte"]
+    assert {kpi["link"] for kpi in jissho.json("kpi", "both")} == {"wifi", "lte"}
+    assert {kpi["link"] for kpi in jissho.json("kpi", "single")} == {"l5g"}
