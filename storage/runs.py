@@ -99,7 +99,8 @@ def widen_run(
     connection.execute(
         "UPDATE run SET started_at = least(started_at, %(start)s), ended_at = greatest(ended_at, %(end)s),"
         # Empty lists mean all: they hold the device and the link already.
-        " devices = CASE WHEN devices = '{}' OR %(device)s = ANY(devices) THEN devices ELSE devices || %(device)s::text END,"
+        " devices = CASE WHEN devices = '{}' OR %(device)s = ANY(devices) THEN devices"
+        " ELSE devices || %(device)s::text END,"
         " links = CASE WHEN links = '{}' OR %(link)s = ANY(links) THEN links ELSE links || %(link)s::text END"
         " WHERE run_id = %(run)s",
         {"start": started_at, "end": ended_at, "device": device, "link": link, "run": record.run_id},
