@@ -103,7 +103,7 @@ async def test_a_loop_goes_on_with_another_session_each_time():
     played = Played()
     task = asyncio.create_task(KIND.build(config).run(played))
     async with asyncio.timeout(20):
-        while len(played.samples) < 10:  # noqa: ASYNC110 - the emit is not ours to wake us
+        while len(played.samples) < 10:
             await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -30,7 +30,7 @@ class Recorder:
     def __init__(self):
         self.samples = []
 
-    def __call__(self, stream, t_ns, sample, *, link=None):  # noqa: ARG002 - the agent's signature
+    def __call__(self, stream, t_ns, sample, *, link=None):
         assert sample_faults(stream, sample) == []
         self.samples.append((stream, t_ns, dict(sample)))
 

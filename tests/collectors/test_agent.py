@@ -1,0 +1,282 @@
+"""The agent on a real broker: nothing is deleted before its receipt, live data go first, and nothing ends it."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+import msgspec
+import paho.mqtt.client as mqtt
+import pytest
+
+from collectors.agent import Agent
+from collectors.config import CollectConfig, OutboxConfig
+from collectors.outbox import NewBatch, Outbox
+from collectors.publisher import MqttConfig
+from collectors.source import SourceConfig, SourceKind
+from contract.codec import decode_batch
+from contract.envelope import Receipt, Refusal, Status
+from contract.topics import receipt_topic, status_topic
+
+DEADLINE_S = 20
+
+
+class Server:
+    """Stands in for ingest: hears batches and answers with receipts when told to."""
+
+    def __init__(self, port):
+        self.batches, self.statuses = [], []
+        self.answers = True
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self.client.on_connect = lambda client, *_: client.subscribe("jissho/#", qos=1)
+        self.ready = threading.Event()
+        self.client.on_subscribe = lambda *_: self.ready.set()
+        self.client.on_message = self._heard
+        self.client.reconnect_delay_set(1, 1)
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert self.ready.wait(10)
+
+    def _heard(self, _client, _data, message):
+        kind = message.topic.rsplit("/", 1)[1]
+        if kind == "status":
+            self.statuses.append(msgspec.json.decode(message.payload, type=Status))
+        elif kind != "receipt":
+            batch = decode_batch(message.payload)
+            self.batches.append((time.monotonic(), batch))
+            if self.answers:
+                self.receipt(batch.epoch, committed=[(batch.seq, batch.seq)])
+
+    def receipt(self, epoch, **fields):
+        payload = msgspec.json.encode(Receipt(epoch=epoch, **fields))
+        self.client.publish(receipt_topic("site-a", "car-1"), payload, qos=1)
+
+    def seqs(self):
+        return [batch.seq for _, batch in self.batches]
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def server(broker):
+    """The other end."""
+    running = Server(broker.port)
+    yield running
+    running.close()
+
+
+class TestSourceConfig(SourceConfig, frozen=True, kw_only=True, tag="for-tests"):
+    """A source that runs what a test gives it."""
+
+    __test__ = False
+
+
+@pytest.fixture
+def agent(broker, tmp_path, monkeypatch):
+    """Return a function that makes an agent around a coroutine function `measure(emit)`."""
+    made = []
+
+    def make(measure=None, *, port=None, **mqtt_changes):
+        async def idle(_emit):
+            await asyncio.Event().wait()
+
+        class Source:
+            async def run(self, emit):
+                await (measure or idle)(emit)
+
+        kind = SourceKind("for-tests", 1, ("metric",), TestSourceConfig, lambda _config: Source())
+        monkeypatch.setattr("collectors.agent.kind_of", lambda _config: kind)
+        made.append(
+            Agent(CollectConfig(
+                site="site-a", device="car-1", max_age_s=0.05, drain_s=5.0, source=(TestSourceConfig(link="l5g"),),
+                mqtt=MqttConfig(port=port or broker.port, **{"receipt_timeout_s": 1.0, **mqtt_changes}),
+                outbox=OutboxConfig(path=str(tmp_path / "outbox.sqlite")),
+            ))
+        )  # fmt: skip
+        return made[-1]
+
+    return make
+
+
+async def until(condition):
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def waiting(tmp_path):
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as outbox:
+        return outbox.execute("SELECT count(*) FROM batch").fetchone()[0]
+
+
+def metric(emit, value):
+    emit("metric", time.time_ns(), {"name": "x", "value": float(value), "unit": "1"})
+
+
+async def numbers(emit):
+    for number in range(1, 10**6):
+        metric(emit, number)
+        await asyncio.sleep(0.02)
+
+
+async def test_a_batch_is_deleted_only_after_its_receipt(agent, server, tmp_path):
+    """Without receipts everything is sent, sent again, and kept; with them the outbox empties."""
+    server.answers = False
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(numbers).run(stop))
+    await until(lambda: max(Counter(server.seqs()).values(), default=0) >= 2)
+    assert waiting(tmp_path) == len(set(server.seqs()) | set(range(1, waiting(tmp_path) + 1)))
+    server.answers = True
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert sorted(set(server.seqs())) == list(range(1, max(server.seqs()) + 1))
+
+
+async def test_a_broker_that_dies_costs_nothing(agent, server, broker, tmp_path, caplog):
+    """Killed and started again in the middle: every batch arrives, each state change is one line."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(numbers).run(stop))
+    await until(lambda: len(server.batches) >= 3)
+    broker.kill()
+    await asyncio.sleep(0.5)
+    before = waiting(tmp_path)
+    broker.start()
+    await until(lambda: max(server.seqs()) > 3 + before)
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert set(server.seqs()) == set(range(1, max(server.seqs()) + 1))
+    assert "not reachable" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_live_data_overtake_the_backlog(agent, server, tmp_path):
+    """With 2,000 batches waiting, what is measured now arrives long before the backlog is through."""
+    outbox = Outbox(tmp_path / "outbox.sqlite", site="site-a", device="car-1")
+    old = {"t": [0], "name": ["old"], "value": [0.0], "unit": ["1"]}
+    outbox.append([NewBatch("metric", "l5g", "t/1", 1, 0, old) for _ in range(2000)])
+    outbox.close()
+
+    async def measure(emit):
+        await asyncio.sleep(1.0)
+        await numbers(emit)
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(measure, backlog_batches_per_s=200.0).run(stop))
+    await until(lambda: sum(seq > 2001 for seq in server.seqs()) >= 20)
+    drained = sum(seq <= 2000 for seq in server.seqs())
+    stop.set()
+    await running
+
+    first_live = next(index for index, seq in enumerate(server.seqs()) if seq > 2001)
+    assert drained < 2000
+    assert first_live < 600
+    assert next(seq for seq in server.seqs() if seq <= 2000) == 2000, "the backlog begins with the newest"
+
+
+async def test_a_quarantined_batch_is_let_go_and_reported(agent, server, tmp_path):
+    """The server keeps the bytes: the outbox deletes the batch and an event says which and why."""
+    server.answers = False
+
+    async def once(emit):
+        metric(emit, 1)
+        await asyncio.Event().wait()
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(once).run(stop))
+    await until(lambda: len(set(server.seqs())) >= 1)
+    epoch = server.batches[0][1].epoch
+    server.receipt(epoch, quarantined=[Refusal(seq=1, reason="out_of_range: test")])
+    server.answers = True
+
+    def reported():
+        names = [batch.columns["name"] for _, batch in server.batches if batch.stream == "event"]
+        return ["batch.quarantined"] in names
+
+    await until(reported)
+    stop.set()
+    await running
+    assert waiting(tmp_path) == 0
+
+
+async def test_sources_that_fail_are_started_again(agent, server, monkeypatch):
+    """An OSError and a fault of the source are events with growing pauses; neither ends the agent."""
+    monkeypatch.setattr("collectors.agent.FIRST_RESTART_S", 0.05)
+    tries = []
+
+    async def failing(emit):
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("no device")
+        if len(tries) == 2:
+            raise ValueError("a fault")
+        metric(emit, len(tries))
+        await asyncio.Event().wait()
+
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(failing).run(stop))
+    await until(lambda: any(batch.stream == "metric" for _, batch in server.batches))
+    stop.set()
+    await running
+
+    events = [batch.columns for _, batch in server.batches if batch.stream == "event"]
+    found = [(name, detail) for each in events for name, detail in zip(each["name"], each["detail"], strict=True)]
+    failures = [json.loads(detail) for name, detail in found if name == "source.failed"]
+    assert len(failures) == 2
+    assert "traceback" not in failures[0]
+    assert "ValueError" in failures[1]["traceback"]
+
+
+async def test_an_unreachable_broker_is_a_warning_and_the_data_wait(agent, tmp_path, caplog):
+    """Without a broker the agent measures on, says so in one line a try, and keeps everything."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(numbers, port=1).run(stop))
+    await until(lambda: caplog.text.count("broker 127.0.0.1:1 not reachable") >= 2)
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) > 0
+    assert "Traceback" not in caplog.text
+    assert "trying again in 0.5 s" in caplog.text
+    assert "trying again in 1.0 s" in caplog.text
+
+
+async def test_birth_and_death_are_retained(agent, server):
+    """Online with what was taken, offline at an orderly stop; a late listener finds the last word."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(numbers).run(stop))
+    await until(lambda: server.statuses)
+    stop.set()
+    await running
+    await until(lambda: server.statuses[-1].state == "offline")
+
+    assert server.statuses[0].state == "online"
+    assert server.statuses[-1].pending == 0
+    assert server.statuses[-1].taken == max(server.seqs())
+    assert status_topic("site-a", "car-1").endswith("/status")
+
+
+async def test_a_killed_agent_leaves_its_will(server, broker, tmp_path):
+    """After SIGKILL the broker says "lost" in the agent's name."""
+    config = tmp_path / "collect.toml"
+    config.write_text(
+        f'site = "site-a"\ndevice = "car-1"\n[mqtt]\nport = {broker.port}\n[outbox]\npath = "{tmp_path}/o.sqlite"\n'
+        '[[source]]\nkind = "host"\ninterval_s = 0.2\n',
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "jissho", "collect", "--config", str(config)]
+    with subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220 - to be killed
+        await until(lambda: len(server.batches) > 2)
+        process.send_signal(signal.SIGKILL)
+    await until(lambda: server.statuses[-1].state == "lost")

@@ -1,0 +1,171 @@
+"""The outbox: what it took survives a kill, keeps its numbers, and is given up only by quota, with a record."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from collectors.outbox import NewBatch, Outbox, OutboxError
+from contract.codec import decode_batch
+
+WRITER = """
+import sys
+from pathlib import Path
+from collectors.outbox import NewBatch, Outbox
+outbox = Outbox(Path(sys.argv[1]), site="site-a", device="car-1")
+number = outbox.taken
+while True:
+    columns = [{"t": [0], "name": ["x"], "value": [float(number + i)], "unit": ["1"]} for i in range(1, 4)]
+    batches = [NewBatch("metric", "l5g", "t/1", 1, 0, each) for each in columns]
+    stored, _ = outbox.append(batches)
+    number = stored[-1].seq
+    print(number, flush=True)
+"""
+
+
+def new_batch(value=1.0, padding=""):
+    columns = {"t": [0], "name": ["x" + padding], "value": [value], "unit": ["1"]}
+    return NewBatch("metric", "l5g", "test/1", 1, 1_780_000_000_000_000_000, columns)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the outbox lies."""
+    return tmp_path / "outbox.sqlite"
+
+
+def open_outbox(path, **changes):
+    return Outbox(path, **{"site": "site-a", "device": "car-1", **changes})
+
+
+def test_numbers_and_epoch_go_on_after_a_restart(path):
+    """The same epoch, and seq without a hole; deleted batches stay deleted."""
+    first = open_outbox(path)
+    first.append([new_batch(), new_batch()])
+    first.delete([(1, 1)])
+    first.close()
+    second = open_outbox(path)
+    stored, drop = second.append([new_batch()])
+
+    assert (second.epoch, stored[0].seq, drop) == (first.epoch, 3, None)
+    assert [batch.seq for batch in second.newest_before(99, 10)] == [3, 2]
+    envelope = decode_batch(stored[0].payload)
+    assert (envelope.site, envelope.device, envelope.epoch, envelope.seq) == ("site-a", "car-1", first.epoch, 3)
+    second.close()
+
+
+def test_what_was_acknowledged_survives_kill_9(path):
+    """A writer is killed 15 times at random moments: no acknowledged batch is missing, no number is skipped."""
+    rng = random.Random(5)
+    acknowledged = 0
+    for _ in range(15):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        acknowledged = int(writer.stdout.readline())
+        time.sleep(rng.uniform(0, 0.05))
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read().splitlines()
+        acknowledged = int(rest[-1]) if rest and rest[-1].strip() else acknowledged
+        writer.wait()
+        writer.stdout.close()
+    outbox = open_outbox(path)
+    seqs = [batch.seq for batch in outbox.newest_before(10**9, 10**6)]
+
+    assert outbox.taken >= acknowledged >= 45
+    assert seqs == list(range(outbox.taken, 0, -1))
+    assert decode_batch(outbox.newest_before(acknowledged + 1, 1)[0].payload).seq == acknowledged
+    outbox.close()
+
+
+def test_only_one_process_owns_an_outbox(path):
+    """A second owner is refused with the remedy; after the first closes it may have it."""
+    first = open_outbox(path)
+    with pytest.raises(OutboxError, match="in use by another jissho collect"):
+        open_outbox(path)
+    first.close()
+
+    open_outbox(path).close()
+
+
+def test_an_outbox_belongs_to_its_device(path):
+    """Opening it as another device is refused and says whose it is."""
+    open_outbox(path).close()
+
+    with pytest.raises(OutboxError, match="belongs to site-a/car-1"):
+        open_outbox(path, device="car-2")
+    open_outbox(path).close()
+
+
+def test_a_broken_file_is_moved_aside_and_a_new_epoch_begins(path):
+    """Damage in the middle of the file never stops the agent, and the old bytes are kept."""
+    first = open_outbox(path)
+    first.append([new_batch(padding="y" * 5000) for _ in range(50)])
+    first.close()
+    data = bytearray(path.read_bytes())
+    data[4096 : 4096 * 3] = os.urandom(4096 * 2)
+    path.write_bytes(data)
+
+    second = open_outbox(path)
+
+    assert second.moved_aside is not None
+    assert second.moved_aside.read_bytes() == bytes(data)
+    assert second.epoch != first.epoch
+    assert (second.taken, second.statistics().batches) == (0, 0)
+    second.close()
+
+
+def test_a_full_quota_drops_the_oldest_and_says_which(path):
+    """The newest data win; what was dropped is returned, counted and never handed out again."""
+    outbox = open_outbox(path, max_bytes=10_000)
+    drops = []
+    for number in range(20):
+        _, drop = outbox.append([new_batch(float(number), padding="z" * 1000)])
+        drops += [drop] if drop else []
+    statistics = outbox.statistics()
+
+    assert statistics.bytes <= 10_000
+    assert statistics.taken == 20
+    assert statistics.dropped == sum(drop.batches for drop in drops) == 20 - statistics.batches
+    assert drops[0].first_seq == 1
+    assert outbox.newest_before(99, 99)[-1].seq == drops[-1].last_seq + 1
+    outbox.close()
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing_stored(path):
+    """When the file may not grow the append fails as a whole; later appends go on with the next number."""
+    outbox = open_outbox(path)
+    outbox.append([new_batch(padding="a" * 2000)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    try:
+        with pytest.raises(OutboxError, match="is the disk full"):  # noqa: PT012 - which append fails is the file system's
+            for _ in range(100):
+                outbox.append([new_batch(padding="b" * 20_000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    taken = outbox.taken
+    stored, _ = outbox.append([new_batch()])
+
+    assert stored[0].seq == taken + 1
+    assert [batch.seq for batch in outbox.newest_before(10**6, 10**6)] == list(range(taken + 1, 0, -1))
+    outbox.close()
+
+
+def test_statistics_count_what_waits(path):
+    """Batches, bytes and the age of the oldest follow append and delete."""
+    outbox = open_outbox(path)
+    before = time.time_ns()
+    stored, _ = outbox.append([new_batch(), new_batch()])
+    waiting = outbox.statistics()
+    deleted = outbox.delete([(1, 2), (7, 9)])
+
+    assert (waiting.batches, waiting.bytes) == (2, sum(len(batch.payload) for batch in stored))
+    assert waiting.oldest_ns >= before
+    assert deleted == 2
+    assert (outbox.statistics().batches, outbox.statistics().bytes, outbox.statistics().oldest_ns) == (0, 0, 0)
+    outbox.close()
