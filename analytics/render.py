@@ -17,7 +17,7 @@ definitions. Rules that hold for all of them:
 * Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
   order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's.
 * First copy counts; duplicates are a KPI of their own.
-* One-way figures carry the bound of both clocks. Where it is unknown they are 参考値 and never 達成.
+* One-way figures carry the bound of both clocks. Where it is unknown they are 参考値, neither 達成 nor 未達.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.
 * Sequence numbers without a record are absent: not measured or lost, and never silently either.
 

@@ -6,7 +6,9 @@ rendered from this table.
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ingest.service import IngestSettings
+
+log = logging.getLogger("jissho")
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +105,36 @@ class Settings:
 
 
 @contextmanager
-def database(settings: Settings, *, folder: str = "") -> Iterator[str]:
+def database(settings: Settings, *, folder: str = "", is_service: bool = False) -> Iterator[str]:
     """Yield the URL of a migrated database: the one that is set, else the embedded one, started where needed.
 
-    `folder` below JISSHO_HOME keeps an embedded database apart, as the demonstration does.
+    `folder` below JISSHO_HOME keeps an embedded database apart, as the demonstration does. A service waits for a
+    database that is not there yet, with growing pauses; any other command raises UnreachableError at once.
     """
     from storage.connect import connect  # noqa: PLC0415 - the edge install has no database driver
     from storage.embedded import default_home, embedded_server  # noqa: PLC0415
+    from storage.errors import UnreachableError  # noqa: PLC0415
     from storage.migrate import migrate  # noqa: PLC0415
 
-    if url := settings.text("JISSHO_DATABASE_URL"):
+    def prepare(url: str) -> None:
         with connect(url) as connection:
             migrate(connection)
+
+    if url := settings.text("JISSHO_DATABASE_URL"):
+        pause_s = FIRST_RETRY_S
+        while True:
+            try:
+                prepare(url)
+            except UnreachableError as error:
+                if not is_service:
+                    raise
+                log.warning("%s; trying again in %.1f s", error, pause_s)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, LAST_RETRY_S)
+            else:
+                break
         yield url
         return
     with embedded_server(default_home() / folder if folder else default_home()) as server:
-        with connect(server.url) as connection:
-            migrate(connection)
+        prepare(server.url)
         yield server.url

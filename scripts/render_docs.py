@@ -9,7 +9,7 @@ from analytics.render import kpi_md
 from contract.render import asyncapi_json, data_contract_md
 from dashboards.grafana.build import DASHBOARD_FILE, dashboard_json
 from jissho.render import settings_md
-from storage.ddl import SQL_FOLDER, hypertables_sql, streams_sql
+from storage.ddl import SQL_FOLDER, columnstore_sql, hypertables_sql, streams_sql
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,6 +21,7 @@ RENDERED: dict[Path, Callable[[], str]] = {
     DASHBOARD_FILE: dashboard_json,
     SQL_FOLDER / "0002_streams.sql": streams_sql,
     SQL_FOLDER / "0004_hypertables.timescale.sql": hypertables_sql,
+    SQL_FOLDER / "0006_columnstore.timescale.sql": columnstore_sql,
 }
 """Each rendered file and the pure function that gives its text."""
 

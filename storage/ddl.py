@@ -79,3 +79,25 @@ def hypertables_sql() -> str:
         " create_default_indexes => false);\n"
         for name in STREAMS
     )
+
+
+BACKLOG_HORIZON = "7 days"
+"""Chunks are compressed only when they are older than any backlog that is still expected: a device that was out of
+reach for a week delivers into row storage, and what comes later still is accepted, only more slowly."""
+
+_SEGMENTS = {"video": "link_id, camera", "metric": "link_id, name"}
+"""What the rows of a segment share: what queries ask for by equality."""
+
+
+def columnstore_sql() -> str:
+    """Return the whole of `0006_columnstore.timescale.sql`."""
+    head = (
+        "-- Rendered by `make docs`. Old chunks become columns, one segment a link in the order of time: a table of packets\n"
+        "-- took 8.6 bytes a row instead of 68, and was read at 2.9 M rows/s instead of 1.2 M.\n\n"
+    )
+    return head + "".join(
+        f"ALTER TABLE {name} SET (timescaledb.enable_columnstore, timescaledb.orderby = 't',"
+        f" timescaledb.segmentby = '{_SEGMENTS.get(name, 'link_id')}');\n"
+        f"CALL add_columnstore_policy('{name}', after => interval '{BACKLOG_HORIZON}');\n"
+        for name in STREAMS
+    )

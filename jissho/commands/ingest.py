@@ -12,7 +12,7 @@ def ingest() -> None:
     from jissho.settings import Settings, database  # noqa: PLC0415
 
     settings = Settings()
-    with database(settings) as url:
+    with database(settings, is_service=True) as url:
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())

@@ -22,7 +22,7 @@ def serve(*, host: str = "", port: int = 0, page: bool = True) -> None:
     from jissho.settings import Settings, database  # noqa: PLC0415
 
     settings = Settings()
-    with database(settings) as url:
+    with database(settings, is_service=True) as url:
         app = create_app(ApiSettings(database_url=url, profile=settings.text("JISSHO_PROFILE") or None, page=page))
         uvicorn.run(
             app,

@@ -163,3 +163,21 @@ def test_a_second_file_joins_a_run_under_its_own_link(jissho, ping_log, tmp_path
     assert jissho.json("run", "show", "both")[0]["links"] == ["wifi", "lte"]
     assert {kpi["link"] for kpi in jissho.json("kpi", "both")} == {"wifi", "lte"}
     assert {kpi["link"] for kpi in jissho.json("kpi", "single")} == {"l5g"}
+
+
+def test_a_service_waits_for_its_database(jissho, db):
+    """`ingest` without a reachable database says so once a try, with growing pauses, and does not end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jissho", "ingest"], stderr=subprocess.PIPE, text=True,
+        env={**jissho.environment, "JISSHO_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/none"},
+    )  # fmt: skip
+    lines = [process.stderr.readline() for _ in range(3)]
+    is_running = process.poll() is None
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+    assert is_running
+    assert ["0.5 s" in lines[0], "1.0 s" in lines[1], "2.0 s" in lines[2]] == [True] * 3
+    assert "127.0.0.1:1" in lines[0]
+    assert "secret" not in "".join(lines)

@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from contract.streams import STREAMS
-from storage import ddl
 from storage.connect import connect, without_password
 from storage.errors import StorageError, UnreachableError
 from storage.migrate import Migration, database_mode, migrate, read_migrations
@@ -32,12 +31,6 @@ def test_tables_are_those_of_the_contract(db):
             expected = [("t", "timestamptz", "NO"), ("link_id", "int4", "NO"), ("batch_id", "int8", "NO")]
             expected += [(c.name, udt.get(c.kind, c.kind), "YES" if c.nullable else "NO") for c in stream.columns]
             assert expected == found
-
-
-def test_rendered_migrations_are_up_to_date():
-    """The checked-in SQL of the stream tables is what the contract renders."""
-    assert ddl.streams_sql() == (ddl.SQL_FOLDER / "0002_streams.sql").read_text(encoding="utf-8")
-    assert ddl.hypertables_sql() == (ddl.SQL_FOLDER / "0004_hypertables.timescale.sql").read_text(encoding="utf-8")
 
 
 def test_migrations_are_applied_once(empty):
