@@ -92,8 +92,8 @@ _SEGMENTS = {"video": "link_id, camera", "metric": "link_id, name"}
 def columnstore_sql() -> str:
     """Return the whole of `0006_columnstore.timescale.sql`."""
     head = (
-        "-- Rendered by `make docs`. Old chunks become columns, one segment a link in the order of time: a table of packets\n"
-        "-- took 8.6 bytes a row instead of 68, and was read at 2.9 M rows/s instead of 1.2 M.\n\n"
+        "-- Rendered by `make docs`. Old chunks become columns, one segment a link in the order of time: packets took\n"
+        "-- 8.6 bytes a row instead of 68, and were read at 2.9 M rows/s instead of 1.2 M.\n\n"
     )
     return head + "".join(
         f"ALTER TABLE {name} SET (timescaledb.enable_columnstore, timescaledb.orderby = 't',"

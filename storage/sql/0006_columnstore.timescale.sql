@@ -1,5 +1,5 @@
--- Rendered by `make docs`. Old chunks become columns, one segment a link in the order of time: a table of packets
--- took 8.6 bytes a row instead of 68, and was read at 2.9 M rows/s instead of 1.2 M.
+-- Rendered by `make docs`. Old chunks become columns, one segment a link in the order of time: packets took
+-- 8.6 bytes a row instead of 68, and were read at 2.9 M rows/s instead of 1.2 M.
 
 ALTER TABLE probe SET (timescaledb.enable_columnstore, timescaledb.orderby = 't', timescaledb.segmentby = 'link_id');
 CALL add_columnstore_policy('probe', after => interval '7 days');
