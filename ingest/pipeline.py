@@ -23,6 +23,10 @@ REJECTED_BY_DATABASE = "rejected_by_database"
 """Quarantine reason for a batch that passed every check of the contract and that the database still refused."""
 
 
+_VALUE_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
+"""Errors that are a batch's own fault. A missing table, a missing right or a read-only server is not: then all wait."""
+
+
 class Message(NamedTuple):
     """One MQTT message as it arrived; `received_at_us` in microseconds since the Unix epoch."""
 
@@ -104,12 +108,13 @@ def process(writer: Writer, messages: Sequence[Message]) -> Processed:
     """Commit messages in one transaction and return the receipts, which may be published now.
 
     A batch that the database refuses is found by committing one by one and goes to quarantine; the others are
-    committed. Raises psycopg.OperationalError where the connection broke: call again, the ledger knows what is done.
+    committed. Raises any other psycopg.Error where the database cannot be used now: call again, the ledger knows what
+    is done.
     """
     batches, refused, statuses = sort_messages(messages)
     try:
         outcome = writer.commit(batches, refused)
-    except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError):
+    except _VALUE_REFUSED:
         outcome = _commit_one_by_one(writer, messages, refused)
     for topic, status in statuses:
         writer.announce(topic.site, topic.device, status)
@@ -123,7 +128,7 @@ def _commit_one_by_one(writer: Writer, messages: Sequence[Message], refused: lis
         batches, _, _ = sort_messages([message])
         try:
             outcome = writer.commit(batches)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        except _VALUE_REFUSED as error:
             entry = refuse(message, PayloadError(REJECTED_BY_DATABASE, " ".join(str(error).split())))
             outcome = writer.commit([], [entry])
         committed += outcome.committed

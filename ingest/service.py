@@ -248,7 +248,7 @@ class IngestService:
                 if writer is None:
                     writer = Writer(connect(self.settings.database_url, name="jissho-ingest"))
                 processed = process(writer, messages)
-            except (UnreachableError, psycopg.OperationalError) as error:
+            except (UnreachableError, psycopg.Error) as error:
                 reason = " ".join(str(error).split())
                 log.warning("database: %s; %d messages wait, trying again in %.1f s", reason, len(messages), pause_s)
                 if writer is not None:

@@ -137,6 +137,18 @@ def test_a_broken_connection_commits_nothing_and_can_be_repeated(db):
     assert again.connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
 
 
+def test_a_database_that_may_not_be_written_quarantines_nothing(db):
+    """A missing table is not the batch's fault: the error is raised, nothing is refused, and later all is committed."""
+    writer = db.writer()
+    writer.connection.execute("ALTER TABLE event RENAME TO event_away")
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        process(writer, [message(1)])
+    writer.connection.execute("ALTER TABLE event_away RENAME TO event")
+
+    assert writer.connection.execute("SELECT count(*) FROM quarantine").fetchone() == (0,)
+    assert [key.seq for key in process(writer, [message(1)]).outcome.committed] == [1]
+
+
 def test_ranges_of_numbers():
     """Numbers become the fewest inclusive ranges."""
     assert ranges({5, 1, 2, 3, 9, 10}) == [(1, 3), (5, 5), (9, 10)]
