@@ -2,11 +2,13 @@
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from collectors.config import parse_config
 from contract.streams import STREAMS
 from jissho import PACKAGES
 from scripts.render_docs import RENDERED, ROOT
@@ -75,3 +77,19 @@ def test_modules_stay_small():
     }
 
     assert long == {}
+
+
+def test_the_readmes_configuration_is_valid():
+    """The collect.toml of the README is read by the agent as it stands."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+
+    assert [len(parse_config(tomllib.loads(block), "README.md").source) for block in blocks] == [3]
+
+
+def test_the_lock_names_no_address():
+    """Versions only: where packages come from is the machine's business."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+    assert "://" not in lock
+    assert all("==" in line for line in lock.splitlines())
