@@ -26,6 +26,7 @@ _COMMANDS = (
     ("import", "recording:import_file", "Import a recorded file (ping log, CSV, Parquet) into a run."),
     ("completeness", "completeness:completeness", "Prove what of a run is in the database."),
     ("export", "export:export", "Write the workbook or the CSV files of a run."),
+    ("grafana", "grafana:app", "Write the Grafana dashboard and provisioning files, or upload the dashboard."),
     ("db", "db:app", "Migrate and inspect the database."),
     ("doctor", "doctor:doctor", "Check this machine, with the remedy for what is missing."),
 )
