@@ -46,6 +46,7 @@ def demo(
     from jissho.demonstration.truth import agrees  # noqa: PLC0415
     from jissho.settings import SettingError, Settings, database  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
+    from storage.migrate import database_mode  # noqa: PLC0415
 
     if seconds <= 0:
         raise SettingError("--seconds must be more than 0")
@@ -70,6 +71,10 @@ def demo(
             print(f"画面 page: {line.page_url}   ブローカ broker: {line.broker}   記録の再生 replay: {replay}")
             if line.broker != "mosquitto":
                 print("mosquitto がないため内蔵ブローカを使います / without mosquitto: apt install mosquitto")
+            if database_mode(connection) == "plain":
+                print(
+                    "TimescaleDB なしの PostgreSQL を使います / plain PostgreSQL; for TimescaleDB set JISSHO_DATABASE_URL"
+                )
             run = measure(line, connection, seconds, name)
             workbook, truth, found = report(line, connection, run, place)
             is_good = all(agrees(row) for row in truth) and found.ratio == 1.0
