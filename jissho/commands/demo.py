@@ -42,11 +42,10 @@ def demo(
     """
     from jissho.children import ChildError  # noqa: PLC0415 - commands load what they need
     from jissho.demonstration.line import find_trace, running_line  # noqa: PLC0415
-    from jissho.demonstration.show import measure, report  # noqa: PLC0415
+    from jissho.demonstration.show import announce, measure, report  # noqa: PLC0415
     from jissho.demonstration.truth import agrees  # noqa: PLC0415
     from jissho.settings import SettingError, Settings, database  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
-    from storage.migrate import database_mode  # noqa: PLC0415
 
     if seconds <= 0:
         raise SettingError("--seconds must be more than 0")
@@ -67,14 +66,7 @@ def demo(
             running_line(place, url, seconds=seconds, seed=seed, trace=recorded, http_port=port or None) as line,
             connect(url) as connection,
         ):
-            replay = recorded or "なし none (--trace FILE で指定)"
-            print(f"画面 page: {line.page_url}   ブローカ broker: {line.broker}   記録の再生 replay: {replay}")
-            if line.broker != "mosquitto":
-                print("mosquitto がないため内蔵ブローカを使います / without mosquitto: apt install mosquitto")
-            if database_mode(connection) == "plain":
-                print(
-                    "TimescaleDB なしの PostgreSQL を使います / plain PostgreSQL; for TimescaleDB set JISSHO_DATABASE_URL"
-                )
+            announce(line, connection)
             run = measure(line, connection, seconds, name)
             workbook, truth, found = report(line, connection, run, place)
             is_good = all(agrees(row) for row in truth) and found.ratio == 1.0

@@ -21,6 +21,7 @@ from jissho.demonstration.line import LINKS, SITE, Line
 from jissho.demonstration.truth import agrees, compare
 from jissho.output import print_table
 from storage.completeness import Completeness, run_completeness
+from storage.migrate import database_mode
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord, get_run, start_run, stop_run
 
@@ -28,6 +29,16 @@ PROFILE = "remote_monitoring"
 _TERMINAL_KPIS = {"rtt", "owd", "loss", "reliability", "availability", "absent"}
 _TERMINAL_STATISTICS = {"p50", "p95", "p99", "ratio", "count"}
 _BATCHES = "SELECT count(*), coalesce(sum(n), 0)::int8 FROM batch WHERE received_at >= %s"
+
+
+def announce(line: Line, connection: psycopg.Connection) -> None:
+    """Say where to look, and in one line each what is left out and how to get it."""
+    replay = line.trace or "なし none (--trace FILE で指定)"
+    print(f"画面 page: {line.page_url}   ブローカ broker: {line.broker}   記録の再生 replay: {replay}")
+    if line.broker != "mosquitto":
+        print("mosquitto がないため内蔵ブローカを使います / without mosquitto: apt install mosquitto")
+    if database_mode(connection) == "plain":
+        print("TimescaleDB のない PostgreSQL です / plain PostgreSQL; for TimescaleDB set JISSHO_DATABASE_URL")
 
 
 def measure(line: Line, connection: psycopg.Connection, seconds: float, name: str) -> RunRecord:
