@@ -9,6 +9,9 @@ from analytics.definitions import Better
 from analytics.results import MET, MISSED, UNDECIDED, Verdict
 from analytics.statistics import Interval
 
+_HOPELESS = 1e4
+"""An interval that would have to be ten thousand times narrower asks for a hundred million times the samples: no plan."""
+
 
 class Judgement(NamedTuple):
     """A verdict, and for 判定不能 about how many further samples would decide it (None: it cannot be told)."""
@@ -41,4 +44,5 @@ def _needed(value: float, facing_end: float | None, limit: float, n: int) -> int
     distance = abs(limit - value)
     if not distance or facing_end is None or math.isinf(facing_end) or not n:
         return None
-    return max(math.ceil(n * (abs(facing_end - value) / distance) ** 2) - n, 1)
+    narrowing = abs(facing_end - value) / distance
+    return None if narrowing > _HOPELESS else max(math.ceil(n * narrowing**2) - n, 1)

@@ -5,6 +5,7 @@ Pure functions that return text; `make docs` writes the files and a test holds t
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import msgspec
@@ -190,7 +191,7 @@ def asyncapi() -> dict[str, Any]:
         operations[f"{'receive' if name == 'receipt' else 'publish'}_{name}"] = _operation(
             "receive" if name == "receipt" else "send", name, retain=retain
         )
-    return {
+    document = {
         "asyncapi": "3.0.0",
         "info": {
             "title": "jissho collector",
@@ -202,6 +203,18 @@ def asyncapi() -> dict[str, Any]:
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas},
     }
+    plain: dict[str, Any] = _without_indents(document)
+    return plain
+
+
+def _without_indents(node: Any) -> Any:
+    """Return the document with docstrings as they read: Python 3.13 takes their indents off, earlier ones do not."""
+    if isinstance(node, dict):
+        return {
+            key: inspect.cleandoc(value) if key == "description" and isinstance(value, str) else _without_indents(value)
+            for key, value in node.items()
+        }
+    return [_without_indents(value) for value in node] if isinstance(node, list) else node
 
 
 def _channel(name: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -122,3 +122,10 @@ def test_an_open_verdict_says_how_many_samples_are_missing():
     result = by_name(evaluate_link(sent, subject(required("loss", "ratio", 0.01))))["loss", "round_trip", "ratio"]
     assert (result.verdict, result.required, result.required_source) == ("判定不能", 0.01, "s")
     assert 100 < result.needed_n < 10_000
+
+
+def test_a_limit_next_to_the_value_asks_for_no_impossible_number():
+    """Where the interval would have to be absurdly narrow no number of samples is named (and nothing overflows)."""
+    judged = judge(1.0, Interval(0.0, 1e300), 1.0 + 1e-12, "smaller", 100)
+
+    assert judged == (UNDECIDED, None, "")

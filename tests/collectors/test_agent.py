@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 
 import msgspec
 import paho.mqtt.client as mqtt
@@ -113,7 +114,7 @@ async def until(condition):
 
 
 def waiting(tmp_path):
-    with sqlite3.connect(tmp_path / "outbox.sqlite") as outbox:
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
         return outbox.execute("SELECT count(*) FROM batch").fetchone()[0]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 
 import numpy as np
@@ -74,7 +75,7 @@ async def test_every_batch_is_committed_once_whatever_dies(line, db, tmp_path):
     line.wait_for_empty_outbox()
     assert line.end("collect") == 0
 
-    with sqlite3.connect(tmp_path / "outbox.sqlite") as outbox:
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
         taken = int(outbox.execute("SELECT value FROM meta WHERE name = 'taken'").fetchone()[0])
         assert outbox.execute("SELECT count(*) FROM batch").fetchone() == (0,)
         assert outbox.execute("SELECT count(*) FROM dropped").fetchone() == (0,)
