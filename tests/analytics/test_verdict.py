@@ -128,4 +128,4 @@ def test_a_limit_next_to_the_value_asks_for_no_impossible_number():
     """Where the interval would have to be absurdly narrow no number of samples is named (and nothing overflows)."""
     judged = judge(1.0, Interval(0.0, 1e300), 1.0 + 1e-12, "smaller", 100)
 
-    assert judged == (UNDECIDED, None, "")
+    assert (judged.verdict, judged.needed_n) == ("判定不能", None)
