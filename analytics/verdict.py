@@ -10,7 +10,7 @@ from analytics.results import MET, MISSED, UNDECIDED, Verdict
 from analytics.statistics import Interval
 
 _HOPELESS = 1e4
-"""An interval that would have to be ten thousand times narrower asks for a hundred million times the samples: no plan."""
+"""An interval that would have to be ten thousand times narrower asks for 10^8 times the samples: that is no plan."""
 
 
 class Judgement(NamedTuple):
