@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from analytics.results import KpiResult
+from analytics.definitions import BY_ID
+from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
 from dashboards.page.texts import Language, text
 
 MAIN = {
@@ -34,7 +36,11 @@ _COLUMNS = (
 )
 
 
-_WRAPPED = {"definition", "note"}
+_WRAPPED = {"kpi", "definition", "note"}
+"""Columns of words, which may wrap; numbers and their units stay on one line."""
+
+_VERDICT_CLASS: dict[str, str] = {MET: "verdict-met", MISSED: "verdict-missed", UNDECIDED: "verdict-undecided"}
+_LIMIT_SIGN = {"smaller": "≤", "larger": "≥"}
 
 
 def table_columns(language: Language) -> list[dict[str, Any]]:
@@ -46,38 +52,53 @@ def table_columns(language: Language) -> list[dict[str, Any]]:
             "label": text(language, label),
             "align": align,
             "sortable": name in {"link", "kpi"},
+            "classes": f"{'wrapped' if name in _WRAPPED else 'unbroken'} column-{name}",
         }
         for name, label, align in _COLUMNS
     ]
 
 
 def table_rows(results: Sequence[KpiResult], language: Language, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Return one row a result; results with a verdict come first, as an evaluator reads them."""
+    """Return one row a result; results with a verdict come first, as an evaluator reads them.
+
+    Where several devices measured, the link is named "device/link".
+    """
     chosen = [
         result
         for result in results
         if everything or result.verdict is not None or result.statistic in MAIN.get(result.id, ())
     ]
     chosen.sort(key=lambda result: result.verdict is None)
-    return [_row(number, result, language) for number, result in enumerate(chosen)]
+    several = len({result.device for result in results}) > 1
+    return [_row(number, result, language, several=several) for number, result in enumerate(chosen)]
 
 
-def _row(number: int, result: KpiResult, language: Language) -> dict[str, Any]:
+def verdict_counts(results: Sequence[KpiResult], language: Language) -> str:
+    """Return how many results met, missed and could not be decided, or "" where nothing was judged."""
+    counts = {word: sum(result.verdict == word for result in results) for word in (MET, MISSED, UNDECIDED)}
+    if not any(counts.values()):
+        return ""
+    return " · ".join(f"{text(language, word)} {count}" for word, count in counts.items())
+
+
+def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
     scale, unit = (100.0, "%") if result.statistic == "ratio" else (1.0, "" if result.unit == "1" else result.unit)
     note = in_language(result.reason, language)
     if result.needed_n is not None:
-        more = f"あと約 {result.needed_n:,} 標本" if language == "ja" else f"about {result.needed_n:,} more samples"
+        more = text(language, "more_samples", count=f"{result.needed_n:,}")
         note = f"{note}; {more}" if note else more
     return {
         "id": number,
-        "verdict": result.verdict or "",
-        "link": result.link,
+        "verdict": text(language, result.verdict) if result.verdict else "",
+        "verdict_class": _VERDICT_CLASS.get(result.verdict or "", ""),
+        "link": f"{result.device}/{result.link}" if several else result.link,
         "kpi": result.name_ja if language == "ja" else result.name_en,
         "direction": text(language, result.direction) if result.direction else "",
         "statistic": "" if result.statistic == "ratio" else result.statistic,
         "value": "–" if result.value is None else f"{_number(result.value * scale)} {unit}".strip(),
         "interval": _interval(result, scale),
-        "required": "" if result.required is None else f"{_number(result.required * scale)} {unit}".strip(),
+        "required": _required(result, scale, unit),
+        "required_source": result.required_source,
         "n": f"{result.n:,}",
         "definition": result.definition.split("; jissho")[0],
         "note": note,
@@ -85,9 +106,24 @@ def _row(number: int, result: KpiResult, language: Language) -> dict[str, Any]:
 
 
 def in_language(reason: str, language: Language) -> str:
-    """Return one language of a reason: its parts stand as "Japanese / English", one after the other by ";"."""
-    parts = [part.split(" / ") for part in reason.split("; ") if part]
-    return "; ".join(part[0] if language == "ja" else part[-1] for part in parts)
+    """Return one language of a reason: its parts stand as "Japanese / English", one after the other by ";".
+
+    "参考値: " before a part holds for both languages and is translated.
+    """
+    words = []
+    for part in filter(None, reason.split("; ")):
+        ja, _, en = part.partition(" / ")
+        is_reference = ja.startswith(f"{REFERENCE_ONLY}: ") and en
+        prefix = f"{text(language, 'reference_only')}: " if is_reference and language == "en" else ""
+        words.append(ja if language == "ja" else prefix + (en or ja))
+    return "; ".join(words)
+
+
+def _required(result: KpiResult, scale: float, unit: str) -> str:
+    if result.required is None:
+        return ""
+    sign = _LIMIT_SIGN.get(BY_ID[result.id].better, "") if result.id in BY_ID else ""
+    return f"{sign} {_number(result.required * scale)} {unit}".strip()
 
 
 def _interval(result: KpiResult, scale: float) -> str:
@@ -98,6 +134,10 @@ def _interval(result: KpiResult, scale: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Return four significant digits, and never 100 for what is not quite all of it."""
+    """Return four significant digits (whole numbers in full), and never 100 for what is not quite all of it."""
+    if value.is_integer() or abs(value) >= 1000:  # noqa: PLR2004 - from here on four digits would cut the whole part
+        return f"{value:,.0f}"
     rounded = f"{value:.4g}"
-    return f"{value:.6g}" if rounded == "100" and value < 100 else rounded  # noqa: PLR2004 - percent
+    if rounded == "100" and value < 100:  # noqa: PLR2004 - percent
+        return f"{math.floor(value * 10_000) / 10_000:.4f}".rstrip("0")
+    return rounded if "e" not in rounded else f"{value:.12f}".rstrip("0")

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from analytics.loader import evaluate_run
 from analytics.results import KpiResult
@@ -27,12 +27,16 @@ _KEEP_TIMES_COST = 5.0
 """What took long to ask is kept at least this many times as long, so that pages never keep a database busy."""
 
 _SHOWN_RUNS = 50
+_LOCKS = 32
+"""A fixed number, whatever names are asked for; two questions that share one only wait for each other."""
+
+Problem = Literal["", "database_down", "database_slow", "database_failed"]
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """One moment. `error` is set where the database could not be asked; everything else is empty then.
+    """One moment. `problem` and `error` are set where the database gave no answer; everything else is empty then.
 
     `is_unknown` is set where no run has the name that was asked for. `going_on` are the runs without an end, latest
     first, whatever is shown.
@@ -44,6 +48,7 @@ class Snapshot:
     runs: list[RunRecord] = field(default_factory=list)
     completeness: Completeness | None = None
     is_unknown: bool = False
+    problem: Problem = ""
     error: str = ""
 
     @property
@@ -60,7 +65,7 @@ class Snapshots:
         self._pool = pool
         self.profile = profile
         self._lock = threading.Lock()
-        self._asking: dict[tuple[str, str], threading.Lock] = {}
+        self._asking = [threading.Lock() for _ in range(_LOCKS)]
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def take(self, run_name: str) -> Snapshot:
@@ -74,9 +79,7 @@ class Snapshots:
     def _cached(self, kind: str, run_name: str, keep_s: float, ask: Callable[[str], _T]) -> _T:
         """Return what is kept, or ask; who comes while somebody asks for the same waits for that answer."""
         key = (kind, run_name)
-        with self._lock:
-            asking = self._asking.setdefault(key, threading.Lock())
-        with asking:
+        with self._asking[hash(key) % _LOCKS]:
             began = time.monotonic()
             with self._lock:
                 kept = self._kept.get(key)
@@ -95,32 +98,48 @@ class Snapshots:
         try:
             with self._pool.connection() as connection:
                 return _snapshot(connection, run_name)
-        except (psycopg.Error, PoolTimeout, StorageError) as error:
-            return Snapshot(error=" ".join(str(error).split()) or type(error).__name__)
+        except (psycopg.Error, StorageError) as error:
+            return Snapshot(problem=_problem(error), error=_one_line(error))
 
     def _kpis(self, run_name: str) -> list[KpiResult] | str:
         try:
             with self._pool.connection() as connection:
                 run = _shown_run(connection, run_name)
                 return [] if run is None else evaluate_run(connection, run, self.profile)
-        except (psycopg.Error, PoolTimeout, StorageError, ValueError) as error:
-            return " ".join(str(error).split()) or type(error).__name__
+        except (psycopg.Error, StorageError, ValueError) as error:
+            return _one_line(error)
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return "database_slow"
+    # The pool's own timeout, while it waits for a server that is away, is an OperationalError too.
+    return "database_down" if isinstance(error, (psycopg.OperationalError, StorageError)) else "database_failed"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _is_failure(found: object) -> bool:
-    return isinstance(found, str) or (isinstance(found, Snapshot) and bool(found.error))
+    return isinstance(found, str) or (isinstance(found, Snapshot) and bool(found.problem))
 
 
 def _shown_run(connection: psycopg.Connection, run_name: str) -> RunRecord | None:
-    """Return the run of that name, or a stand-in for the last minutes of the site that is measuring."""
+    """Return the run of that name, or a stand-in for the last minutes of the site that is measuring.
+
+    Where a run is going on there, its devices and links are what people are looking at.
+    """
     if run_name:
         return get_run(connection, run_name)
     site = queries.latest_site(connection)
     if site is None:
         return None
     now = datetime.now(tz=UTC)
+    going_on = [run for run in list_runs(connection, limit=1) if run.site == site and run.ended_at is None]
+    devices, links = (going_on[0].devices, going_on[0].links) if going_on else ([], [])
     return RunRecord(
-        run_id=0, name="", site=site, devices=[], links=[], started_at=now - timedelta(minutes=LIVE_MINUTES),
+        run_id=0, name="", site=site, devices=devices, links=links, started_at=now - timedelta(minutes=LIVE_MINUTES),
         ended_at=now, purpose="", weather="", note="", tags=[], valid=True,
     )  # fmt: skip
 

@@ -25,7 +25,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Round-trip delay (one-way where only that is measured), solid: median, dashed: p95",
     ),
     "loss": ("パケット損失率(送信パケットに対する割合)", "Packet loss, share of the packets sent"),
-    "radio": ("無線品質 RSRP・SINR(点線: 在圏セルの変化)", "Radio quality: RSRP and SINR (dotted: serving cell changed)"),
+    "radio": (
+        "無線品質 RSRP・SINR(点線: 在圏セルの変化)",
+        "Radio quality: RSRP and SINR (dotted: serving cell changed)",
+    ),
     "map": ("走行位置と RSRP", "Position and RSRP"),
     "no_position": ("位置データなし", "no positions"),
     "no_radio": ("無線データなし", "no radio data"),
@@ -51,6 +54,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "データベースに接続できません。回復を待っています(データは端末に保管されています)。",
         "The database is not reachable; waiting for it. The devices keep their data meanwhile.",
     ),
+    "database_slow": (
+        "データベースの応答が遅いため表示を更新できません(データの収集には影響しません)。",
+        "The database answers too slowly to update this page; collecting goes on.",
+    ),
+    "database_failed": (
+        "データベースが問い合わせを拒みました。",
+        "The database refused a question of this page.",
+    ),
     "online": ("接続中", "online"),
     "offline": ("停止", "offline"),
     "lost": ("途絶", "lost"),
@@ -59,9 +70,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "clock_good": ("時刻 ±{bound}", "clock ±{bound}"),
     "clock_unknown": ("時刻 不明(片方向は参考値)", "clock unknown (one-way: reference only)"),
     "verdict_rule": (
-        "達成: 95%信頼区間の全体が所要値を満たす / 未達: 全体が満たさない / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明",
-        "Met: the whole 95 % interval is good / Missed: all of it is bad / Undecided: it straddles the limit, or the clocks"
-        " are unknown",
+        (
+            "達成: 95%信頼区間の全体が所要値を満たす / 未達: 全体が満たさない"
+            " / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明"
+        ),
+        (
+            "Met: the whole 95 % interval is good / Missed: all of it is bad"
+            " / Undecided: it straddles the limit, or the clocks are unknown"
+        ),
     ),
     "達成": ("達成", "Met"),
     "未達": ("未達", "Missed"),
@@ -69,6 +85,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "everything": ("全統計量", "All statistics"),
     "limits": ("所要値: {name}", "Limits: {name}"),
     "limits_status": ("所要値: {name}({status})", "Limits: {name} ({status})"),
+    "要確認": ("要確認", "to be confirmed"),
     "no_limits": (
         "所要値の設定がないため判定しません(JISSHO_PROFILE)",
         "No limits are set, so there are no verdicts (JISSHO_PROFILE)",

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from nicegui import run as workers
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
+from analytics.requirements import RequirementError, load_requirements
 from analytics.results import KpiResult
-from dashboards.page import charts
-from dashboards.page.kpi_table import table_columns, table_rows
+from dashboards.page import charts, map_chart
+from dashboards.page.device_cards import DeviceCards
+from dashboards.page.kpi_table import table_columns, table_rows, verdict_counts
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
-from dashboards.page.texts import Language, text
+from dashboards.page.style import CSS, REQUIRED_CELL, VERDICT_CELL
+from dashboards.page.texts import TEXTS, Language, text
+from storage.completeness import Completeness
 from storage.connect import open_pool
+from storage.runs import RunRecord
 
-_STYLE = """
-body { background: #f5f7fa; color: #1f2933;
-       font-family: "Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "Hiragino Sans", "Meiryo", sans-serif; }
-.nicegui-content { padding: 10px 14px; gap: 10px; }
-.panel { background: #ffffff; border: 1px solid #e4e7eb; border-radius: 4px; padding: 6px 8px; gap: 0; }
-.panel-title { font-size: 12.5px; font-weight: 600; color: #3e4c59; }
-.small { font-size: 12px; color: #52606d; }
-.device { border-left: 4px solid #9aa5b1; padding: 2px 10px; gap: 0; }
-.device.online { border-left-color: #009E73; } .device.lost { border-left-color: #D55E00; }
-.q-table th { font-size: 11.5px; color: #52606d; } .q-table td { font-size: 12.5px; }
-.verdict { display: inline-block; min-width: 62px; padding: 1px 6px; border-radius: 3px; font-weight: 700;
-           font-size: 12px; }
-.verdict-met { background: #0072B2; color: #fff; }
-.verdict-missed { background: #fff; color: #a8071a; border: 2px solid #a8071a; }
-.verdict-undecided { background: #e4e7eb; color: #3e4c59; border: 1px dashed #7b8794; }
-"""
-_VERDICT_SLOT = """
-<q-td :props="props">
-  <span v-if="props.value" class="verdict" :class="{'verdict-met': props.value === '達成',
-    'verdict-missed': props.value === '未達', 'verdict-undecided': props.value === '判定不能'}">{{ props.value }}</span>
-</q-td>
-"""
-_MINUTE_S, _HOUR_S = 60, 3600
+_REFRESH_EVERY_S = 1.0
 _KPI_EVERY_S = 10.0
 
 
@@ -56,6 +41,7 @@ class PageSettings(Protocol):
 
 
 _mounted: dict[str, Snapshots] = {}
+_mounted_pages: set[str] = set()
 
 
 def mount(app: FastAPI, settings: PageSettings) -> None:
@@ -71,9 +57,6 @@ def mount(app: FastAPI, settings: PageSettings) -> None:
     ui.run_with(app, mount_path="/", show_welcome_message=False)
 
 
-_mounted_pages: set[str] = set()
-
-
 def _index(lang: str = "ja", run: str = "") -> None:
     _View(_mounted["snapshots"], "en" if lang == "en" else "ja", run).build()
 
@@ -84,197 +67,283 @@ class _View:
     def __init__(self, snapshots: Snapshots, language: Language, run_name: str) -> None:
         self.snapshots, self.language, self.run_name = snapshots, language, run_name
         self.results: list[KpiResult] = []
+        self.message = self.say("computing")
         self.is_busy = self.is_computing = False
+        self.map_link: int | None = None
+        self.map_width_px = 600.0
+        self.picture: Picture | None = None
 
     def say(self, key: str, **values: object) -> str:
         return text(self.language, key, **values)
 
     def build(self) -> None:
         """Lay the page out and start its clocks."""
-        ui.add_css(_STYLE)
+        ui.add_css(CSS)
+        if self.language == "en":
+            ui.add_head_html('<script>document.documentElement.lang = "en"</script>')
         self._header()
-        self.banner = ui.label().classes("w-full panel text-weight-bold").style("color:#a8071a")
+        self.banner = ui.label().classes("w-full panel alarm")
         self.banner.set_visibility(False)
-        self.devices = ui.row().classes("w-full panel items-center").style("gap: 18px")
-        with ui.grid(columns=2).classes("w-full").style("gap: 10px"):
+        self.devices = DeviceCards(self.language)
+        with ui.element("div").classes("charts"):
             self.delay = self._chart("delay", 218)
             self.loss = self._chart("loss", 218)
             with ui.column().classes("panel w-full"):
-                ui.label(f"{self.say('radio')} / {self.say('sinr')}").classes("panel-title")
-                self.rsrp = ui.echart({}).classes("w-full").style("height: 142px")
-                self.sinr = ui.echart({}).classes("w-full").style("height: 122px")
-            self.map = self._chart("map_none", 264)
+                ui.label(self.say("radio")).classes("panel-title")
+                self.rsrp = ui.echart({}).classes("w-full").style("height: 136px")
+                self.sinr = ui.echart({}).classes("w-full").style("height: 136px")
+            self._map()
         self._kpis()
-        ui.timer(1.0, self.refresh)
+        self.empty.set_text(self.message)
+        ui.timer(_REFRESH_EVERY_S, self.refresh)
         ui.timer(_KPI_EVERY_S, self.compute)
-        ui.timer(0.3, self.compute, once=True)
 
     def _header(self) -> None:
         with ui.row().classes("w-full items-center no-wrap").style("gap: 14px"):
-            ui.label(self.say("title")).style("font-size: 18px; font-weight: 700")
-            self.site = ui.label().classes("small")
+            ui.label(self.say("title")).style("font-size: 18px; font-weight: 700; white-space: nowrap")
+            self.site = ui.label().classes("small").style("white-space: nowrap")
+            self.state = ui.label().classes("run-state")
             ui.space()
             self.chooser = ui.select(
                 {"": self.say("live", minutes=LIVE_MINUTES)}, value="", label=self.say("run"), on_change=self._choose
             )
-            self.chooser.props("dense outlined options-dense").style("min-width: 260px")
-            self.updated = ui.label().classes("small")
-            other = "en" if self.language == "ja" else "ja"
-            ui.link("English" if other == "en" else "日本語", f"/?lang={other}&run={self.run_name}").classes("small")
+            self.chooser.props("dense outlined options-dense").style("min-width: 250px")
+            self.updated = ui.label().classes("small").style("white-space: nowrap")
+            self.other_language = ui.link("English" if self.language == "ja" else "日本語", "/").classes("small")
+            self._point_links()
 
     def _chart(self, title: str, height_px: int) -> ui.echart:
         with ui.column().classes("panel w-full"):
-            label = ui.label(self.say(title)).classes("panel-title")
-            chart = ui.echart({}).classes("w-full").style(f"height: {height_px}px")
-        if title == "map_none":
-            self.map_title = label
-        return chart
+            ui.label(self.say(title)).classes("panel-title")
+            return ui.echart({}).classes("w-full").style(f"height: {height_px}px")
+
+    def _map(self) -> None:
+        with ui.column().classes("panel w-full"):
+            with ui.row().classes("w-full items-center justify-between no-wrap").style("height: 19px"):
+                ui.label(self.say("map")).classes("panel-title")
+                self.map_links = ui.toggle({}, on_change=self._choose_map).props("dense flat no-caps size=sm")
+            self.map = ui.echart({}).classes("w-full").style("height: 272px")
+            ui.element("q-resize-observer").on("resize", self._resize_map)
 
     def _kpis(self) -> None:
-        with ui.column().classes("panel w-full"):
-            with ui.row().classes("w-full items-center").style("gap: 14px"):
+        with ui.column().classes("panel w-full kpis"):
+            with ui.row().classes("w-full items-center").style("gap: 2px 14px"):
                 ui.label(self.say("kpi")).classes("panel-title")
+                self.counts = ui.label().classes("small text-weight-bold")
                 self.period = ui.label().classes("small")
                 ui.space()
                 self.completeness = ui.label().classes("small text-weight-bold")
-                self.links = ui.row().style("gap: 10px")
-                self.everything = ui.checkbox("all", on_change=self._fill_table).props("dense").classes("small")
+                with ui.row().style("gap: 10px") as self.exports:
+                    self.workbook = ui.link(self.say("export_xlsx")).classes("small")
+                    self.raw = ui.link(self.say("export_csv")).classes("small")
+                self.everything = ui.checkbox(self.say("everything"), on_change=self._fill_table)
+                self.everything.props("dense size=xs").classes("small")
+            self.conditions = ui.label().classes("small")
             self.table = ui.table(columns=table_columns(self.language), rows=[], row_key="id", pagination=0)
-            self.table.classes("w-full").props('dense flat hide-bottom wrap-cells separator="horizontal"')
-            self.table.add_slot("body-cell-verdict", _VERDICT_SLOT)
-            self.empty = ui.label(self.say("no_data")).classes("small q-pa-md")
-            ui.label(f"{self.say('verdict_rule')}。{self.say('example')}").classes("small")
+            self.table.classes("w-full").props('dense flat hide-bottom separator="horizontal"')
+            self.table.add_slot("body-cell-verdict", VERDICT_CELL)
+            self.table.add_slot("body-cell-required", REQUIRED_CELL)
+            self.empty = ui.label().classes("small q-pa-md")
+            ui.label(self.say("verdict_rule")).classes("small")
+            ui.label(_limits(self.snapshots.profile, self.language)).classes("small")
+        self._point_links()
+
+    def _point_links(self) -> None:
+        """Make the links lead to what is shown, and the address name it, so that it survives a reload."""
+        name = quote(self.run_name, safe="")
+        other = "en" if self.language == "ja" else "ja"
+        self.other_language.props(f'href="/?lang={other}&run={name}"')
+        if hasattr(self, "exports"):
+            self.exports.set_visibility(bool(self.run_name))
+            self.workbook.props(f'href="/v1/runs/{name}/export.xlsx"')
+            self.raw.props(f'href="/v1/runs/{name}/export.csv?stream=probe"')
 
     async def _choose(self) -> None:
+        if (self.chooser.value or "") == self.run_name:
+            return
         self.run_name = self.chooser.value or ""
-        self.results = []
+        self.results, self.message, self.map_link = [], self.say("computing"), None
         self._fill_table()
+        self._point_links()
+        ui.navigate.history.replace(f"/?lang={self.language}&run={quote(self.run_name, safe='')}")
         await self.refresh()
         await self.compute()
+
+    def _choose_map(self) -> None:
+        if self.map_links.value is not None and self.map_links.value != self.map_link:
+            self.map_link = self.map_links.value
+            self._show_map()
+
+    def _resize_map(self, event: GenericEventArguments) -> None:
+        self.map_width_px = float(event.args["width"])
+        self._show_map()
 
     async def refresh(self) -> None:
         """Show a new snapshot; a slow database makes the page skip a beat, never queue up."""
         if self.is_busy:
             return
         self.is_busy = True
+        wanted = self.run_name
         try:
-            shown = await workers.io_bound(self.snapshots.take, self.run_name)
+            shown = await workers.io_bound(self.snapshots.take, wanted)
         finally:
             self.is_busy = False
-        if shown is not None:
+        if shown is not None and wanted == self.run_name and not self.banner.is_deleted:
             self._show(shown)
 
     async def compute(self) -> None:
-        """Compute the KPIs of what is shown."""
+        """Compute the KPIs of what is shown, and again at once if something else was chosen meanwhile."""
         if self.is_computing:
             return
         self.is_computing = True
-        wanted = self.run_name
         try:
-            found = await workers.io_bound(self.snapshots.kpis, wanted)
+            wanted = None
+            while wanted != self.run_name:
+                wanted = self.run_name
+                found = await workers.io_bound(self.snapshots.kpis, wanted)
         finally:
             self.is_computing = False
-        if found is not None and wanted == self.run_name:
-            self.results = [] if isinstance(found, str) else found
-            self._fill_table()
+        if found is None or self.banner.is_deleted:
+            return
+        if isinstance(found, str):
+            # What was computed before stays: the period above the table says what it is of.
+            self.message = self.say("kpi_failed", reason=found)
+        else:
+            self.results = found
+            self.message = self.say("no_kpis" if self.picture is not None else "no_data")
+        self._fill_table()
 
     def _show(self, shown: Snapshot) -> None:
-        self.banner.set_visibility(bool(shown.error))
-        if shown.error:
-            self.banner.set_text(f"{self.say('database_down')} [{shown.error}]")
+        self._show_banner(shown)
+        if shown.problem:
             return
         self.updated.set_text(self.say("updated", time=f"{datetime.now(tz=UTC).astimezone(charts.JST):%H:%M:%S}"))
-        options = {"": self.say("live", minutes=LIVE_MINUTES), **{name: name for name in shown.runs}}
-        if self.run_name and self.run_name not in options:
-            options[self.run_name] = self.run_name
+        self._show_runs(shown)
+        self.devices.show(shown.devices)
+        self.site.set_text(self.say("site", site=shown.run.site) if shown.run is not None else "")
+        self.picture = shown.picture
+        self._show_charts()
+        self._show_period(shown.run)
+        self._show_completeness(shown.completeness)
+
+    def _show_banner(self, shown: Snapshot) -> None:
+        words = ""
+        if shown.problem:
+            words = f"{self.say(shown.problem)} [{shown.error}]"
+        elif shown.is_unknown:
+            words = self.say("unknown_run", name=self.run_name)
+        self.exports.set_visibility(bool(self.run_name) and not shown.is_unknown)
+        self.banner.set_text(words)
+        self.banner.set_visibility(bool(words))
+
+    def _show_runs(self, shown: Snapshot) -> None:
+        going_on = shown.going_on
+        words = self.say("not_measuring")
+        if going_on:
+            words = self.say("measuring", name=going_on[0].name, start=_jst(going_on[0].started_at, "%m-%d %H:%M"))
+            if len(going_on) > 1:
+                words = f"{words} {self.say('measuring_more', count=len(going_on) - 1)}"
+        self.state.set_text(words)
+        self.state.classes(add="going-on" if going_on else "", remove="" if going_on else "going-on")
+        options = {"": self.say("live", minutes=LIVE_MINUTES)}
+        options |= {
+            run.name: self.say("going_on", name=run.name) if run in going_on else run.name for run in shown.runs
+        }
+        if self.run_name:
+            options.setdefault(self.run_name, self.run_name)
         if options != self.chooser.options:
             self.chooser.set_options(options, value=self.run_name)
-        self._show_devices(shown)
-        if shown.picture is not None and shown.run is not None:
-            self.site.set_text(f"拠点 site: {shown.run.site}")
-            self._show_charts(shown.picture)
-        self._show_completeness(shown)
 
-    def _show_devices(self, shown: Snapshot) -> None:
-        self.devices.clear()
-        with self.devices:
-            ui.label(self.say("devices")).classes("panel-title")
-            if not shown.devices:
-                ui.label(self.say("no_devices")).classes("small")
-            for device in shown.devices:
-                state = device["state"] if device["state"] in {"online", "offline", "lost"} else "offline"
-                with ui.column().classes(f"device {state}"):
-                    ui.label(f"{device['device']}  {self.say(state)}").classes("text-weight-bold").style(
-                        "font-size: 13px"
-                    )
-                    ui.label(" · ".join(self._device_facts(device))).classes("small")
+    def _show_charts(self) -> None:
+        picture = self.picture
+        if picture is None:
+            for chart in (self.delay, self.loss, self.rsrp, self.sinr):
+                _set(chart, {"series": []})
+        else:
+            window = picture.window
+            start = charts.shown_start(picture.delay or picture.radio, window.start, window.end)
+            common = (window.links, start, window.end, window.step)
+            nothing = "" if picture.delay else self.say("no_probe")
+            _set(self.delay, charts.delay_chart(picture.delay, *common), nothing)
+            _set(self.loss, charts.loss_chart(picture.delay, *common), nothing)
+            nothing = "" if picture.radio else self.say("no_radio")
+            _set(self.rsrp, charts.radio_chart(picture.radio, *common, column="rsrp_dbm", unit="RSRP dBm"), nothing)
+            _set(self.sinr, charts.radio_chart(picture.radio, *common, column="sinr_db", unit="SINR dB"), nothing)
+        self._show_map()
 
-    def _device_facts(self, device: dict[str, Any]) -> list[str]:
-        facts = []
-        if device["seen_at"] is not None:
-            facts.append(self.say("seen", age=_age((device["now"] - device["seen_at"]).total_seconds(), self.language)))
-        if device["pending"]:
-            facts.append(self.say("outbox", pending=device["pending"]))
-        bound = device["bound_us"]
-        facts.append(self.say("clock_unknown") if bound is None else self.say("clock_good", bound=_microseconds(bound)))
-        return facts
+    def _show_map(self) -> None:
+        picture = self.picture
+        if picture is None:
+            self.map_links.set_visibility(False)
+            _set(self.map, {"series": []})
+            return
+        names = picture.window.links
+        measured = {number: names[number] for number in {row["link_id"] for row in picture.radio} if names.get(number)}
+        options = dict(sorted(measured.items(), key=lambda item: item[1]))
+        if self.map_link not in options:
+            self.map_link = min(options, default=None)
+        if options != self.map_links.options or self.map_links.value != self.map_link:
+            self.map_links.set_options(options, value=self.map_link)
+        self.map_links.set_visibility(bool(options))
+        points = map_chart.map_points(picture.position, picture.radio, self.map_link, picture.window.devices)
+        option = map_chart.map_chart(points, self.say("guide"), width_px=self.map_width_px)
+        _set(self.map, option, "" if points else self.say("no_position"))
 
-    def _show_charts(self, picture: Picture) -> None:
-        window = picture.window
-        start = charts.shown_start(picture.delay or picture.radio, window.start, window.end)
-        common = (window.links, start, window.end, window.step)
-        _set(self.delay, charts.delay_chart(picture.delay, *common))
-        _set(self.loss, charts.loss_chart(picture.delay, *common))
-        _set(self.rsrp, charts.radio_chart(picture.radio, *common, column="rsrp_dbm", unit="RSRP dBm"))
-        _set(self.sinr, charts.radio_chart(picture.radio, *common, column="sinr_db", unit="SINR dB"))
-        measured = [row["link_id"] for row in picture.radio if row["link_id"] in window.links]
-        link_id = min(measured, default=None)
-        points = charts.map_points(picture.position, picture.radio, link_id)
-        if link_id is not None:
-            self.map_title.set_text(self.say("map", link=window.links[link_id]))
-        _set(self.map, charts.map_chart(points, self.say("guide")))
+    def _show_period(self, run: RunRecord | None) -> None:
+        self.period.set_text("")
+        if run is not None:
+            end = run.ended_at or datetime.now(tz=UTC)
+            self.period.set_text(self.say("kpi_period", start=_jst(run.started_at), end=_jst(end)))
+        facts = [] if run is None else [run.purpose, run.weather, run.note, *run.tags]
+        self.conditions.set_text(" · ".join(filter(None, facts)))
+        self.conditions.set_visibility(any(facts))
 
-    def _show_completeness(self, shown: Snapshot) -> None:
-        found = shown.completeness
+    def _show_completeness(self, found: Completeness | None) -> None:
         if found is None or found.ratio is None:
             self.completeness.set_text("")
-        else:
-            # Cut, not rounded: 100 % stands only where nothing is missing.
-            parts = [f"{self.say('completeness')} {int(found.ratio * 10_000) / 100:.2f} %"]
-            parts.append(self.say("taken", taken=f"{found.taken:,}", committed=f"{found.committed:,}"))
-            parts += [self.say(key, **{key: getattr(found, key)}) for key in ("missing", "quarantined", "pending")
-                      if getattr(found, key)]  # fmt: skip
-            self.completeness.set_text(" · ".join(parts))
-        self.links.clear()
-        if shown.run is not None:
-            start, end = (f"{at.astimezone(charts.JST):%Y-%m-%d %H:%M:%S}" for at in
-                          (shown.run.started_at, shown.run.ended_at or datetime.now(tz=UTC)))  # fmt: skip
-            self.period.set_text(self.say("kpi_period", start=start, end=end))
-        if self.run_name:
-            with self.links:
-                ui.link(self.say("export_xlsx"), f"/v1/runs/{self.run_name}/export.xlsx").classes("small")
-                ui.link(self.say("export_csv"), f"/v1/runs/{self.run_name}/export.csv?stream=probe").classes("small")
+            return
+        # Cut, not rounded: 100 % stands only where nothing is missing.
+        parts = [f"{self.say('completeness')} {int(found.ratio * 10_000) / 100:.2f} %"]
+        parts.append(self.say("taken", taken=f"{found.taken:,}", committed=f"{found.committed:,}"))
+        counts = {"missing": found.missing, "quarantined": found.quarantined, "pending": found.pending}
+        parts += [self.say(key, **{key: f"{count:,}"}) for key, count in counts.items() if count]
+        self.completeness.set_text(" · ".join(parts))
 
     def _fill_table(self) -> None:
         rows = table_rows(self.results, self.language, everything=bool(self.everything.value))
+        self.table.set_visibility(bool(rows))
         self.empty.set_visibility(not rows)
-        self.empty.set_text(self.say("computing") if self.is_computing else self.say("no_data"))
-        self.table.rows = rows
+        self.empty.set_text(self.message)
+        self.counts.set_text(verdict_counts(self.results, self.language))
+        if rows != self.table.rows:
+            self.table.rows = rows
 
 
-def _set(chart: ui.echart, option: dict[str, Any]) -> None:
-    chart.options.clear()
-    chart.options.update(option)
-    chart.update()
+def _limits(profile: str | None, language: Language) -> str:
+    """Return which limits the verdicts rest on, and whether somebody has confirmed them."""
+    try:
+        found = load_requirements(profile)
+    except RequirementError as error:
+        return str(error)
+    if not found.requirement:
+        return text(language, "no_limits")
+    name = found.ja if language == "ja" else found.en
+    status = text(language, found.status) if found.status in TEXTS else found.status
+    return text(language, "limits_status" if status else "limits", name=name, status=status)
 
 
-def _age(seconds: float, language: Language) -> str:
-    if seconds < _MINUTE_S:
-        return f"{max(seconds, 0):.0f} 秒前" if language == "ja" else f"{max(seconds, 0):.0f} s ago"
-    if seconds < _HOUR_S:
-        return f"{seconds / _MINUTE_S:.0f} 分前" if language == "ja" else f"{seconds / _MINUTE_S:.0f} min ago"
-    return f"{seconds / _HOUR_S:.1f} 時間前" if language == "ja" else f"{seconds / _HOUR_S:.1f} h ago"
+def _jst(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    return f"{moment.astimezone(charts.JST):{form}}"
 
 
-def _microseconds(bound_us: float) -> str:
-    return f"{bound_us / 1000:.3g} ms" if bound_us >= 1000 else f"{bound_us:.0f} µs"  # noqa: PLR2004 - a millisecond
+def _set(chart: ui.echart, option: dict[str, Any], nothing: str = "") -> None:
+    """Give a chart its options if they are others than before; `nothing` is written where it has no data."""
+    words = {"text": nothing, "left": "center", "top": "middle"}
+    option = {
+        **option,
+        "title": {**words, "textStyle": {"fontSize": 12, "fontWeight": "normal", "color": charts.FAINT}},
+    }
+    if option != chart.options:
+        chart.options.clear()
+        chart.options.update(option)
+        chart.update()

@@ -54,26 +54,29 @@ def measure(line: Line, connection: psycopg.Connection, seconds: float, name: st
         note="jissho demo",
         tags=["demo", "impairment"],
     )
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
-    ) as progress:
-        measuring = progress.add_task("測定 measuring", total=seconds, state="")
-        committing = progress.add_task("確定 committed", total=None, state="")
-        began_s = time.monotonic()
-        while (passed_s := time.monotonic() - began_s) < seconds:
-            line.children.check()
-            row = connection.execute(_BATCHES, (run.started_at,)).fetchone()
-            assert row is not None
-            progress.update(measuring, completed=passed_s, state=f"{passed_s:.0f}/{seconds:.0f} s")
-            progress.update(committing, state=f"{row[0]:,} batches, {row[1]:,} rows")
-            time.sleep(0.25)
-        progress.update(measuring, completed=seconds, description="送り切る draining", state="")
-        line.stop_measuring()
-        progress.update(measuring, description="測定 measured")
-    stop_run(connection, run.name, ended_at=datetime.now(tz=UTC))
+    try:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+        ) as progress:
+            measuring = progress.add_task("測定 measuring", total=seconds, state="")
+            committing = progress.add_task("確定 committed", total=None, state="")
+            began_s = time.monotonic()
+            while (passed_s := time.monotonic() - began_s) < seconds:
+                line.children.check()
+                row = connection.execute(_BATCHES, (run.started_at,)).fetchone()
+                assert row is not None
+                progress.update(measuring, completed=passed_s, state=f"{passed_s:.0f}/{seconds:.0f} s")
+                progress.update(committing, state=f"{row[0]:,} batches, {row[1]:,} rows")
+                time.sleep(0.25)
+            progress.update(measuring, completed=seconds, description="送り切る draining", state="")
+            line.stop_measuring()
+            progress.update(measuring, description="測定 measured")
+    finally:
+        # Interrupted or not, a run that nobody measures any more has an end.
+        stop_run(connection, run.name, ended_at=datetime.now(tz=UTC))
     return get_run(connection, run.name)
 
 
