@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import itertools
+import os
+import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
@@ -102,7 +106,7 @@ class _Loop:
 class Line:
     """The running line. `truth_paths` are complete after `stop_measuring`.
 
-    `device` is new each time: a demonstration that runs beside another must not share its data.
+    `device` is this demonstration's alone while it runs: one that runs beside another must not share its data.
     """
 
     folder: Path
@@ -171,6 +175,25 @@ def write_collect_toml(
 
 
 @contextmanager
+def free_device() -> Iterator[str]:
+    """Yield the name of a device that no other demonstration on this computer uses now: car-1, car-2, ..."""
+    folder = Path(tempfile.gettempdir()) / f"jissho-demo-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for number in itertools.count(1):
+        handle = os.open(folder / f"car-{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        try:
+            yield f"car-{number}"
+        finally:
+            os.close(handle)
+        return
+
+
+@contextmanager
 def running_line(
     folder: Path, url: str, *, seconds: float, seed: int, trace: Path | None, http_port: int | None
 ) -> Iterator[Line]:
@@ -209,7 +232,7 @@ def running_line(
         ]
         ports = {path.link: loop.run(path.start()) for path in paths}
         line = Line(
-            folder=folder, url=url, device=f"car-{started_at:%H%M%S}", broker=broker, http_port=port,
+            folder=folder, url=url, device=stack.enter_context(free_device()), broker=broker, http_port=port,
             started_at=started_at, children=children, truth_paths=truth_paths, trace=trace, _loop=loop, _paths=paths,
             _vehicle=vehicle,
         )  # fmt: skip
