@@ -11,7 +11,7 @@ from dashboards.page.charts import FAINT, GRID, INK, Row
 RSRP_BINS_DBM = ((-80, "#00441b"), (-90, "#238b45"), (-100, "#a1d99b"), (-110, "#fdae6b"), (None, "#a63603"))
 """Rule-of-thumb bins of drive tests (目安): from -80 dBm on, ... , below -110 dBm. Not a requirement."""
 
-_MAP_MARGINS_PX, _MAP_PLOT_HEIGHT_PX = (64, 92), 228
+_MAP_MARGINS_PX, _MAP_PLOT_HEIGHT_PX = (64, 104), 228
 _METRES_PER_DEGREE = 111_320
 _SMALLEST_HALF_DEG = 0.0002
 """22 m: a device that stands still is not magnified into its GNSS noise."""

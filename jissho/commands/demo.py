@@ -67,7 +67,7 @@ def demo(
             connect(url) as connection,
         ):
             announce(line, connection)
-            run = measure(line, connection, seconds, name)
+            run = measure(line, connection, seconds, name if line.device == "car-1" else f"{name}-{line.device}")
             workbook, truth, found = report(line, connection, run, place)
             is_good = all(agrees(row) for row in truth) and found.ratio == 1.0
             is_measured = True
