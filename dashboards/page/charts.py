@@ -68,7 +68,7 @@ def link_colours(links: dict[int, str]) -> dict[str, int]:
 def _rhythm(moments: Sequence[datetime]) -> timedelta:
     """Return the time that three quarters of the intervals do not exceed, at most _SLOWEST."""
     intervals = sorted(after - before for before, after in pairwise(moments))
-    return min(intervals[3 * len(intervals) // 4], _SLOWEST) if intervals else timedelta(0)
+    return min(intervals[(3 * len(intervals) - 1) // 4], _SLOWEST) if intervals else timedelta(0)
 
 
 def shown_start(rows: Sequence[Row], start: datetime, end: datetime) -> datetime:

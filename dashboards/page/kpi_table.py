@@ -39,12 +39,20 @@ _COLUMNS = (
 _WRAPPED = {"kpi", "definition", "note"}
 """Columns of words, which may wrap; numbers and their units stay on one line."""
 
-_VERDICT_CLASS: dict[str, str] = {MET: "verdict-met", MISSED: "verdict-missed", UNDECIDED: "verdict-undecided"}
+_VERDICT_CLASS: dict[str, str] = {
+    MET: "verdict verdict-met",
+    MISSED: "verdict verdict-missed",
+    UNDECIDED: "verdict verdict-undecided",
+}
 _LIMIT_SIGN = {"smaller": "≤", "larger": "≥"}
 
 
 def table_columns(language: Language) -> list[dict[str, Any]]:
-    """Return the columns of the table."""
+    """Return the columns of the table.
+
+    A verdict is styled by a class of its cell, not by a slot: NiceGUI makes the cells of a slot anew whenever anything on
+    the page changes, which is every second, and a text that somebody marks to copy would be lost.
+    """
     return [
         {
             "name": name,
@@ -52,7 +60,8 @@ def table_columns(language: Language) -> list[dict[str, Any]]:
             "label": text(language, label),
             "align": align,
             "sortable": name in {"link", "kpi"},
-            "classes": f"{'wrapped' if name in _WRAPPED else 'unbroken'} column-{name}",
+            ":classes": f"row => '{'wrapped' if name in _WRAPPED else 'unbroken'} column-{name} '"
+            + (" + row.verdict_class" if name == "verdict" else ""),
         }
         for name, label, align in _COLUMNS
     ]
@@ -81,6 +90,11 @@ def verdict_counts(results: Sequence[KpiResult], language: Language) -> str:
     return " · ".join(f"{text(language, word)} {count}" for word, count in counts.items())
 
 
+def sources(results: Sequence[KpiResult]) -> list[str]:
+    """Return where the required values come from (出典), each once."""
+    return list(dict.fromkeys(result.required_source for result in results if result.required_source))
+
+
 def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
     scale, unit = (100.0, "%") if result.statistic == "ratio" else (1.0, "" if result.unit == "1" else result.unit)
     note = in_language(result.reason, language)
@@ -98,7 +112,6 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "value": "–" if result.value is None else f"{_number(result.value * scale)} {unit}".strip(),
         "interval": _interval(result, scale),
         "required": _required(result, scale, unit),
-        "required_source": result.required_source,
         "n": f"{result.n:,}",
         "definition": result.definition.split("; jissho")[0],
         "note": note,

@@ -1,4 +1,4 @@
-"""The looks of the page: CSS and the cells of the KPI table that are more than text."""
+"""The looks of the page."""
 
 from __future__ import annotations
 
@@ -24,24 +24,16 @@ body { background: #f5f7fa; color: #1f2933;
 .kpis .q-table tbody td.column-kpi { min-width: 130px; }
 .kpis .q-table tbody td.column-definition { font-size: 11.5px; color: #52606d; min-width: 150px; }
 .kpis .q-table tbody td.column-note { font-size: 11.5px; min-width: 150px; }
-.verdict { display: inline-block; min-width: 72px; padding: 0 6px; border-radius: 3px; font-weight: 700;
-           font-size: 12px; line-height: 18px; border: 1px solid transparent; }
-.verdict-met { background: #0072B2; color: #fff; }
-.verdict-missed { background: #fff; color: #a8071a; border: 2px solid #a8071a; line-height: 16px; }
-.verdict-undecided { background: #e4e7eb; color: #3e4c59; border: 1px dashed #7b8794; }
+.kpis .q-table tbody td.verdict { font-weight: 700; font-size: 12px; min-width: 78px; padding: 3px; height: 26px;
+                                   background-clip: content-box; }
+.kpis .q-table tbody td.verdict-met { background-color: #0072B2; color: #fff; }
+.kpis .q-table tbody td.verdict-missed { color: #a8071a; outline: 2px solid #a8071a; outline-offset: -4px; }
+.kpis .q-table tbody td.verdict-undecided { background-color: #e4e7eb; color: #3e4c59; outline: 1px dashed #7b8794;
+                                            outline-offset: -3px; }
 @media (max-width: 1199px) {
   .kpis .q-table tbody td { font-size: 12px; } .kpis .q-table th, .kpis .q-table tbody td { padding: 1px 4px; }
-  .kpis .q-table tbody td.column-kpi { min-width: 100px; } .kpis .verdict { min-width: 58px; padding: 0 3px; }
+  .kpis .q-table tbody td.column-kpi { min-width: 100px; } .kpis .q-table tbody td.verdict { min-width: 62px; }
   .kpis .q-table tbody td.column-definition, .kpis .q-table tbody td.column-note { min-width: 110px; }
 }
 """
 """Colours of the verdicts differ in lightness and in their frame, so that a printout in grey tells them apart."""
-
-VERDICT_CELL = """
-<q-td :props="props">
-  <span v-if="props.value" class="verdict" :class="props.row.verdict_class">{{ props.value }}</span>
-</q-td>
-"""
-REQUIRED_CELL = """
-<q-td :props="props"><span :title="props.row.required_source">{{ props.value }}</span></q-td>
-"""

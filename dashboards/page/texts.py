@@ -85,6 +85,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "everything": ("全統計量", "All statistics"),
     "limits": ("所要値: {name}", "Limits: {name}"),
     "limits_status": ("所要値: {name}({status})", "Limits: {name} ({status})"),
+    "sources": ("所要値の出典: {sources}", "Sources of the limits: {sources}"),
     "要確認": ("要確認", "to be confirmed"),
     "no_limits": (
         "所要値の設定がないため判定しません(JISSHO_PROFILE)",

@@ -15,10 +15,10 @@ from analytics.requirements import RequirementError, load_requirements
 from analytics.results import KpiResult
 from dashboards.page import charts, map_chart
 from dashboards.page.device_cards import DeviceCards
-from dashboards.page.kpi_table import table_columns, table_rows, verdict_counts
+from dashboards.page.kpi_table import sources, table_columns, table_rows, verdict_counts
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
-from dashboards.page.style import CSS, REQUIRED_CELL, VERDICT_CELL
+from dashboards.page.style import CSS
 from dashboards.page.texts import TEXTS, Language, text
 from storage.completeness import Completeness
 from storage.connect import open_pool
@@ -141,11 +141,10 @@ class _View:
             self.conditions = ui.label().classes("small")
             self.table = ui.table(columns=table_columns(self.language), rows=[], row_key="id", pagination=0)
             self.table.classes("w-full").props('dense flat hide-bottom separator="horizontal"')
-            self.table.add_slot("body-cell-verdict", VERDICT_CELL)
-            self.table.add_slot("body-cell-required", REQUIRED_CELL)
             self.empty = ui.label().classes("small q-pa-md")
             ui.label(self.say("verdict_rule")).classes("small")
             ui.label(_limits(self.snapshots.profile, self.language)).classes("small")
+            self.sources = ui.label().classes("small")
         self._point_links()
 
     def _point_links(self) -> None:
@@ -290,10 +289,10 @@ class _View:
         _set(self.map, option, "" if points else self.say("no_position"))
 
     def _show_period(self, run: RunRecord | None) -> None:
-        self.period.set_text("")
+        words = ""
         if run is not None:
-            end = run.ended_at or datetime.now(tz=UTC)
-            self.period.set_text(self.say("kpi_period", start=_jst(run.started_at), end=_jst(end)))
+            words = self.say("kpi_period", start=_jst(run.started_at), end=_jst(run.ended_at or datetime.now(tz=UTC)))
+        self.period.set_text(words)
         facts = [] if run is None else [run.purpose, run.weather, run.note, *run.tags]
         self.conditions.set_text(" · ".join(filter(None, facts)))
         self.conditions.set_visibility(any(facts))
@@ -314,6 +313,8 @@ class _View:
         self.table.set_visibility(bool(rows))
         self.empty.set_visibility(not rows)
         self.empty.set_text(self.message)
+        found = sources(self.results)
+        self.sources.set_text(self.say("sources", sources="; ".join(found)) if found else "")
         self.counts.set_text(verdict_counts(self.results, self.language))
         if rows != self.table.rows:
             self.table.rows = rows

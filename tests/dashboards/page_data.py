@@ -1,6 +1,6 @@
 """Made-up data for the page: a minute of two links with radio, positions, clocks, a life sign and a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from contract.envelope import Status
@@ -23,7 +23,7 @@ def write_drive(writer, *, device="car-1", ended_ago_s=2.0):
     """Write a minute that ended a moment ago and register it as the run "drive-1"."""
     end = datetime.now(tz=UTC) - timedelta(seconds=ended_ago_s)
     start = end - timedelta(seconds=SECONDS)
-    t0_us = round(start.timestamp() * 1e6) + 500_000
+    t0_us = round(start.timestamp() * 1e6)
     seconds = [t0_us + number * 1_000_000 for number in range(SECONDS)]
     cells = [12 if number < NEW_CELL_AT_S else 34 for number in range(SECONDS)]
 
@@ -37,8 +37,7 @@ def write_drive(writer, *, device="car-1", ended_ago_s=2.0):
                      synced=[True] * SECONDS, bound_us=[250.0] * SECONDS)  # fmt: skip
 
     links = [probes(1, t0_us, link="l5g", rtt_us=20_000), probes(2, t0_us, link="lte", rtt_us=60_000)]
-    for made in links:
-        object.__setattr__(made, "key", made.key._replace(device=device))
+    links = [replace(made, key=made.key._replace(device=device)) for made in links]
     latitudes = [35.6 + number * 1e-5 for number in range(SECONDS)]
     longitudes = [139.7 + number * 2e-5 for number in range(SECONDS)]
     writer.commit([
