@@ -50,7 +50,7 @@ _LIMIT_SIGN = {"smaller": "≤", "larger": "≥"}
 def table_columns(language: Language) -> list[dict[str, Any]]:
     """Return the columns of the table.
 
-    A verdict is styled by a class of its cell, not by a slot: NiceGUI makes the cells of a slot anew whenever a thing on
+    A verdict is styled by its cell, not by a slot: NiceGUI makes the cells of a slot anew whenever a thing on
     the page changes, which is every second, and a text that somebody marks to copy would be lost.
     """
     return [
