@@ -32,8 +32,9 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any
     for row in records:
         table.add_row(*("-" if value is None else text(value) for value in row))
     # A file or a pipe has no width of its own; 150 columns keep the widest table on one line each.
-    console = Console()
-    (console if console.is_terminal else Console(width=150)).print(table)
+    # Cells are what people and devices wrote: square brackets and colons in them mean themselves.
+    width = None if Console().is_terminal else 150
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def text(value: Any) -> str:

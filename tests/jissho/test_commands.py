@@ -181,3 +181,14 @@ def test_a_service_waits_for_its_database(jissho, db):
     assert ["0.5 s" in lines[0], "1.0 s" in lines[1], "2.0 s" in lines[2]] == [True] * 3
     assert "127.0.0.1:1" in lines[0]
     assert "secret" not in "".join(lines)
+
+
+def test_what_people_wrote_is_printed_as_they_wrote_it(jissho):
+    """Square brackets and colons in a note are neither markup nor emoji."""
+    note = "[/b] [red]速度[km/h] :smile:"
+    jissho("run", "start", "drive-1", "--site", "lab", "--note", note)
+
+    for command in (("run", "list"), ("run", "show", "drive-1")):
+        outcome = jissho(*command)
+        assert outcome.returncode == 0, outcome.stderr
+        assert all(word in outcome.stdout for word in ("[/b]", "[red]速度[km/h]", ":smile:"))
