@@ -29,6 +29,7 @@ log = logging.getLogger("jissho.collect")
 AGENT = "jissho/0.1.0"
 FIRST_RESTART_S, LAST_RESTART_S = 1.0, 30.0
 _FLUSH_EVERY_S = 0.1
+_CANCEL_AGAIN_S = 1.0
 _T = TypeVar("_T")
 
 
@@ -136,7 +137,8 @@ class Agent:
     async def _drain(self) -> None:
         if (await self._outbox.statistics()).batches and self.publisher.is_connected:
             try:
-                await asyncio.wait_for(self.publisher.emptied.wait(), self.config.drain_s)
+                async with asyncio.timeout(self.config.drain_s):
+                    await self.publisher.emptied.wait()
             except TimeoutError:
                 log.warning("not everything could be sent; the rest stays in the outbox for the next start")
 
@@ -189,7 +191,8 @@ class Agent:
     async def _flush_forever(self) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _FLUSH_EVERY_S)
+                async with asyncio.timeout(_FLUSH_EVERY_S):
+                    await self._stopping.wait()
             await self._store(self.batcher.due())
 
     async def _store(self, batches: list[NewBatch]) -> None:
@@ -216,8 +219,12 @@ class Agent:
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
+    """Cancel until it is done: a library that waits with `asyncio.wait_for` may forget one (Python 3.11)."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=_CANCEL_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

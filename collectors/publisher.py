@@ -205,6 +205,7 @@ class Publisher:
     async def _tell_status(self, client: aiomqtt.Client) -> None:
         while True:
             await client.publish(*self._status("online", await self._outbox.statistics()), qos=1, retain=True)
+            _heed_cancel()
             await asyncio.sleep(STATUS_EVERY_S)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
@@ -244,7 +245,8 @@ class Publisher:
             batch = await self._next(now_s)
             if batch is None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), 0.02 if self._has_backlog() else _RESEND_CHECK_S)
+                    async with asyncio.timeout(0.02 if self._has_backlog() else _RESEND_CHECK_S):
+                        await self._wake.wait()
                 self._wake.clear()
                 continue
             topic = data_topic(self._site, self._device, batch.stream)
@@ -292,6 +294,17 @@ def read_password(config: MqttConfig) -> str | None:
     if config.password_file:
         return Path(config.password_file).read_text(encoding="utf-8").strip()
     return None
+
+
+def _heed_cancel() -> None:
+    """Raise the cancellation that a call of aiomqtt may have kept to itself.
+
+    It waits with `asyncio.wait_for`, which on Python 3.11 returns its result and forgets a cancellation of the same
+    moment; our own code waits under `asyncio.timeout`, which does not.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

@@ -75,7 +75,8 @@ async def _ask_chrony() -> dict[str, Value]:
         "chronyc", "-c", "tracking", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), _CHRONYC_TIMEOUT_S)
+        async with asyncio.timeout(_CHRONYC_TIMEOUT_S):
+            output, _ = await process.communicate()
     except TimeoutError as error:
         process.kill()
         await process.wait()

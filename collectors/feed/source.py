@@ -48,7 +48,8 @@ class FeedSource:
     async def _read(self, reader: asyncio.StreamReader, emit: Emit, notices: Notices) -> None:
         while True:
             try:
-                line = await asyncio.wait_for(reader.readline(), _FLUSH_S)
+                async with asyncio.timeout(_FLUSH_S):
+                    line = await reader.readline()
             except TimeoutError:
                 notices.flush()
                 continue

@@ -59,7 +59,8 @@ class GpsdSource:
         spoken_s = time.monotonic()
         while True:
             try:
-                line = await asyncio.wait_for(reader.readline(), self._silent_s)
+                async with asyncio.timeout(self._silent_s):
+                    line = await reader.readline()
             except TimeoutError:
                 _silent(notices, time.monotonic() - spoken_s)
                 continue

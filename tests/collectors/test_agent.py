@@ -18,8 +18,8 @@ import pytest
 
 from collectors.agent import Agent
 from collectors.config import CollectConfig, OutboxConfig
-from collectors.outbox import NewBatch, Outbox
-from collectors.publisher import MqttConfig
+from collectors.outbox import NewBatch, Outbox, OutboxStatistics
+from collectors.publisher import MqttConfig, Publisher
 from collectors.source import SourceConfig, SourceKind
 from contract.codec import decode_batch
 from contract.envelope import Receipt, Refusal, Status
@@ -184,6 +184,38 @@ async def test_live_data_overtake_the_backlog(agent, server, tmp_path):
     assert drained < 2000
     assert first_live < 600
     assert next(seq for seq in server.seqs() if seq <= 2000) == 2000, "the backlog begins with the newest"
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_the_publisher_can_be_cancelled_at_any_moment(broker, tmp_path, turns):
+    """Also in the very turn of the event loop in which new batches wake it: Python 3.11's wait_for would go on."""
+
+    class Door:
+        epoch = "e1"
+
+        async def newest_before(self, _seq, _limit):
+            return []
+
+        async def delete(self, _ranges):
+            """Nothing is stored here."""
+
+        async def statistics(self):
+            return OutboxStatistics(epoch="e1", taken=0, batches=0, bytes=0, oldest_ns=0, dropped=0)
+
+    publisher = Publisher(
+        MqttConfig(port=broker.port), Door(), site="site-a", device="car-1", agent="test", sources=[],
+        on_refused=lambda _refusal: None,
+    )  # fmt: skip
+    running = asyncio.create_task(publisher.run())
+    await until(lambda: publisher.is_connected)
+    await asyncio.sleep(0.1)
+    publisher.offer([])
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=3)
+    assert done == {running}
+    assert running.cancelled()
 
 
 async def test_a_quarantined_batch_is_let_go_and_reported(agent, server, tmp_path):
