@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,9 +10,11 @@ import psycopg
 
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.evaluate import Subject, evaluate_link, ping_convention
+from analytics.families.device import DEVICE_STREAMS, LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
-from analytics.requirements import load_requirements
+from analytics.requirements import Profile, load_requirements
 from analytics.results import KpiResult
+from analytics.series import Series, series
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -62,27 +65,64 @@ def evaluate_run(connection: psycopg.Connection, run: RunRecord, profile: str | 
     """
     requirements = load_requirements(profile)
     ids = link_ids(connection, run.site, run.devices, run.links)
-    start_us, end_us = run_window_us(run)
+    window = run_window_us(run)
     results: list[KpiResult] = []
-    for (device, link), link_id in ids.items():
-        if not link:
-            continue
-        probes = load_probes(connection, link_id, start_us, end_us)
-        if not probes.n:
-            continue
-        first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
-        subject = Subject(
-            device=device,
-            link=link,
-            started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
-            ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC),
-            profile=requirements,
-            clock=load_clock_quality(connection, ids.get((device, "")), link_id, first_us, last_us),
-        )
-        results += evaluate_link(probes, subject)
-        if _is_from_ping(connection, link_id, start_us, end_us):
-            results += ping_convention(probes, subject)
+    for device in sorted({name for name, _ in ids}):
+        own_id = ids.get((device, ""))
+        about = load_streams(connection, DEVICE_STREAMS, own_id, *window) if own_id is not None else {}
+        for (name, link), link_id in ids.items():
+            if name == device:
+                results += _evaluate_link(connection, (device, link, link_id, own_id), window, requirements, about)
+        if about:
+            results += evaluate_device_streams(about, _subject(device, "", requirements, *_span(about.values())))
     return results
+
+
+def load_streams(
+    connection: psycopg.Connection, wanted: Mapping[str, Sequence[str]], link_id: int, start_us: int, end_us: int
+) -> dict[str, Series]:
+    """Read the named columns of several streams of one link; a stream without a sample is left out."""
+    found = {}
+    for stream, names in wanted.items():
+        samples = series(read_columns(connection, stream, names, link_ids=[link_id], start_us=start_us, end_us=end_us))
+        if samples.n:
+            found[stream] = samples
+    return found
+
+
+def _evaluate_link(
+    connection: psycopg.Connection, who: tuple[str, str, int, int | None], window: tuple[int, int], profile: Profile,
+    about: Mapping[str, Series],
+) -> list[KpiResult]:  # fmt: skip
+    device, link, link_id, own_id = who
+    results: list[KpiResult] = []
+    probes = load_probes(connection, link_id, *window) if link else None
+    if probes is not None and probes.n:
+        first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
+        clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
+        subject = _subject(device, link, profile, first_us, last_us, clock)
+        results += evaluate_link(probes, subject)
+        if _is_from_ping(connection, link_id, *window):
+            results += ping_convention(probes, subject)
+    streams = load_streams(connection, LINK_STREAMS, link_id, *window)
+    if streams:
+        subject = _subject(device, link, profile, *_span(streams.values()))
+        results += evaluate_link_streams(streams, probes, about, subject)
+    return results
+
+
+def _subject(  # noqa: PLR0917 - who, which requirements, when, how good the clocks
+    device: str, link: str, profile: Profile, first_us: int, last_us: int, clock: ClockQuality | None = None
+) -> Subject:
+    return Subject(
+        device=device, link=link, profile=profile, started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
+        ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC), clock=clock or ClockQuality("不明", None),
+    )  # fmt: skip
+
+
+def _span(streams: Iterable[Series]) -> tuple[int, int]:
+    ends = [(int(each.t_us[0]), int(each.t_us[-1])) for each in streams]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def _is_from_ping(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> bool:

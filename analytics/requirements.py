@@ -22,13 +22,25 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The `[parameters]` table: bounds that define reliability and availability.
 
     `owd_within_ms` and `rtt_within_ms` are 所要遅延 for reliability; `t_max_ms` and `survival_ms` the deadline and the
-    survival time of availability. Profiles without them use these.
+    survival time of availability. `coverage_*_dbm` are the thresholds of coverage and `required_*_mbps` the rates of
+    所要帯域充足率: without them those KPIs are not computed. `video_within_ms`, `fps_at_least` and `stop_within_ms` are
+    for remote monitoring, `section_m` is the length of a short section, `ping_pong_s` the time of a return to the cell
+    before. Profiles without them use these.
     """
 
     owd_within_ms: float = 100.0
     rtt_within_ms: float = 200.0
     t_max_ms: float = 200.0
     survival_ms: float = 1000.0
+    coverage_rsrp_dbm: float | None = None
+    coverage_power_dbm: float | None = None
+    required_up_mbps: float | None = None
+    required_down_mbps: float | None = None
+    video_within_ms: float = 400.0
+    fps_at_least: float = 10.0
+    stop_within_ms: float = 200.0
+    section_m: float = 50.0
+    ping_pong_s: float = 5.0
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

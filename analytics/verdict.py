@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from analytics.definitions import Better
+from analytics.dictionary.definition import Better
 from analytics.results import MET, MISSED, UNDECIDED, Verdict
 from analytics.statistics import Interval
 

@@ -15,6 +15,11 @@ STATISTIC = {
     "ratio": "割合",
     "count": "件数",
     "total": "合計",
+    "mean_linear": "真値平均",
+    "std": "標準偏差",
+    "rate": "頻度",
+    "per_km": "1km当たり",
+    "elsewhere": "割合(それ以外)",
 }
 
 
@@ -23,10 +28,15 @@ INTERVAL = {
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
     "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
     "Student on n_eff (Geyer)": "t分布(有効nによる)",
+    "bootstrap of scenes": "ブートストラップ(シーン単位)",
     "Poisson (exact)": "ポアソン分布(正確な区間)",
     "one-sided 95 %, chi-squared": "片側95%(カイ二乗分布)",
 }
 """How an interval was made, by the `ci_method` of a result; another method is printed as it is named."""
+
+
+_PAPER_UNIT = {"dB[mW]": "dBm", "Mbit/s": "Mbps", "Gbit/s": "Gbps", "1/s": "fps", "1/h": "回/h", "1/km": "回/km",
+               "deg": "度"}  # fmt: skip
 
 
 def statistic_word(statistic: str) -> str:
@@ -43,5 +53,5 @@ def statistic_word(statistic: str) -> str:
 def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
     if unit == "1":
-        return ("%", 100.0) if statistic == "ratio" else ("-", 1.0)
-    return unit, 1.0
+        return ("%", 100.0) if statistic in {"ratio", "elsewhere"} else ("-", 1.0)
+    return _PAPER_UNIT.get(unit, unit), 1.0

@@ -1,0 +1,104 @@
+"""Delay, loss, reliability and availability of a link: the KPIs of the probe stream."""
+
+from __future__ import annotations
+
+from analytics.dictionary.definition import KpiDefinition
+
+QUANTILES = ("p50", "p95", "p99", "p99.9")
+_DELAY_STATISTICS = ("mean", "min", *QUANTILES, "max")
+
+LINK: tuple[KpiDefinition, ...] = (
+    KpiDefinition(
+        id="owd", name_ja="片方向遅延", name_en="One-way delay", unit="ms", better="smaller",
+        clause="RFC 7679 3.4, 5.1; RFC 2330 11.3", columns=("ul_us", "dl_us"), statistics=_DELAY_STATISTICS,
+        meaning_ja="送信から受信までの時間。分位点は送信した全パケットに対し、損失を無限大とする。平均は到達分のみ。両端の時刻同期が必要",
+        meaning_en="Time from sending to reception. Quantiles run over all packets sent, a lost one is infinite; the "
+        "mean is of delivered packets. Needs synchronised clocks.",
+    ),
+    KpiDefinition(
+        id="rtt", name_ja="往復遅延", name_en="Round-trip delay", unit="ms", better="smaller",
+        clause="RFC 2681 2.4, 4.1; RFC 2330 11.3", columns=("rtt_us",), statistics=_DELAY_STATISTICS,
+        meaning_ja="(T4-T1)-(T3-T2)。反射側の滞留を除く。損失は無限大、平均は到達分のみ",
+        meaning_en="(T4-T1)-(T3-T2), without the reflector's own time. A lost packet is infinite; the mean is of "
+        "delivered packets.",
+    ),
+    KpiDefinition(
+        id="ipdv", name_ja="遅延変動(IPDV絶対値)", name_en="Inter-packet delay variation, absolute", unit="ms",
+        better="smaller", clause="RFC 3393 2.4; RFC 5481 4.1, 5.5", columns=("ul_us", "dl_us", "rtt_us"),
+        statistics=("mean", "p95", "p99"),
+        meaning_ja="送信順に連続する2パケットの遅延差の絶対値。どちらかが損失なら未定義",
+        meaning_en="Absolute difference of the delays of two packets sent one after the other; undefined if one is "
+        "lost.",
+    ),
+    KpiDefinition(
+        id="pdv", name_ja="遅延変動(PDV)", name_en="Packet delay variation", unit="ms", better="smaller",
+        clause="RFC 5481 4.2, 6.5", columns=("ul_us", "dl_us", "rtt_us"), statistics=("p95", "p99", "p99.9"),
+        meaning_ja="遅延の分位点 - 最小遅延(到達分)",
+        meaning_en="Quantile of the delay minus the smallest delay, over delivered packets.",
+    ),
+    KpiDefinition(
+        id="jitter_rfc3550", name_ja="RFC 3550 ジッタ", name_en="Interarrival jitter of RFC 3550", unit="ms",
+        better="smaller", clause="RFC 3550 6.4.1, A.8", columns=("ul_us", "dl_us", "rtt_us"),
+        statistics=("mean", "max"),
+        meaning_ja="到着順の遅延差の指数平滑(係数1/16)。区間内の平均と最大",
+        meaning_en="Delay differences in order of arrival, smoothed with 1/16; its mean and its maximum.",
+    ),
+    KpiDefinition(
+        id="loss", name_ja="パケット損失率", name_en="Packet loss", unit="1", better="smaller",
+        clause="RFC 7680 2.4, 4.1; RFC 6673 6.1; RFC 8762 4", columns=("lost", "refl_seq"),
+        statistics=("ratio", "count"),
+        meaning_ja="待ち時間内に届かなかった割合。上り・下りは反射側の通し番号で分ける",
+        meaning_en="Share not received within the waiting time; up and down are told apart by the reflector's numbers.",
+    ),
+    KpiDefinition(
+        id="loss_burst", name_ja="連続損失", name_en="Loss periods", unit="1", better="smaller",
+        clause="RFC 3357 4, 6.2-6.4", columns=("lost",), statistics=("count", "mean", "max"),
+        meaning_ja="損失が続いた区間の数、平均長、最大長(パケット)",
+        meaning_en="Number of loss periods, their mean and largest length in packets.",
+    ),
+    KpiDefinition(
+        id="duplication", name_ja="重複受信", name_en="Duplication", unit="1", better="smaller",
+        clause="RFC 5560 5", columns=("copy",), statistics=("ratio",),
+        meaning_ja="重複して受信したパケットの割合(到達パケットに対する)",
+        meaning_en="Further copies received over distinct packets that arrived.",
+    ),
+    KpiDefinition(
+        id="absent", name_ja="欠番(未測定または損失)", name_en="Absent: not measured or lost", unit="1", better="",
+        clause="jissho: a third state beside delivered and lost", columns=("seq",), statistics=("count",),
+        meaning_ja="記録に存在しない送信番号。測定されなかったのか損失なのかを区別できない",
+        meaning_en="Sequence numbers without a record: the data cannot tell whether they were lost or never measured.",
+    ),
+    KpiDefinition(
+        id="reliability", name_ja="所要遅延内到達率", name_en="Reliability (delivered within the bound)", unit="1",
+        better="larger", clause="3GPP TS 22.261 3.1", columns=("ul_us", "dl_us", "rtt_us", "lost"),
+        statistics=("ratio",),
+        meaning_ja="所要遅延以内に届いたパケットの割合。遅れて届いたものは失敗",
+        meaning_en="Share of packets sent that were delivered within the bound; a late one is a failure.",
+    ),
+    KpiDefinition(
+        id="availability", name_ja="通信サービス可用性", name_en="Communication service availability", unit="1",
+        better="larger", clause="3GPP TS 22.104 C.3; TS 22.261 3.1", columns=("rtt_us", "lost"), statistics=("ratio",),
+        meaning_ja="生存時間を超えて所要遅延内の受信が途絶えた時間を除いた時間の割合。未測定の時間は分母に含めない",
+        meaning_en="Share of time in which no gap of timely messages exceeded the survival time; unmeasured time is in "
+        "neither part.",
+    ),
+    KpiDefinition(
+        id="mtbf", name_ja="信頼性(平均故障間隔)", name_en="Mean time between failures", unit="s", better="larger",
+        clause="3GPP TS 22.104 C.3", columns=("rtt_us", "lost"), statistics=("mean",),
+        meaning_ja="稼働時間/停止回数。停止が無いときは片側95%下限のみ",
+        meaning_en="Up time over the number of failures; without a failure only the lower bound is known.",
+    ),
+    KpiDefinition(
+        id="outage", name_ja="通信断", name_en="Outages", unit="s", better="smaller",
+        clause="3GPP TS 22.104 C.3", columns=("rtt_us", "lost"), statistics=("count", "max", "total"),
+        meaning_ja="可用性における停止の回数、最長、合計時間",
+        meaning_en="Number, longest and total duration of the down times of availability.",
+    ),
+    KpiDefinition(
+        id="ping_rtt", name_ja="pingの往復時間", name_en="Round-trip time as ping computes it", unit="ms",
+        better="smaller", clause="ping(8): duplicates included", columns=("rtt_us", "copy"),
+        statistics=("min", "mean", "max", "mdev"),
+        meaning_ja="pingの計算方法(重複応答を含む)による値。RFC 2681の値とは異なる",
+        meaning_en="ping's own convention, duplicates included; differs from RFC 2681.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""Other radios: Wi-Fi HaLow, Wi-Fi 6E/7, LPWA, 60 GHz, LEO satellites, by their names in the metric stream.
+
+A metric that is not in this table is kept and shown as a time series; it becomes a KPI by one row here.
+"""
+
+from __future__ import annotations
+
+from analytics.dictionary.definition import KpiDefinition
+
+_SPREAD = ("mean", "p5", "p50", "p95", "min", "max")
+_RADIOS = (
+    # metric, ja, en, unit, better, clause
+    ("halow.airtime", "送信時間率(HaLow)", "Airtime ratio (HaLow)", "1", "smaller", "ARIB STD-T108 (10 %, 要確認)"),
+    ("halow.reconnect", "再接続時間(HaLow)", "Reconnect time (HaLow)", "s", "smaller", "jissho: loss of link to data"),
+    ("halow.rssi", "RSSI(HaLow)", "RSSI (HaLow)", "dB[mW]", "larger", "IEEE 802.11ah"),
+    ("halow.snr", "SNR(HaLow)", "SNR (HaLow)", "dB", "larger", "IEEE 802.11ah"),
+    ("wifi.rssi", "RSSI(Wi-Fi)", "RSSI (Wi-Fi)", "dB[mW]", "larger", "IEEE 802.11"),
+    ("wifi.snr", "SNR(Wi-Fi)", "SNR (Wi-Fi)", "dB", "larger", "IEEE 802.11"),
+    ("wifi.retry", "再送率(Wi-Fi)", "Retry ratio (Wi-Fi)", "1", "smaller", "IEEE 802.11"),
+    ("wifi.channel_busy", "チャネル利用率(Wi-Fi)", "Channel utilisation (Wi-Fi)", "1", "smaller", "IEEE 802.11"),
+    ("wifi.roaming", "ローミング時間(Wi-Fi)", "Roaming time (Wi-Fi)", "ms", "smaller", "jissho: last to first packet"),
+    ("lpwa.rssi", "RSSI(LPWA)", "RSSI (LPWA)", "dB[mW]", "larger", "LoRaWAN / LTE-M / NB-IoT"),
+    ("lpwa.snr", "SNR(LPWA)", "SNR (LPWA)", "dB", "larger", "LoRaWAN"),
+    ("lpwa.airtime", "送信時間(LPWA)", "Airtime a message (LPWA)", "ms", "smaller", "LoRaWAN"),
+    ("lpwa.per", "PER(LPWA)", "Packet error rate (LPWA)", "1", "smaller", "1 - received / sent"),
+    ("wigig.rssi", "RSSI(60GHz)", "RSSI (60 GHz)", "dB[mW]", "larger", "IEEE 802.11ad/ay"),
+    ("wigig.rate", "スループット(60GHz)", "Throughput (60 GHz)", "Gbit/s", "larger", "IEEE 802.11ad/ay"),
+    ("leo.obstructed", "遮蔽割合(衛星)", "Obstructed share (satellite)", "1", "smaller", "terminal's own status"),
+    (
+        "leo.ping_latency",
+        "衛星区間の遅延",
+        "Latency to the gateway (satellite)",
+        "ms",
+        "smaller",
+        "terminal's own status",
+    ),
+    ("leo.ping_drop", "衛星区間の損失率", "Loss to the gateway (satellite)", "1", "smaller", "terminal's own status"),
+    ("leo.elevation", "衛星仰角", "Elevation (satellite)", "deg", "", "terminal's own status"),
+)
+METRIC_OF = {metric.replace(".", "_"): metric for metric, *_ in _RADIOS} | {"video_g2g": "video.g2g"}
+"""KPI id to the name in the metric stream."""
+
+OTHER_RADIOS: tuple[KpiDefinition, ...] = (
+    *(
+        KpiDefinition(
+            id=metric.replace(".", "_"), name_ja=ja, name_en=en, unit=unit, better=better, clause=clause,  # type: ignore[arg-type]
+            stream="metric", columns=("name", "value", "unit"), statistics=_SPREAD,
+            meaning_ja=f"指標 {metric} の分布",
+            meaning_en=f"Distribution of the metric {metric}.",
+        )
+        for metric, ja, en, unit, better, clause in _RADIOS
+    ),
+    KpiDefinition(
+        id="leo_grid_loss", name_ja="15秒切替時刻の損失率(衛星)", name_en="Loss near the 15 s grid (satellite)",
+        unit="1", better="smaller", clause="reported reconfiguration at :12 :27 :42 :57 (要確認)", stream="probe",
+        columns=("lost",), statistics=("ratio", "elsewhere"),
+        meaning_ja="毎分12,27,42,57秒の前後1秒に送信したパケットの損失率と、それ以外の損失率",
+        meaning_en="Loss of packets sent within one second of :12, :27, :42, :57, and of all others.",
+    ),
+)  # fmt: skip

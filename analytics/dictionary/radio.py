@@ -1,0 +1,86 @@
+"""Radio quality, coverage and mobility: the KPIs of the radio stream."""
+
+from __future__ import annotations
+
+from analytics.dictionary.definition import KpiDefinition
+
+LEVELS = ("mean_linear", "mean", "p5", "p50", "p95", "min", "max", "std")
+_MEAN_JA = "「真値平均」はmWに直した平均、「平均」はdBのままの平均"
+_MEAN_EN = "mean_linear averages milliwatts, mean averages decibels"
+_BASIS_EN = "Time: each sample stands until the next; distance: metres driven; mesh: median of each mesh."
+
+RADIO: tuple[KpiDefinition, ...] = (
+    KpiDefinition(
+        id="rsrp", name_ja="RSRP", name_en="Reference signal received power", unit="dB[mW]", better="larger",
+        clause="3GPP TS 38.215 5.1.1; TS 38.133 10.1.6", stream="radio", columns=("rsrp_dbm",), statistics=LEVELS,
+        meaning_ja=f"在圏セルの参照信号受信電力(リソースエレメント当たり)。{_MEAN_JA}",
+        meaning_en=f"Reference signal power per resource element of the serving cell; {_MEAN_EN}.",
+    ),
+    KpiDefinition(
+        id="rsrq", name_ja="RSRQ", name_en="Reference signal received quality", unit="dB", better="larger",
+        clause="3GPP TS 38.215 5.1.3; TS 38.133 10.1.11", stream="radio", columns=("rsrq_db",), statistics=LEVELS,
+        meaning_ja=f"参照信号受信品質。{_MEAN_JA}",
+        meaning_en=f"Reference signal received quality; {_MEAN_EN}.",
+    ),
+    KpiDefinition(
+        id="sinr", name_ja="SINR", name_en="Signal to interference and noise ratio", unit="dB", better="larger",
+        clause="3GPP TS 38.215 5.1.5; TS 38.133 10.1.16", stream="radio", columns=("sinr_db",), statistics=LEVELS,
+        meaning_ja=f"信号対干渉雑音比。{_MEAN_JA}",
+        meaning_en=f"Signal to interference and noise ratio; {_MEAN_EN}.",
+    ),
+    KpiDefinition(
+        id="rx_power", name_ja="受信電力", name_en="Received power", unit="dB[mW]", better="larger",
+        clause="電波法関係審査基準(カバーエリアの基準量); 占有帯域の総受信電力", stream="radio",
+        columns=("rx_power_dbm",), statistics=LEVELS,
+        meaning_ja=f"占有周波数帯域の総受信電力。RSRPではない。{_MEAN_JA}",
+        meaning_en=f"Total received power in the occupied bandwidth, not RSRP; {_MEAN_EN}.",
+    ),
+    KpiDefinition(
+        id="rsrp_section", name_ja="RSRP(短区間中央値)", name_en="Short-section medians of RSRP", unit="dB[mW]",
+        better="larger", clause="短区間中央値処理(電波伝搬測定の慣行)", stream="radio",
+        columns=("rsrp_dbm",), statistics=("p5", "p50", "p95", "min"),
+        meaning_ja="走行距離で区切った短区間ごとの中央値の分布。停車時間の偏りを受けない",
+        meaning_en="Distribution of the medians of short sections of the route: standing still does not weigh.",
+    ),
+    *(
+        KpiDefinition(
+            id=f"coverage_{basis}", name_ja=f"カバー率({ja})", name_en=f"Coverage ratio by {basis}", unit="1",
+            better="larger", clause="jissho: share at or above the stated threshold", stream="radio",
+            columns=("rsrp_dbm", "rx_power_dbm"), statistics=("ratio",),
+            meaning_ja=f"しきい値以上であった{what}の割合。未測定は分母に含めない",
+            meaning_en=f"Share at or above the threshold; what was not measured is in neither part. {_BASIS_EN}",
+        )
+        for basis, ja, what in (
+            ("time", "時間", "時間"), ("distance", "距離", "走行距離"),
+            ("mesh", "面積", "JIS X 0410 1/8地域メッシュ(中央値)"),
+        )
+    ),
+    KpiDefinition(
+        id="handover", name_ja="ハンドオーバー", name_en="Handovers", unit="1", better="",
+        clause="jissho: change of the serving cell between neighbouring samples", stream="radio",
+        columns=("cell_id", "pci", "arfcn"), statistics=("count",),
+        meaning_ja="在圏セルが変わった回数",
+        meaning_en="How often the serving cell changed.",
+    ),
+    KpiDefinition(
+        id="handover_interruption", name_ja="ハンドオーバー断時間", name_en="Handover interruption", unit="ms",
+        better="smaller", clause="jissho: longest gap of arrivals around the change of cell", stream="radio",
+        columns=("cell_id", "pci"), statistics=("p50", "p95", "max"),
+        meaning_ja="セル変化の前後の無線サンプルの間で、到達パケットの間隔が最も長かった時間(上限値)",
+        meaning_en="Longest gap between arriving packets between the radio samples around a change: an upper bound.",
+    ),
+    KpiDefinition(
+        id="cell_dwell", name_ja="セル滞在時間", name_en="Cell dwell time", unit="s", better="",
+        clause="jissho: time between two changes of cell", stream="radio", columns=("cell_id", "pci"),
+        statistics=("mean", "p50", "min"),
+        meaning_ja="セルが変わってから次に変わるまでの時間(始めと終わりの途中のものを除く)",
+        meaning_en="Time from one change of cell to the next; the first and last stay are incomplete and left out.",
+    ),
+    KpiDefinition(
+        id="ping_pong", name_ja="ピンポン率", name_en="Ping-pong handover ratio", unit="1", better="smaller",
+        clause="jissho: return to the cell before within the stated time", stream="radio",
+        columns=("cell_id", "pci"), statistics=("ratio",),
+        meaning_ja="定めた時間内に元のセルへ戻ったハンドオーバーの割合",
+        meaning_en="Share of handovers that went back to the cell before within the stated time.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""KPIs beyond the probe stream: each module turns the arrays of its streams into results."""

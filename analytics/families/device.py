@@ -1,0 +1,89 @@
+"""Every family of one device's streams put together: what was measured decides what is computed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from analytics.evaluate import Subject
+from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
+from analytics.families.other_radios import evaluate_metrics, grid_loss
+from analytics.families.radio import evaluate_radio
+from analytics.families.throughput import evaluate_throughput, rates_bps
+from analytics.families.traffic import evaluate_traffic
+from analytics.figures import Figures
+from analytics.probes import ProbeArrays
+from analytics.results import KpiResult
+from analytics.series import Series
+from analytics.track import Track, track
+
+LINK_STREAMS: dict[str, tuple[str, ...]] = {
+    "radio": ("rsrp_dbm", "rsrq_db", "sinr_db", "rx_power_dbm", "cell_id", "pci", "arfcn"),
+    "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets"),
+    "video": ("camera", "interval_s", "fps", "rate_bps", "delay_us", "freezes", "freeze_s", "packets_received",
+              "packets_lost", "jitter_us"),
+    "command": ("name", "received_us", "executed_us", "acked_us"),
+    "traffic": ("scene", "treatment", "interval_s", "bytes", "streams", "true_positives", "false_positives",
+                "false_negatives", "added_delay_us"),
+    "metric": ("name", "value", "unit"),
+}  # fmt: skip
+"""Columns that the families read, by stream of a link."""
+DEVICE_STREAMS: dict[str, tuple[str, ...]] = {
+    "position": ("lat_deg", "lon_deg", "speed_mps", "mode"),
+    "vehicle": ("speed_mps", "drive_mode", "mrm_state", "intervention"),
+}
+"""Columns that the families read, by stream of the device itself."""
+
+
+def evaluate_link_streams(
+    streams: Mapping[str, Series], probes: ProbeArrays | None, device: Mapping[str, Series], subject: Subject
+) -> list[KpiResult]:
+    """Return the KPIs of one link's streams beside its probes; `device` are the streams of the device it belongs to."""
+    path = track_of(device)
+    results: list[KpiResult] = []
+
+    def figures(*names: str) -> Figures:
+        return Figures(subject, "-".join(streams[name].data_hash for name in names))
+
+    if "radio" in streams:
+        results += evaluate_radio(streams["radio"], path, probes, figures("radio"))
+    if "throughput" in streams:
+        results += evaluate_throughput(streams["throughput"], figures("throughput"))
+    if "video" in streams:
+        results += evaluate_video(streams["video"], path, figures("video"))
+    if "command" in streams:
+        results += evaluate_commands(streams["command"], figures("command"))
+    if "traffic" in streams:
+        uplink = np.empty(0)
+        if "throughput" in streams:
+            tests = streams["throughput"]
+            uplink = rates_bps(tests.where(np.asarray(tests.text("direction") == "up", bool)))
+        results += evaluate_traffic(streams["traffic"], uplink, figures("traffic"))
+    if "metric" in streams:
+        results += _metrics(streams["metric"], probes, figures("metric"))
+    if "vehicle" in device and probes is not None and "video" in streams:
+        together = all_met(device["vehicle"], probes, streams["video"], figures("video"))
+        results += [] if together is None else [together]
+    return results
+
+
+def _metrics(metrics: Series, probes: ProbeArrays | None, figures: Figures) -> list[KpiResult]:
+    results = evaluate_metrics(metrics, figures)
+    if probes is not None and probes.n and any(result.id == "leo_grid_loss" for result in results):
+        results = [result for result in results if result.id != "leo_grid_loss"]
+        results += grid_loss(probes, replace(figures, data_hash=probes.data_hash))
+    return results
+
+
+def evaluate_device_streams(device: Mapping[str, Series], subject: Subject) -> list[KpiResult]:
+    """Return the KPIs of the device itself."""
+    if "vehicle" not in device:
+        return []
+    return evaluate_driving(device["vehicle"], track_of(device), Figures(subject, device["vehicle"].data_hash))
+
+
+def track_of(device: Mapping[str, Series]) -> Track | None:
+    """Return where the device was, None where it was not measured."""
+    return track(device["position"]) if "position" in device else None

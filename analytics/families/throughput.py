@@ -1,0 +1,57 @@
+"""Throughput of one link, by protocol and direction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from analytics.figures import Figures
+from analytics.results import Direction, KpiResult
+from analytics.series import Floats, Series
+
+_MBIT = 1e6
+
+
+def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
+    """Return the throughput KPIs of a link."""
+    results: list[KpiResult] = []
+    words, protocols = tests.text("direction"), tests.text("protocol")
+    directions: tuple[Direction, ...] = ("up", "down")
+    for direction in directions:
+        for protocol in ("tcp", "udp"):
+            mine = tests.where(np.asarray((words == direction) & (protocols == protocol), bool))
+            if mine.n:
+                results += _of_one(mine, protocol, direction, figures)
+    return results
+
+
+def rates_bps(tests: Series) -> Floats:
+    """Return the rate of each interval: as recorded, else its bytes over its length."""
+    rate, interval_s = tests.number("rate_bps"), tests.number("interval_s")
+    derived = np.divide(
+        8 * tests.number("bytes"), interval_s, out=np.full(tests.n, np.nan), where=np.nan_to_num(interval_s) > 0
+    )
+    return np.asarray(np.where(np.isfinite(rate), rate, derived))
+
+
+def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+    rate, length_s = rates_bps(tests), tests.number("interval_s")
+    known = np.isfinite(rate)
+    total_s = float(length_s[known].sum())
+    # The last interval of a test is shorter: bytes over seconds, not the mean of the rates.
+    mean = float((rate[known] * length_s[known]).sum()) / total_s / _MBIT if total_s else None
+    parallel = tests.number("parallel")
+    streams = f"並列 {np.nanmin(parallel):.0f} から {np.nanmax(parallel):.0f}" if np.isfinite(parallel).any() else ""
+    yield from figures.spread(f"throughput_{protocol}", rate / _MBIT, direction=direction, mean=mean, filters=streams)
+    required: Any = getattr(figures.subject.profile.parameters, f"required_{direction}_mbps")
+    if required is not None and known.any():
+        yield figures.share(
+            "bandwidth_sufficiency", rate[known] >= required * _MBIT, weights=length_s[known], direction=direction,
+            filters=f"{protocol.upper()} ≧ {required:g} Mbit/s",
+        )  # fmt: skip
+    packets, lost = tests.number("packets"), tests.number("lost_packets")
+    counted = np.isfinite(packets) & np.isfinite(lost) & (packets > 0)
+    if counted.any():
+        yield figures.pooled("udp_loss", lost[counted], packets[counted], direction=direction)

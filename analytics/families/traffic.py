@@ -1,0 +1,156 @@
+"""AI verification: what the AI saves and what it costs, from paired scenes with AI off and on. Pure.
+
+A scene counts only where both treatments were measured. Volumes are compared per time, since the two runs of a scene
+need not be equally long. The scene is the unit of the interval: the bytes of one scene are not independent trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from analytics.bootstrap import percentile_interval, resampled
+from analytics.figures import BINOMIAL, NONE, Figures
+from analytics.results import KpiResult
+from analytics.series import Floats, Series
+from analytics.special import poisson_lower, poisson_upper
+from analytics.statistics import Interval, effective_n, proportion_interval
+
+_MBIT = 1e6
+_BOOTSTRAP = "bootstrap of scenes"
+_FEW_SCENES = 5
+"""Fewer pairs say nothing of the spread between scenes; the interval is left open."""
+
+
+def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures) -> list[KpiResult]:
+    """Return the KPIs of a link's traffic; `uplink_bps` are the rates of its uplink tests (may be empty)."""
+    results: list[KpiResult] = []
+    if not traffic.n:
+        return results
+    treatment = traffic.text("treatment")
+    off, on = (traffic.where(np.asarray(treatment == word, bool)) for word in ("off", "on"))
+    results += _savings(off, on, figures)
+    for word, rows in (("off", off), ("on", on)):
+        if rows.n:
+            results += figures.spread(f"bitrate_{word}", rates_mbps(rows), mean=_mean_mbps(rows))
+    results += _streams(on, uplink_bps, figures)
+    results += _detection(off, on, figures)
+    delays = on.number("added_delay_us")
+    if np.isfinite(delays).any():
+        results += figures.spread("ai_delay", delays / 1000)
+    return results
+
+
+def rates_mbps(rows: Series) -> Floats:
+    """Return the bit rate of each interval."""
+    length_s = rows.number("interval_s")
+    rate = np.divide(8 * rows.number("bytes"), length_s, out=np.full(rows.n, np.nan), where=np.nan_to_num(length_s) > 0)
+    return np.asarray(rate / _MBIT)
+
+
+def _mean_mbps(rows: Series) -> float | None:
+    seconds = float(np.nansum(rows.number("interval_s")))
+    return 8 * float(np.nansum(rows.number("bytes"))) / seconds / _MBIT if seconds else None
+
+
+def paired_scenes(off: Series, on: Series) -> tuple[list[str], Floats, Floats]:
+    """Return the scenes measured with both treatments, and their mean rates in Mbit/s without and with AI."""
+
+    def by_scene(rows: Series) -> dict[str, float]:
+        scenes = np.array([scene or "" for scene in rows.text("scene")], object)
+        found = {str(scene): _mean_mbps(rows.where(np.asarray(scenes == scene, bool))) for scene in set(scenes)}
+        return {scene: rate for scene, rate in found.items() if rate is not None}
+
+    without, with_ai = by_scene(off), by_scene(on)
+    names = sorted(scene for scene, rate in without.items() if scene in with_ai and rate > 0)
+    return names, np.array([without[name] for name in names]), np.array([with_ai[name] for name in names])
+
+
+def _savings(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
+    names, without, with_ai = paired_scenes(off, on)
+    unpaired = len({*off.text("scene"), *on.text("scene")}) - len(names)
+    note = (
+        f"対のないシーン {unpaired} を含まない / {unpaired} scenes without a pair not counted" if unpaired > 0 else ""
+    )
+    if not names:
+        for kpi in ("traffic_reduction", "compression"):
+            yield figures.make(
+                kpi, "ratio", None, n=0, reason="AIなし・ありの両方を測ったシーンがない / no scene has both treatments"
+            )
+        return
+    ratio = float(with_ai.sum() / without.sum())
+    interval = NONE
+    if len(names) >= _FEW_SCENES:
+        picks = resampled(len(names))
+        interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1))
+    method = _BOOTSTRAP if interval != NONE else ""
+    if not method:
+        note = "; ".join(filter(None, [note, f"{_FEW_SCENES}対未満: 区間なし / fewer than {_FEW_SCENES} pairs"]))
+    yield figures.make("compression", "ratio", ratio, n=len(names), interval=interval, method=method, reason=note)
+    mirrored = Interval(*(None if end is None else 1 - end for end in (interval.high, interval.low)))
+    yield figures.make(
+        "traffic_reduction", "ratio", 1 - ratio, n=len(names), interval=mirrored, method=method, reason=note
+    )
+
+
+def _streams(on: Series, uplink_bps: Floats, figures: Figures) -> Iterator[KpiResult]:
+    known = np.sort(uplink_bps[np.isfinite(uplink_bps)])
+    streams = on.number("streams")
+    total = _mean_mbps(on) if on.n else None
+    carried = float(np.nanmean(streams)) if np.isfinite(streams).any() else 1.0
+    if not known.size or not total or not carried:
+        return
+    slow_mbps = float(known[max(math.ceil(0.05 * known.size) - 1, 0)]) / _MBIT
+    yield figures.make(
+        "streams_possible", "count", float(math.floor(slow_mbps / (total / carried))), n=int(known.size),
+        filters=f"上り5%値 {slow_mbps:.3g} Mbit/s ÷ 1ストリーム {total / carried:.3g} Mbit/s",
+    )  # fmt: skip
+
+
+def _counts(rows: Series) -> tuple[float, float, float]:
+    found = (
+        float(np.nansum(rows.number(f"{name}s"))) for name in ("true_positive", "false_positive", "false_negative")
+    )
+    right, wrong, missed = found
+    return right, wrong, missed
+
+
+def f_score(right: float, wrong: float, missed: float) -> float | None:
+    """Return 2 TP / (2 TP + FP + FN), None where there was nothing to detect and nothing detected."""
+    total = 2 * right + wrong + missed
+    return 2 * right / total if total else None
+
+
+def _detection(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
+    if not on.n or not np.isfinite(on.number("true_positives")).any():
+        return
+    right, wrong, missed = _counts(on)
+    hit_ratio = np.nan_to_num(on.number("true_positives"))
+    worth = effective_n(hit_ratio) / hit_ratio.size
+    for kpi, hits, total in (
+        ("precision", right, right + wrong), ("recall", right, right + missed), ("missed", missed, right + missed),
+    ):  # fmt: skip
+        if not total:
+            yield figures.make(kpi, "ratio", None, n=0, reason="検知対象なし / nothing to detect")
+            continue
+        n_eff = max(int(total * worth), 1)
+        yield figures.make(
+            kpi, "ratio", hits / total, n=int(total), n_eff=n_eff, method=BINOMIAL,
+            interval=proportion_interval(hits, int(total), n_eff),
+        )  # fmt: skip
+    score = f_score(right, wrong, missed)
+    yield figures.make("f_score", "ratio", score, n=int(right + wrong + missed),
+                       reason="" if score is not None else "検知対象なし / nothing to detect")  # fmt: skip
+    if off.n and np.isfinite(off.number("true_positives")).any():
+        before = f_score(*_counts(off))
+        if score is not None and before:
+            yield figures.make("accuracy_retention", "ratio", score / before, n=int(right + wrong + missed))
+    hours = float(np.nansum(on.number("interval_s"))) / 3600
+    if hours:
+        bounds = Interval(poisson_lower(int(wrong), 0.975) / hours, poisson_upper(int(wrong), 0.975) / hours)
+        yield figures.make(
+            "false_alarms", "rate", wrong / hours, n=int(wrong), interval=bounds, method="Poisson (exact)",
+            filters=f"{hours:.3g} h",
+        )  # fmt: skip

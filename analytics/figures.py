@@ -1,0 +1,166 @@
+"""From arrays to results: the statistics that every family of KPIs shares, each with its interval and its verdict.
+
+Pure. Delay, loss and availability of a link have rules of their own and live in their own modules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.definitions import BY_ID, definitions_hash
+from analytics.evaluate import Subject
+from analytics.results import Direction, KpiResult
+from analytics.series import Floats
+from analytics.statistics import (
+    CONFIDENCE,
+    Histogram,
+    Interval,
+    effective_n,
+    mean_interval,
+    proportion_interval,
+    quantile_interval,
+    rank,
+)
+from analytics.verdict import judge
+
+NONE = Interval(None, None)
+ORDER = "order statistics on n_eff (Geyer)"
+BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
+STUDENT = "Student on n_eff (Geyer)"
+NO_VALUES = "値なし / no values"
+UNANSWERED = "応答なし: この順位は応答のない指令に当たる / the rank lies among what never came"
+_PLAIN: dict[str, Callable[[Floats], float]] = {
+    "min": lambda values: float(values.min()),
+    "max": lambda values: float(values.max()),
+    "std": lambda values: float(values.std()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Makes the results of one subject from one set of data."""
+
+    subject: Subject
+    data_hash: str
+
+    def make(
+        self, kpi: str, statistic: str, value: float | None, *, n: int, direction: Direction = "",
+        interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
+        unit: str = "",
+    ) -> KpiResult:  # fmt: skip
+        """Build one result and hold it against the requirement, if there is one."""
+        definition, subject = BY_ID[kpi], self.subject
+        requirement = subject.profile.find(kpi, direction, statistic, subject.link)
+        verdict = needed = None
+        if requirement is not None and definition.better:
+            judged = judge(value, interval, requirement.limit, definition.better, n)
+            verdict, needed = judged.verdict, judged.needed_n
+        low, high = (None if each is None or math.isinf(each) else each for each in (interval.low, interval.high))
+        return KpiResult(
+            id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
+            value=None if value is None or math.isinf(value) else value, unit=unit or definition.unit, ci_low=low,
+            ci_high=high, n=n, verdict=verdict, definition=definition.citation, reason=reason,
+            required=None if requirement is None else requirement.limit,
+            required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
+            ci_method=method if (low, high) != (None, None) else "", started_at=subject.started_at,
+            ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
+            data_hash=self.data_hash, definition_hash=definitions_hash(),
+        )  # fmt: skip
+
+    def spread(
+        self, kpi: str, values: Floats, *, direction: Direction = "", filters: str = "", infinite: int = 0,
+        mean: float | None = None, reason: str = "",
+    ) -> Iterator[KpiResult]:  # fmt: skip
+        """Yield the statistics that the definition names of values in order of time; NaN are left out.
+
+        `infinite` more values never came; `mean` replaces the plain mean where another weighting is the right one.
+        Known statistics: mean, mean_linear (of decibels), std, min, max and pQ.
+        """
+        known = values[np.isfinite(values)]
+        if not known.size and not infinite:
+            yield self.make(
+                kpi, BY_ID[kpi].statistics[0], None, n=0, direction=direction, reason=reason or NO_VALUES,
+                filters=filters,
+            )  # fmt: skip
+            return
+        n_eff = effective_n(known)
+        distinct, counts = np.unique(known, return_counts=True)
+        # A histogram counts microseconds by its types; the order statistics of decibels are found the same way.
+        counted = Histogram(cast("npt.NDArray[np.int64]", distinct), counts.astype(np.int64), infinite)
+        for statistic in BY_ID[kpi].statistics:
+            interval, method, n, worth = NONE, "", int(known.size), None
+            note = reason
+            if statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit():
+                q = f"{float(statistic[1:]) / 100:.6g}"
+                n = counted.n
+                worth = max(int(n_eff * n / max(known.size, 1)), 1)
+                value: float | None = counted.at([rank(q, n)])[0]
+                interval, method = quantile_interval(counted, q, worth), ORDER
+                if value is not None and math.isinf(value):
+                    note = UNANSWERED
+            elif not known.size:
+                continue
+            elif statistic == "mean":
+                value = float(known.mean()) if mean is None else mean
+                interval, method, worth = mean_interval(value, float(known.std()), n_eff), STUDENT, n_eff
+            elif statistic == "mean_linear":
+                value, interval, method, worth = *_linear(known, n_eff), STUDENT, n_eff
+            else:
+                value = _PLAIN[statistic](known)
+            yield self.make(
+                kpi, statistic, value, n=n, direction=direction, interval=interval, n_eff=worth, method=method,
+                reason=note, filters=filters,
+            )  # fmt: skip
+
+    def share(
+        self, kpi: str, hits: npt.NDArray[Any], *, weights: Floats | None = None, direction: Direction = "",
+        statistic: str = "ratio", filters: str = "", reason: str = "",
+    ) -> KpiResult:  # fmt: skip
+        """Return the (weighted) share of true values, in order of time or place, as a ratio with its interval."""
+        n = int(hits.size)
+        total = float(n if weights is None else weights.sum())
+        if not n or not total:
+            return self.make(
+                kpi, statistic, None, n=0, direction=direction, reason=reason or NO_VALUES, filters=filters
+            )
+        held = hits.astype(np.float64)
+        ratio = float(held.mean() if weights is None else (held * weights).sum() / total)
+        n_eff = effective_n(held)
+        if weights is not None:
+            # Unequal weights are worth fewer samples (Kish): (sum w)^2 / sum w^2.
+            n_eff = max(int(n_eff * total**2 / float((weights**2).sum()) / n), 1)
+        interval = proportion_interval(ratio * n, n, n_eff)
+        return self.make(
+            kpi, statistic, ratio, n=n, direction=direction, interval=interval, n_eff=n_eff, method=BINOMIAL,
+            reason=reason, filters=filters,
+        )  # fmt: skip
+
+    def pooled(
+        self, kpi: str, hits: Floats, totals: Floats, *, direction: Direction = "", filters: str = ""
+    ) -> KpiResult:
+        """Return the ratio of two sums over intervals; an interval counts as one sample: its packets are no trials."""
+        n_eff = effective_n(hits / totals)
+        ratio = float(hits.sum() / totals.sum())
+        return self.make(
+            kpi, "ratio", ratio, n=int(totals.sum()), direction=direction, n_eff=n_eff, method=BINOMIAL,
+            interval=proportion_interval(ratio * n_eff, n_eff), filters=filters,
+            reason="区間ごとに1標本とみなす / an interval is one sample",
+        )  # fmt: skip
+
+
+def _linear(decibels: Floats, n_eff: int) -> tuple[float, Interval]:
+    """Return the mean in the linear domain, in decibels, with its interval."""
+    linear = 10 ** (decibels / 10)
+    interval = mean_interval(float(linear.mean()), float(linear.std()), n_eff)
+    low = None if interval.low is None or interval.low <= 0 else 10 * math.log10(interval.low)
+    high = None if interval.high is None else 10 * math.log10(interval.high)
+    return 10 * math.log10(float(linear.mean())), Interval(low, high)
+
+
+__all__ = ["BINOMIAL", "CONFIDENCE", "NONE", "ORDER", "STUDENT", "Figures"]

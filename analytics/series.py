@@ -1,0 +1,109 @@
+"""Samples of one stream as arrays that KPI functions can take: numbers with NaN for null, texts with None."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.probes import Values
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """n samples sorted by time: `t_us` int64; `numbers` float64 by column, NaN where null; `texts` object arrays."""
+
+    t_us: Times
+    numbers: Mapping[str, Floats]
+    texts: Mapping[str, npt.NDArray[np.object_]]
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return int(self.t_us.size)
+
+    def number(self, name: str) -> Floats:
+        """Return a column of numbers, all NaN where the data do not have it."""
+        found = self.numbers.get(name)
+        return np.full(self.n, np.nan) if found is None else found
+
+    def text(self, name: str) -> npt.NDArray[np.object_]:
+        """Return a column of texts, all None where the data do not have it."""
+        found = self.texts.get(name)
+        return np.full(self.n, None, object) if found is None else found
+
+    def where(self, rows: Bools) -> Series:
+        """Return the samples of a mask."""
+        return Series(
+            self.t_us[rows],
+            {name: values[rows] for name, values in self.numbers.items()},
+            {name: values[rows] for name, values in self.texts.items()},
+        )
+
+    @property
+    def data_hash(self) -> str:
+        """Hash of everything in it."""
+        digest = hashlib.sha256(self.t_us.tobytes())
+        for name, values in sorted(self.numbers.items()):
+            digest.update(name.encode() + values.tobytes())
+        for name, words in sorted(self.texts.items()):
+            digest.update(name.encode() + "\0".join(map(str, words.tolist())).encode())
+        return digest.hexdigest()[:16]
+
+
+def series(columns: Mapping[str, Values]) -> Series:
+    """Build a series from columns as the reader gives them (`t_us` and any others), rows in any order.
+
+    Values that are not finite become NaN: they are as good as null.
+    """
+    t_us = columns["t_us"].values.astype(np.int64)
+    order = np.argsort(t_us, kind="stable")
+    numbers: dict[str, Floats] = {}
+    texts: dict[str, npt.NDArray[np.object_]] = {}
+    for name, column in columns.items():
+        if name == "t_us":
+            continue
+        if column.values.dtype == np.object_:
+            words = column.values[order]
+            if column.valid is not None:
+                words = words.copy()
+                words[~column.valid[order]] = None
+            texts[name] = words
+            continue
+        values = column.values.astype(np.float64)[order]
+        if column.valid is not None:
+            values[~column.valid[order]] = np.nan
+        values[~np.isfinite(values)] = np.nan
+        numbers[name] = values
+    return Series(t_us[order], numbers, texts)
+
+
+def durations_s(t_us: Times, longest_intervals: float = 3.0) -> Floats:
+    """Return for how long each sample stands: until the next, at most three of the usual intervals.
+
+    The last one stands for the usual interval; a pause in the measurement is nobody's time.
+    """
+    if t_us.size < 2:  # noqa: PLR2004 - one sample has no interval
+        return np.zeros(t_us.size)
+    steps = np.diff(t_us) / 1e6
+    usual = float(np.median(steps))
+    return np.asarray(np.minimum(np.append(steps, usual), longest_intervals * usual))
+
+
+def nearest(t_us: Times, at_us: Any, within_us: int) -> tuple[npt.NDArray[np.intp], Bools]:
+    """Return for each instant of `at_us` the place of the nearest sample, and whether it is at most `within_us` off."""
+    at = np.asarray(at_us, np.int64)
+    if not t_us.size:
+        return np.zeros(at.size, np.intp), np.zeros(at.size, np.bool_)
+    after = np.clip(np.searchsorted(t_us, at), 0, t_us.size - 1)
+    before = np.maximum(after - 1, 0)
+    place = np.where(np.abs(t_us[before] - at) <= np.abs(t_us[after] - at), before, after)
+    return place, np.asarray(np.abs(t_us[place] - at) <= within_us)

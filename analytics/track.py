@@ -1,0 +1,132 @@
+"""Where the vehicle was: a track of GNSS fixes, distances along it, and the cells of grids.
+
+Samples without a two-dimensional fix have no position. Distance is added up only while the vehicle moves, so that the
+noise of the fixes of a parked car is no journey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jismesh.utils as jismesh
+import numpy as np
+import numpy.typing as npt
+
+from analytics.series import Floats, Series, Times, nearest
+
+FIX_AGE_US = 2_000_000
+"""A position older than this says nothing: 28 m at 50 km/h, about one mesh of the finest grid."""
+_MOVING_MPS = 0.5
+"""Slower than this a vehicle stands: below walking pace, above the speed noise of a good receiver (0.1 m/s)."""
+_EARTH_M = 6_371_008.8
+_MESH_LEVEL = {10_000: 2, 1_000: 3, 500: 4, 250: 5, 125: 6}
+"""JIS X 0410 meshes by their size in metres, with the level that jismesh gives them; finer ones are not in the JIS."""
+MESH_SIZES_M = tuple(_MESH_LEVEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Fixes sorted by time: `t_us`, `lat_deg`, `lon_deg`, `speed_mps`, and `distance_m` driven since the first."""
+
+    t_us: Times
+    lat_deg: Floats
+    lon_deg: Floats
+    speed_mps: Floats
+    distance_m: Floats
+
+    @property
+    def length_m(self) -> float:
+        """Length of the journey."""
+        return float(self.distance_m[-1]) if self.distance_m.size else 0.0
+
+
+def track(position: Series) -> Track:
+    """Build the track of a position series (`mode`, `lat_deg`, `lon_deg`, `speed_mps`)."""
+    lat, lon = position.number("lat_deg"), position.number("lon_deg")
+    has_fix = (position.number("mode") >= 2) & np.isfinite(lat) & np.isfinite(lon)  # noqa: PLR2004 - gpsd: 2D fix
+    kept = position.where(has_fix)
+    lat, lon, speed = kept.number("lat_deg"), kept.number("lon_deg"), kept.number("speed_mps")
+    if not kept.n:
+        return Track(kept.t_us, lat, lon, speed, np.empty(0))
+    steps_m = haversine_m(lat[:-1], lon[:-1], lat[1:], lon[1:])
+    steps_s = np.diff(kept.t_us) / 1e6
+    derived = np.divide(steps_m, steps_s, out=np.zeros_like(steps_m), where=steps_s > 0)
+    # What the receiver says of the speed is better than the difference of two noisy fixes.
+    faster = np.fmax(speed[:-1], speed[1:])
+    is_moving = np.where(np.isfinite(faster), faster, derived) >= _MOVING_MPS
+    speed = np.where(np.isfinite(speed), speed, np.append(derived, derived[-1:]) if derived.size else speed)
+    return Track(kept.t_us, lat, lon, speed, np.concatenate([[0.0], np.cumsum(np.where(is_moving, steps_m, 0.0))]))
+
+
+def haversine_m(lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats) -> Floats:
+    """Return great-circle distances in metres; degrees in."""
+    lat1, lon1, lat2, lon2 = (np.radians(each) for each in (lat_a, lon_a, lat_b, lon_b))
+    half = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
+    return np.asarray(2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+
+
+def places(path: Track, at_us: Times) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return latitude, longitude, distance along the route and speed at each instant, NaN without a fresh fix."""
+    _, is_fresh = nearest(path.t_us, at_us, FIX_AGE_US)
+    if not path.t_us.size:
+        nothing = np.full(at_us.size, np.nan)
+        return nothing, nothing, nothing, nothing
+    at = at_us.astype(np.float64)
+    known = path.t_us.astype(np.float64)
+    found = (
+        np.where(is_fresh, np.interp(at, known, values), np.nan)
+        for values in (path.lat_deg, path.lon_deg, path.distance_m, path.speed_mps)
+    )
+    lat, lon, distance, speed = found
+    return lat, lon, distance, speed
+
+
+def sections(distance_m: Floats, section_m: float) -> npt.NDArray[np.int64]:
+    """Return the number of the section of the route in which each distance lies, -1 where it is not known."""
+    known = np.isfinite(distance_m)
+    numbers = np.full(distance_m.size, -1, np.int64)
+    numbers[known] = np.floor(distance_m[known] / section_m).astype(np.int64)
+    return numbers
+
+
+def mesh_codes(lat_deg: Floats, lon_deg: Floats, size_m: int) -> npt.NDArray[np.int64]:
+    """Return JIS X 0410 mesh codes of 10,000, 1,000, 500, 250 or 125 m, -1 where the place is not known.
+
+    Raises ValueError for another size.
+    """
+    if size_m not in _MESH_LEVEL:
+        raise ValueError(f"no JIS X 0410 mesh of {size_m} m; there are {', '.join(map(str, MESH_SIZES_M))}")
+    codes = np.full(lat_deg.size, -1, np.int64)
+    known = np.isfinite(lat_deg) & np.isfinite(lon_deg)
+    if known.any():
+        # jismesh 2.1 turns a single place into a scalar with a function that numpy 2 no longer has: never give it one.
+        lat, lon = (np.append(values[known], values[known][0]) for values in (lat_deg, lon_deg))
+        codes[known] = jismesh.to_meshcode(lat, lon, _MESH_LEVEL[size_m])[:-1]
+    return codes
+
+
+def grid_cells(lat_deg: Floats, lon_deg: Floats, size_m: float) -> npt.NDArray[np.int64]:
+    """Return numbers of the cells of a square metre grid (for 5 to 50 m, finer than the JIS), -1 without a place.
+
+    The grid hangs on the equator and the meridian of the first place; equal numbers are equal cells within one call.
+    """
+    codes = np.full(lat_deg.size, -1, np.int64)
+    known = np.isfinite(lat_deg) & np.isfinite(lon_deg)
+    if known.any():
+        lat, lon = np.radians(lat_deg[known]), np.radians(lon_deg[known])
+        row = np.floor(lat * _EARTH_M / size_m).astype(np.int64)
+        column = np.floor((lon - lon[0]) * _EARTH_M * np.cos(lat[0]) / size_m).astype(np.int64)
+        codes[known] = row * 10_000_000 + column + 5_000_000
+    return codes
+
+
+def cell_centres(
+    lat_deg: Floats, lon_deg: Floats, cells: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """Return the distinct cells and the mean place of what was measured in each."""
+    known = cells >= 0
+    found, where = np.unique(cells[known], return_inverse=True)
+    counts = np.bincount(where, minlength=found.size)
+    lat = np.bincount(where, lat_deg[known], minlength=found.size) / counts
+    lon = np.bincount(where, lon_deg[known], minlength=found.size) / counts
+    return found, lat, lon
