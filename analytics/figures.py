@@ -75,11 +75,12 @@ class Figures:
 
     def spread(
         self, kpi: str, values: Floats, *, direction: Direction = "", filters: str = "", infinite: int = 0,
-        mean: float | None = None, reason: str = "",
+        mean: float | None = None, reason: str = "", at_least: float = -math.inf,
     ) -> Iterator[KpiResult]:  # fmt: skip
         """Yield the statistics that the definition names of values in order of time; NaN are left out.
 
-        `infinite` more values never came; `mean` replaces the plain mean where another weighting is the right one.
+        `infinite` more values never came; `mean` replaces the plain mean where another weighting is the right one;
+        no bound of an interval goes below `at_least` (a delay is never negative, whatever Student's formula says).
         Known statistics: mean, mean_linear (of decibels), std, min, max and pQ.
         """
         known = values[np.isfinite(values)]
@@ -93,6 +94,7 @@ class Figures:
         distinct, counts = np.unique(known, return_counts=True)
         # A histogram counts microseconds by its types; the order statistics of decibels are found the same way.
         counted = Histogram(cast("npt.NDArray[np.int64]", distinct), counts.astype(np.int64), infinite)
+        unit = BY_ID[kpi].unit
         for statistic in BY_ID[kpi].statistics:
             interval, method, n, worth = NONE, "", int(known.size), None
             note = reason
@@ -113,9 +115,11 @@ class Figures:
                 value, interval, method, worth = *_linear(known, n_eff), STUDENT, n_eff
             else:
                 value = _PLAIN[statistic](known)
+            if interval.low is not None and interval.low < at_least:
+                interval = Interval(at_least, interval.high)
             yield self.make(
                 kpi, statistic, value, n=n, direction=direction, interval=interval, n_eff=worth, method=method,
-                reason=note, filters=filters,
+                reason=note, filters=filters, unit="dB" if (statistic, unit) == ("std", "dB[mW]") else "",
             )  # fmt: skip
 
     def share(

@@ -78,12 +78,23 @@ def series(columns: Mapping[str, Values]) -> Series:
                 words[~column.valid[order]] = None
             texts[name] = words
             continue
-        values = column.values.astype(np.float64)[order]
+        values = _as_doubles(column.values)[order]
         if column.valid is not None:
             values[~column.valid[order]] = np.nan
         values[~np.isfinite(values)] = np.nan
         numbers[name] = values
     return Series(t_us[order], numbers, texts)
+
+
+def _as_doubles(values: npt.NDArray[Any]) -> Floats:
+    """Return doubles; what came in four bytes keeps the seven digits it has, -127.88 instead of -127.880000019."""
+    doubles = values.astype(np.float64)
+    if values.dtype != np.float32:
+        return doubles
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 10.0 ** (6 - np.floor(np.log10(np.abs(doubles))))
+        rounded = np.round(doubles * scale) / scale
+    return np.asarray(np.where(np.isfinite(rounded), rounded, doubles))
 
 
 def durations_s(t_us: Times, longest_intervals: float = 3.0) -> Floats:

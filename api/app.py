@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from analytics.requirements import load_requirements
-from api import catalogue, exports, health, live, metrics, problems, runs
+from api import catalogue, compare, exports, health, live, metrics, problems, runs
 from api.settings import ApiSettings
 from storage.connect import open_pool
 
@@ -41,7 +41,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.metrics = metrics.Metrics(pool, settings.database_wait_s)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     problems.install(app)
-    for module in (health, catalogue, runs, exports, live, metrics):
+    for module in (health, catalogue, runs, compare, exports, live, metrics):
         app.include_router(module.router)
     if settings.page:
         from dashboards.page import mount  # noqa: PLC0415 - NiceGUI takes a second to import and the API needs none

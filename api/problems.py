@@ -13,7 +13,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.encoding import JsonResponse, described
-from storage.errors import StorageError
+from storage.errors import NoDataError, StorageError
 from storage.runs import UnknownRunError
 
 _log = structlog.get_logger("api")
@@ -61,6 +61,7 @@ def install(app: FastAPI) -> None:
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[JsonResponse]]] = {
         ProblemError: _raised,
         UnknownRunError: _unknown_run,
+        NoDataError: _no_data,
         StorageError: _storage,
         PoolTimeout: _database,
         PoolClosed: _database,
@@ -80,6 +81,10 @@ async def _raised(_request: Request, error: Exception) -> JsonResponse:
 
 async def _unknown_run(_request: Request, error: Exception) -> JsonResponse:
     return answer(404, one_line(error), "ask GET /v1/runs for the runs there are")
+
+
+async def _no_data(_request: Request, error: Exception) -> JsonResponse:
+    return answer(404, one_line(error), "ask GET /v1/runs/{run}/kpis for the links and streams that were measured")
 
 
 async def _storage(request: Request, error: Exception) -> JsonResponse:

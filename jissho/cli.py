@@ -23,6 +23,8 @@ _COMMANDS = (
     ("serve", "serve:serve", "Serve the API and the evaluator's page."),
     ("run", "run:app", "Start, stop, list and show runs (走行・測定)."),
     ("kpi", "kpi:kpi", "Print the KPIs of a run with interval, n, verdict and clause."),
+    ("compare", "compare:compare", "Compare two runs or two links: each difference with its interval."),
+    ("plan", "compare:plan", "Say how many packets and hours can demonstrate a reliability."),
     ("import", "recording:import_file", "Import a recorded file (ping log, CSV, Parquet), or an exported outbox."),
     ("outbox", "outbox:app", "State of a device's outbox; write it to a file for a USB stick."),
     ("completeness", "completeness:completeness", "Prove what of a run is in the database."),
@@ -53,6 +55,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         ("contract.recording.profile", "ProfileError"),
         ("contract.recording", "RecordingError"),
         ("analytics.requirements", "RequirementError"),
+        ("analytics.planner", "PlanError"),
     ):
         loaded = sys.modules.get(module)
         error = getattr(loaded, name, None)

@@ -9,3 +9,7 @@ class StorageError(RuntimeError):
 
 class UnreachableError(StorageError):
     """Raised when no connection to the database can be had."""
+
+
+class NoDataError(StorageError):
+    """Raised when what was asked for was not measured."""

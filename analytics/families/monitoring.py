@@ -39,7 +39,7 @@ def evaluate_video(video: Series, path: Track | None, figures: Figures) -> list[
             continue
         weighted = float((values[known] * length_s[known]).sum() / length_s[known].sum()) if known.any() else None
         results += figures.spread(
-            kpi, values, mean=weighted if kpi in {"video_fps", "video_rate"} else None, filters=filters
+            kpi, values, mean=weighted if kpi in {"video_fps", "video_rate"} else None, filters=filters, at_least=0.0
         )
     results += _freezes(video, filters, figures)
     results += _rtp_loss(video, filters, figures)
@@ -47,7 +47,7 @@ def evaluate_video(video: Series, path: Track | None, figures: Figures) -> list[
         *_, speed_mps = places(path, video.t_us)
         metres = speed_mps * video.number("delay_us") / 1e6
         if np.isfinite(metres).any():
-            results += figures.spread("delay_distance", metres, filters="速度 × 映像遅延(伝送区間)")
+            results += figures.spread("delay_distance", metres, filters="速度 × 映像遅延(伝送区間)", at_least=0.0)
     return results
 
 
@@ -84,7 +84,8 @@ def evaluate_commands(commands: Series, figures: Figures) -> list[KpiResult]:
         delay_ms = commands.number(column) / _MS
         answered = np.isfinite(delay_ms)
         if answered.any():
-            results += figures.spread(kpi, delay_ms, infinite=int((~answered).sum()), filters="送信全数 all sent")
+            results += figures.spread(kpi, delay_ms, infinite=int((~answered).sum()), filters="送信全数 all sent",
+                                      at_least=0.0)  # fmt: skip
     stops = commands.where(np.array([str(name).lower() in _STOP for name in commands.text("name")], bool))
     if stops.n:
         limit_ms = figures.subject.profile.parameters.stop_within_ms

@@ -121,7 +121,7 @@ def _mobility(radio: Series, probes: ProbeArrays | None, figures: Figures) -> It
     yield figures.make("handover", "count", float(changes.size), n=t_us.size, filters=rate)
     dwell_s = np.diff(t_us[changes]) / 1e6
     if dwell_s.size:
-        yield from figures.spread("cell_dwell", dwell_s)
+        yield from figures.spread("cell_dwell", dwell_s, at_least=0.0)
     if changes.size:
         limit_s = figures.subject.profile.parameters.ping_pong_s
         yield figures.share(

@@ -44,7 +44,9 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
     mean = float((rate[known] * length_s[known]).sum()) / total_s / _MBIT if total_s else None
     parallel = tests.number("parallel")
     streams = f"並列 {np.nanmin(parallel):.0f} から {np.nanmax(parallel):.0f}" if np.isfinite(parallel).any() else ""
-    yield from figures.spread(f"throughput_{protocol}", rate / _MBIT, direction=direction, mean=mean, filters=streams)
+    yield from figures.spread(
+        f"throughput_{protocol}", rate / _MBIT, direction=direction, mean=mean, filters=streams, at_least=0.0
+    )
     required: Any = getattr(figures.subject.profile.parameters, f"required_{direction}_mbps")
     if required is not None and known.any():
         yield figures.share(

@@ -34,12 +34,12 @@ def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures) -> l
     results += _savings(off, on, figures)
     for word, rows in (("off", off), ("on", on)):
         if rows.n:
-            results += figures.spread(f"bitrate_{word}", rates_mbps(rows), mean=_mean_mbps(rows))
+            results += figures.spread(f"bitrate_{word}", rates_mbps(rows), mean=_mean_mbps(rows), at_least=0.0)
     results += _streams(on, uplink_bps, figures)
     results += _detection(off, on, figures)
     delays = on.number("added_delay_us")
     if np.isfinite(delays).any():
-        results += figures.spread("ai_delay", delays / 1000)
+        results += figures.spread("ai_delay", delays / 1000, at_least=0.0)
     return results
 
 

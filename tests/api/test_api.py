@@ -49,6 +49,38 @@ def test_completeness_names_the_missing_batch(client):
     assert found["epochs"][0]["pending"] == 1
 
 
+def test_two_links_of_one_run_are_compared_at_the_same_instants(client):
+    """Each effect has both values, their difference, its interval and how it was drawn."""
+    answer = client.get("/v1/compare", params={"a": "run-1", "b": "run-1", "link": "l5g", "other_link": "carrier"})
+    assert answer.status_code == 200
+    (found,) = answer.json()
+    effects = {(effect["id"], effect["statistic"]): effect for effect in found["effects"]}
+    median = effects["rtt", "p50"]
+    assert median["difference"] == pytest.approx(median["b"] - median["a"])
+    assert median["ci_low"] <= median["difference"] <= median["ci_high"]
+    assert median["is_paired"]
+    assert "block bootstrap" in median["method"]
+
+
+def test_a_comparison_that_cannot_be_had_says_what_is_missing(client):
+    """No such link, no position to align by, no such run."""
+    for query, word in (({"link": "nowhere"}, "nothing to compare"), ({"link": "l5g", "align": "distance"}, "")):
+        answer = client.get("/v1/compare", params={"a": "run-1", "b": "run-1", **query})
+        assert answer.status_code in {200, 404}
+        assert word in answer.text
+    assert client.get("/v1/compare", params={"a": "run-1", "b": "no-such"}).status_code == 404
+
+
+def test_a_plan_takes_the_burstiness_of_a_run(client):
+    """The same target takes longer with correlated packets; a target of one cannot be planned."""
+    (alone,) = client.get("/v1/plan", params={"target": 0.999, "rate_per_s": 10}).json()[:1]
+    assert (alone["packets"], alone["packets_needed"], alone["worth"]) == (2995, 2995, 1.0)
+    (measured,) = client.get("/v1/plan", params={"target": 0.999, "run": "run-1", "link": "l5g"}).json()[:1]
+    assert measured["rate_per_s"] == pytest.approx(10, rel=0.01)
+    assert 0 < measured["worth"] <= 1
+    assert client.get("/v1/plan", params={"target": 1.0}).status_code == 422
+
+
 def test_streams_are_the_contract(client):
     """Every stream with every column, its unit and both labels."""
     streams = {stream["name"]: stream for stream in client.get("/v1/streams").json()}

@@ -41,8 +41,10 @@ def test_every_answer_is_one_that_the_schema_describes(site):
     assert {operation.path for operation in operations} == {
         "/healthz",
         "/metrics",
+        "/v1/compare",
         "/v1/definitions",
         "/v1/live",
+        "/v1/plan",
         "/v1/runs",
         "/v1/runs/{run}",
         "/v1/runs/{run}/completeness",

@@ -1,0 +1,50 @@
+"""Two runs or two links beside each other, and the plan of a measurement."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from analytics.comparison import Comparison
+from analytics.loader import burstiness, compare_runs
+from analytics.planner import TARGETS, Plan, PlanError, plan
+from api.access import Connection, Name, ProfileName, Settings, chosen_profile
+from api.encoding import JsonResponse, described
+from api.problems import PROBLEMS, ProblemError
+from storage.runs import get_run
+
+router = APIRouter(prefix="/v1", tags=["compare"], responses=PROBLEMS)
+
+RunName = Annotated[str, Query(pattern=Name, description="Name or number of a run")]
+LinkName = Annotated[str, Query(pattern=rf"^$|{Name}", description="Name of a link; empty: all")]
+
+
+@router.get("/compare", responses=described(list[Comparison]))
+def compare(  # noqa: PLR0917 - query parameters
+    connection: Connection, settings: Settings, a: RunName, b: RunName, link: LinkName = "", other_link: LinkName = "",
+    align: Literal["elapsed", "distance", "none"] = "elapsed", profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return the differences of run b against run a, each with its interval by block bootstrap."""
+    runs = (get_run(connection, a), get_run(connection, b))
+    return JsonResponse(
+        compare_runs(
+            connection, *runs, link=link, other_link=other_link, align=align, profile=chosen_profile(settings, profile)
+        )
+    )
+
+
+@router.get("/plan", responses=described(list[Plan]))
+def plans(
+    connection: Connection, rate_per_s: float | None = None, run: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    link: LinkName = "", target: Annotated[list[float] | None, Query()] = None,
+) -> Response:  # fmt: skip
+    """Return packets and hours that can demonstrate each target at 95 %, given the burstiness of a measured run."""
+    worth, measured_rate = 1.0, 100.0
+    if run:
+        _, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
+    try:
+        return JsonResponse(plan(measured_rate if rate_per_s is None else rate_per_s, worth, target or TARGETS))
+    except PlanError as error:
+        raise ProblemError(422, str(error), "give a rate above 0 and targets between 0 and 1") from error

@@ -1,0 +1,146 @@
+"""`jissho compare` and `jissho plan`: what changed between two runs, and how much must be measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from jissho.output import print_json, print_table
+from jissho.settings import Settings, database
+
+if TYPE_CHECKING:
+    from analytics.comparison import Comparison
+
+_DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
+
+
+def compare(
+    a: str,
+    b: str,
+    *,
+    link: str = "",
+    other_link: str = "",
+    align: Literal["elapsed", "distance", "none"] = "elapsed",
+    profile: str = "",
+    json: bool = False,
+) -> None:
+    """Compare run B against run A: each difference with its 95 % interval (block bootstrap).
+
+    The same run twice with two links compares the links at the same instants.
+
+    Parameters
+    ----------
+    a
+        Name or number of the first run (before, condition A).
+    b
+        Name or number of the second run (after, condition B).
+    link
+        Only this link of A.
+    other_link
+        Link of B, if it is another one.
+    align
+        What pairs the two: elapsed time, distance along the same route, or nothing.
+    profile
+        Requirement profile whose bounds define reliability and sections. Default JISSHO_PROFILE.
+    json
+        Print one JSON object a comparison.
+
+    """
+    from analytics.loader import compare_runs  # noqa: PLC0415 - commands load what they need
+    from storage.connect import connect  # noqa: PLC0415
+    from storage.runs import get_run  # noqa: PLC0415
+
+    settings = Settings()
+    with database(settings) as url, connect(url) as connection:
+        found = compare_runs(
+            connection, get_run(connection, a), get_run(connection, b), link=link, other_link=other_link,
+            align=align, profile=profile or settings.text("JISSHO_PROFILE") or None,
+        )  # fmt: skip
+    if json:
+        print_json(found)
+        return
+    for each in found:
+        _print(each)
+
+
+def _print(found: Comparison) -> None:
+    links = found.link_a if found.link_a == found.link_b else f"{found.link_a} → {found.link_b}"
+    print_table(
+        f"比較 Comparison: {found.a} → {found.b} ({links})",
+        ["指標\nKPI", "方向\nDir.", "統計量\nStat.", "A", "B", "差 B-A\nDifference", "95%信頼区間\n95% CI",
+         "単位\nUnit", "明らか\nClear", "n A", "n B", "備考\nNote"],
+        [
+            (
+                effect.name_ja,
+                _DIRECTIONS[effect.direction],
+                effect.statistic,
+                _short(effect.a),
+                _short(effect.b),
+                None if effect.difference is None else f"{effect.difference:+.4g}",
+                _interval(effect.ci_low, effect.ci_high),
+                "" if effect.unit == "1" else effect.unit,
+                "はい yes" if effect.is_clear else "いいえ no",
+                effect.n_a,
+                effect.n_b,
+                effect.reason.split(" / ")[0],
+            )
+            for effect in found.effects
+        ],
+        note=found.effects[0].method if found.effects else "",
+    )  # fmt: skip
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.5g}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    return f"{'…' if low is None else f'{low:+.4g}'} – {'…' if high is None else f'{high:+.4g}'}"
+
+
+def plan(
+    *, rate: float | None = None, run: str = "", link: str = "", target: tuple[float, ...] = (), json: bool = False
+) -> None:
+    """Say how many packets and hours can demonstrate a reliability at 95 %.
+
+    Parameters
+    ----------
+    rate
+        Packets a second; default: that of the run, or 100.
+    run
+        A measured run like the planned one: its burstiness stretches the plan. Without it packets count as independent.
+    link
+        Link of that run.
+    target
+        Reliability to show, e.g. 0.999; may be given several times. Default 99 to 99.9999 %.
+    json
+        Print one JSON object a line of the plan.
+
+    """
+    from analytics.planner import TARGETS  # noqa: PLC0415 - commands load what they need
+    from analytics.planner import plan as make_plan  # noqa: PLC0415
+
+    worth, basis, measured_rate = 1.0, "独立なパケットとして packets taken as independent", 100.0
+    if run:
+        from analytics.loader import burstiness  # noqa: PLC0415
+        from storage.connect import connect  # noqa: PLC0415
+        from storage.runs import get_run  # noqa: PLC0415
+
+        with database(Settings()) as url, connect(url) as connection:
+            name, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
+        basis = f"{run} の回線 {name} の相関による from its correlation: n_eff/n = {worth:.3g}"
+    lines = make_plan(measured_rate if rate is None else rate, worth, target or TARGETS)
+    if json:
+        print_json(lines)
+        return
+    print_table(
+        "測定計画 Plan: パケット数と時間 packets and hours",
+        ["目標 Target", "許す失敗 Failures", "独立なら Independent", "必要数 Needed", "毎秒 per s", "時間 Hours"],
+        [
+            (f"{line.target * 100:.8g} %", line.failures, f"{line.packets:,}",
+             f"{line.packets_needed:,}", f"{line.rate_per_s:g}", f"{line.hours:,.3g}")
+            for line in lines
+        ],
+        note=f"片側95%(Clopper-Pearson)。{basis}。許す失敗数は測定前に決める choose before measuring",
+    )  # fmt: skip

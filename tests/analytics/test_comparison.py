@@ -1,0 +1,109 @@
+"""Comparison: the effect is exact, its interval knows about bursts and pairs, and says when it cannot be had."""
+
+import numpy as np
+import pytest
+
+from analytics.comparison import Side, compare, time_blocks, usual_block_s
+from analytics.probes import probe_arrays
+from tests.analytics.making import T0_US, Column
+
+
+def made(rtt_us, *, step_us=10_000):
+    """Make probes from round trips in microseconds, negative for lost."""
+    rtt_us = np.asarray(rtt_us)
+    n, lost = rtt_us.size, rtt_us < 0
+    half = Column(np.zeros(n, np.int32), np.zeros(n, bool))
+    return probe_arrays({
+        "t_us": Column(T0_US + np.arange(n, dtype=np.int64) * step_us), "session": Column(np.ones(n, np.int32)),
+        "seq": Column(np.arange(n, dtype=np.int32)), "refl_seq": half, "ul_us": half, "dl_us": half,
+        "rtt_us": Column(np.where(lost, 0, rtt_us).astype(np.int32), ~lost), "copy": Column((~lost).astype(np.int16)),
+        "lost": Column(np.where(lost, 3, 0).astype(np.int16)),
+    })  # fmt: skip
+
+
+def compared(a, b, *, is_paired=False, block_s=1.0):
+    sides = [Side(each, time_blocks(each, block_s)) for each in (a, b)]
+    effects = compare(*sides, is_paired=is_paired, unit_name="blocks of 1 s", within_ms=100.0)
+    return {(effect.id, effect.statistic): effect for effect in effects}
+
+
+def test_the_difference_is_that_of_the_exact_values():
+    """b is 5 ms slower than a; the order statistics differ by exactly that, and the interval leaves out zero."""
+    rng = np.random.default_rng(3)
+    delays = rng.gamma(4, 4000, 6000).astype(int) + 5000
+    found = compared(made(delays), made(delays + 5000))
+    for statistic in ("mean", "p50", "p95", "p99"):
+        effect = found["rtt", statistic]
+        assert effect.difference == pytest.approx(5.0)
+        assert effect.is_clear
+        assert effect.ci_low < 5.0 < effect.ci_high
+    assert found["loss", "ratio"].difference == 0.0
+    assert not found["loss", "ratio"].is_clear
+
+
+def test_a_shared_place_cancels_out_when_blocks_are_paired():
+    """Delay swings by 50 ms along the way on both sides; b is 1 ms slower. Only pairs can tell."""
+    rng = np.random.default_rng(4)
+    swing = np.repeat(rng.uniform(0, 50_000, 60), 100).astype(int)
+    a, b = (made(20_000 + swing + rng.integers(0, 500, 6000) + shift) for shift in (0, 1000))
+    alone, paired = compared(a, b)["rtt", "mean"], compared(a, b, is_paired=True)["rtt", "mean"]
+    assert not alone.is_clear
+    assert paired.is_clear
+    assert paired.is_paired
+    assert paired.ci_high - paired.ci_low < (alone.ci_high - alone.ci_low) / 20
+
+
+def test_bursts_widen_the_interval():
+    """The same loss ratio, once spread evenly and once in bursts of a hundred."""
+    n = 20_000
+    even = np.full(n, 10_000)
+    even[::50] = -1
+    bursty = np.full(n, 10_000)
+    for start in np.random.default_rng(5).choice(200, 4, replace=False):
+        bursty[start * 100 : (start + 1) * 100] = -1
+    wide = compared(made(even), made(bursty))["loss", "ratio"]
+    narrow = compared(made(even), made(even))["loss", "ratio"]
+    assert wide.a == wide.b == pytest.approx(0.02)
+    assert wide.ci_high - wide.ci_low > 10 * (narrow.ci_high - narrow.ci_low)
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    """Two hundred comparisons of equal bursty sides: at least 90 % of the nominal 95 % intervals hold zero."""
+    rng = np.random.default_rng(6)
+    held = 0
+    for _ in range(200):
+        a, b = (made(np.repeat(rng.exponential(10_000, 60).astype(int), 20) + 1) for _ in range(2))
+        effect = compared(a, b, block_s=0.2)["rtt", "mean"]
+        held += effect.ci_low <= 0 <= effect.ci_high
+    assert 0.90 <= held / 200 <= 0.99
+
+
+def test_too_few_blocks_give_a_difference_without_an_interval():
+    """Five seconds are five blocks."""
+    found = compared(made([10_000] * 500), made([12_000] * 500))["rtt", "p50"]
+    assert (found.difference, found.ci_low, found.is_clear) == (2.0, None, False)
+    assert "too few blocks" in found.reason
+
+
+def test_a_quantile_among_lost_packets_has_no_difference():
+    """Every twentieth packet lost: p99 lies among them."""
+    delays = np.full(2000, 10_000)
+    delays[::20] = -1
+    found = compared(made([10_000] * 2000), made(delays))
+    assert found["rtt", "p99"].difference is None
+    assert found["rtt", "p50"].difference == 0.0
+    assert found["loss", "ratio"].difference == pytest.approx(0.05)
+
+
+def test_the_result_does_not_depend_on_when_it_is_computed():
+    """The generator is seeded."""
+    rng = np.random.default_rng(8)
+    a, b = (made(rng.integers(5000, 50_000, 2000)) for _ in range(2))
+    assert compared(a, b) == compared(a, b)
+
+
+def test_blocks_are_some_sixty_and_never_shorter_than_a_second():
+    """Ten minutes: ten seconds; ten seconds: one second; a day: a minute."""
+    assert usual_block_s(*[made([1] * 600, step_us=1_000_000)] * 2) == pytest.approx(10, rel=0.01)
+    assert usual_block_s(*[made([1] * 100, step_us=100_000)] * 2) == 1.0
+    assert usual_block_s(*[made([1] * 100, step_us=864_000_000)] * 2) == 60.0

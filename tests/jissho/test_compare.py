@@ -1,0 +1,82 @@
+"""`jissho compare` and `jissho plan` as a user meets them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def jissho(db, tmp_path):
+    """Run `jissho` on this test's database."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "jissho", *map(str, arguments)], capture_output=True, text=True, check=False,
+            cwd=tmp_path, env={**clean, "JISSHO_DATABASE_URL": db.url, "COLUMNS": "200"},
+        )  # fmt: skip
+
+    return run
+
+
+def ping_log(path, rtts_ms, start_s=1_780_000_000):
+    """Write a ping log with one answer a second; None is lost."""
+    lines = ["PING 192.0.2.1 (192.0.2.1) 56(84) bytes of data."]
+    lines += [
+        f"[{start_s + number}.000000] 64 bytes from 192.0.2.1: icmp_seq={number} ttl=64 time={rtt:.1f} ms"
+        for number, rtt in enumerate(rtts_ms, start=1)
+        if rtt is not None
+    ]
+    received = sum(rtt is not None for rtt in rtts_ms)
+    loss = 100 * (1 - received / len(rtts_ms))
+    lines += ["", "--- 192.0.2.1 ping statistics ---",
+              f"{len(rtts_ms)} packets transmitted, {received} received, {loss:g}% packet loss, time 1ms"]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_two_recorded_runs_are_compared(jissho, tmp_path):
+    """Five milliseconds slower, one packet in twenty lost: the difference of the medians is exactly that."""
+    before = [10 + number % 7 for number in range(60)]
+    after = [None if number % 20 == 10 else value + 5 for number, value in enumerate(before)]
+    for name, rtts, start_s in (("before", before, 1_780_000_000), ("after", after, 1_780_086_400)):
+        log = ping_log(tmp_path / f"{name}.log", rtts, start_s)
+        done = jissho("import", log, "--profile", "ping", "--run", name, "--site", "lab", "--link", "wifi")
+        assert done.returncode == 0, done.stderr
+    outcome = jissho("compare", "before", "after", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    effects = {(effect["id"], effect["statistic"]): effect for effect in found["effects"]}
+    assert effects["rtt", "p50"]["difference"] == 5.0
+    assert effects["rtt", "p50"]["is_clear"]
+    assert effects["loss", "ratio"]["difference"] == 0.05
+    table = jissho("compare", "before", "after").stdout
+    assert "before → after" in table
+    assert "block bootstrap" in table
+
+
+def test_comparing_what_was_not_measured_names_the_remedy(jissho, tmp_path):
+    """One line, exit status 2."""
+    log = ping_log(tmp_path / "a.log", [10, 11, 12])
+    jissho("import", log, "--profile", "ping", "--run", "a", "--site", "lab", "--link", "wifi")
+    outcome = jissho("compare", "a", "a", "--link", "nowhere")
+    assert outcome.returncode == 2
+    assert "--link" in outcome.stderr
+    by_distance = jissho("compare", "a", "a", "--align", "distance")
+    assert by_distance.returncode == 2
+    assert "--align elapsed" in by_distance.stderr
+
+
+def test_the_plan_needs_no_database(jissho):
+    """99.999 % without a failure takes 299,572 independent packets; an impossible target is one line."""
+    outcome = jissho("plan", "--target", "0.99999", "--rate", "10", "--json")
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert lines[0]["packets_needed"] == 299_572
+    assert lines[0]["hours"] == pytest.approx(8.32, abs=0.01)
+    assert "99.999 %" in jissho("plan").stdout
+    wrong = jissho("plan", "--target", "1.0")
+    assert wrong.returncode == 2
+    assert "between 0 and 1" in wrong.stderr
