@@ -14,7 +14,7 @@ import numpy.typing as npt
 from contract.codec import PayloadError, decode_batch
 from contract.columns import Column
 from contract.envelope import MAX_BATCH_ROWS, Batch, ColumnValues
-from contract.packing import split
+from contract.packing import ITEM_BYTES, split
 from contract.streams import STREAMS
 from contract.topics import NAME, Topic
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
@@ -23,6 +23,11 @@ from storage.writer import SEQ_BITS
 _I8_MAX = 2**63 - 1
 _TIME = Column(name="t", kind="i8", unit="ns", ja="時刻", en="Time", nullable=False)
 _EPOCH_MAX_CHARACTERS = 64
+_KNOWN_NAMES = {name: frozenset(("t", *stream.column_names)) for name, stream in STREAMS.items()}
+_LETTER_DTYPE = {letter: np.dtype(f"<{letter if letter != 'd' else 'f8'}") for letter in ITEM_BYTES}
+_FEW_VALUES = 48
+"""Up to so many integers, Python's min and max of a list are quicker than numpy's (10 values: 0.5 against 1.5 us; 48:
+1.3 against 1.5; 100: 2.5 against 1.4)."""
 
 
 def decode(payload: bytes, *, topic: Topic | None, received_at_us: int) -> ColumnBatch:
@@ -37,10 +42,10 @@ def decode(payload: bytes, *, topic: Topic | None, received_at_us: int) -> Colum
         raise PayloadError("unknown_stream", f"stream {batch.stream!r} is not in the table of streams")
     if not 1 <= batch.n <= MAX_BATCH_ROWS:
         raise PayloadError("malformed", f"n is {batch.n}, must be 1 to {MAX_BATCH_ROWS}")
-    known = {"t", *stream.column_names}
-    for name in batch.columns:
-        if name not in known:
-            raise PayloadError("unknown_column", f"stream {batch.stream!r} has no column {name!r}")
+    known = _KNOWN_NAMES[batch.stream]
+    if not batch.columns.keys() <= known:
+        name = next(name for name in batch.columns if name not in known)
+        raise PayloadError("unknown_column", f"stream {batch.stream!r} has no column {name!r}")
     columns = {column.name: _column(column, batch.columns.get(column.name), batch.n) for column in stream.columns}
     return ColumnBatch(
         key=BatchKey(batch.site, batch.device, batch.epoch, batch.seq),
@@ -74,7 +79,8 @@ def _check_identity(batch: Batch, topic: Topic | None) -> None:
 
 def _times(batch: Batch) -> npt.NDArray[np.int64]:
     offsets = _column(_TIME, batch.columns.get("t"), batch.n).values
-    low, high = int(offsets.min()) + batch.t0_ns, int(offsets.max()) + batch.t0_ns
+    least, most = _extremes(offsets)
+    low, high = least + batch.t0_ns, most + batch.t0_ns
     if low < -_I8_MAX or high > _I8_MAX:
         raise PayloadError("out_of_range", f"t: {low} .. {high} ns is outside 8 bytes of nanoseconds")
     times: npt.NDArray[np.int64] = (offsets + batch.t0_ns) // 1000
@@ -103,7 +109,7 @@ def _packed(column: Column, packed: bytes, n: int) -> tuple[npt.NDArray[Any], np
         letter, null_map, view = split(packed, n)
     except ValueError as error:
         raise PayloadError("length_mismatch", f"{column.name}: {error}") from error
-    raw = np.frombuffer(view, dtype=f"<{letter if letter != 'd' else 'f8'}")
+    raw = np.frombuffer(view, dtype=_LETTER_DTYPE[letter])
     _check_type(column, raw)
     if null_map is None:
         return raw, None
@@ -134,8 +140,20 @@ def _check_type(column: Column, raw: npt.NDArray[Any]) -> None:
         raise PayloadError("type_mismatch", f"{column.name}: values are not of type {column.kind}")
 
 
+def _extremes(whole: npt.NDArray[Any]) -> tuple[int, int]:
+    if whole.size <= _FEW_VALUES:
+        values = whole.tolist()
+        return min(values), max(values)
+    return int(whole.min()), int(whole.max())
+
+
 def _check_range(column: Column, raw: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> None:
     low, high = (0, 1) if column.kind == "bool" else column.bounds
+    if raw.dtype.kind in "iu":
+        # Placeholders of nulls count here too: they are in range as a rule, and if not, the rest looks closer.
+        least, most = _extremes(raw)
+        if (low is None or least >= low) and (high is None or most <= high):
+            return
     present = raw if valid is None else raw[valid]
     if not present.size:
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import secrets
 import ssl
 import threading
 import time
@@ -24,7 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from contract.topics import ALL_DATA
+from contract.topics import ALL_DATA, RECEIPT, STATUS, check_name
 from ingest.pipeline import Message, Processed, process
 from storage.connect import connect
 from storage.errors import UnreachableError
@@ -34,7 +35,12 @@ log = logging.getLogger("jissho.ingest")
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 _SESSION_EXPIRY_S = 3600
+_ALL_STATUS = f"jissho/+/+/+/{STATUS}"
+_RECEIPT_ENDING = f"/{RECEIPT}"
 _QUEUE_WAIT_S = 5.0
+_LEAST_MESSAGE_BYTES = 2_000
+"""What a small message counts at least, in a transaction and in the queue: decoded, 10 probe rows take about 3 kB, and
+committing costs 0.13 ms a message. By payload alone 8 MB are 21,000 of them: transactions of nearly three seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,7 @@ class IngestSettings:
 
     `commit_age_s`: a message waits at most this long for company, so that a sample is in the database within a second
     of being measured; `commit_bytes` bounds a transaction, `queue_bytes` the memory whatever the backlog is.
+    `share_group`: ingest processes with the same group share the messages (MQTT 5 only; empty: one process has all).
     """
 
     database_url: str
@@ -53,6 +60,7 @@ class IngestSettings:
     mqtt_tls: bool = False
     mqtt_version: str = "5"
     client_id: str = "jissho-ingest"
+    share_group: str = ""
     commit_age_s: float = 0.2
     commit_bytes: int = 8_000_000
     queue_bytes: int = 64_000_000
@@ -84,6 +92,10 @@ class IngestCounts:
         self.last_commit_at = time.time()
 
 
+def _cost_bytes(message: Message) -> int:
+    return max(len(message.payload), _LEAST_MESSAGE_BYTES)
+
+
 class _Inbox:
     """Messages between the two threads, bounded in bytes."""
 
@@ -99,7 +111,7 @@ class _Inbox:
             has_room = self._room.wait_for(lambda: self._bytes < self._limit, timeout=_QUEUE_WAIT_S)
             if not has_room:
                 return False
-            self._bytes += len(message.payload)
+            self._bytes += _cost_bytes(message)
         self._messages.put(message)
         return True
 
@@ -116,7 +128,7 @@ class _Inbox:
             if not taken:
                 deadline = time.monotonic() + age_s
             taken.append(message)
-            size += len(message.payload)
+            size += _cost_bytes(message)
         if size:
             with self._room:
                 self._bytes -= size
@@ -128,7 +140,14 @@ class IngestService:
     """Runs until `stop`; survives a broker or a database that goes away and says so once a change."""
 
     def __init__(self, settings: IngestSettings, *, on_commit: Callable[[Processed], None] | None = None) -> None:
-        """Prepare, without connecting. `on_commit` is called in the committing thread after each transaction."""
+        """Prepare, without connecting. `on_commit` is called in the committing thread after each transaction.
+
+        Raises ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold.
+        """
+        if settings.share_group:
+            check_name("share group", settings.share_group)
+            if settings.mqtt_version != "5":
+                raise ValueError("a share group needs MQTT 5")
         self.settings = settings
         self.counts = IngestCounts()
         self._on_commit = on_commit
@@ -144,15 +163,17 @@ class IngestService:
         """Start both threads. A broker or database that is not there yet is waited for."""
         self._committer.start()
         properties = None
+        is_shared = bool(self.settings.share_group)
         if self._is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-        # An old session is kept, so what the broker held while this process was away comes at once.
+            properties.SessionExpiryInterval = 0 if is_shared else _SESSION_EXPIRY_S
+        # An old session is kept, so what the broker held while this process was away comes at once; but not in a
+        # group, where a session whose process is gone would go on being given its share.
         self._client.connect_async(
             self.settings.mqtt_host,
             self.settings.mqtt_port,
             keepalive=20,
-            clean_start=False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
+            clean_start=is_shared if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
             properties=properties,
         )
         self._client.loop_start()
@@ -160,7 +181,7 @@ class IngestService:
     def stop(self) -> None:
         """Take no more messages, commit what is queued, and disconnect."""
         if self._client.is_connected():
-            self._client.unsubscribe(ALL_DATA)
+            self._client.unsubscribe([topic for topic, _ in self._subscriptions()])
         self._stopping.set()
         self._committer.join(timeout=30)
         self._client.disconnect()
@@ -169,9 +190,11 @@ class IngestService:
     def _make_client(self) -> mqtt.Client:
         settings = self.settings
         is_v5 = self._is_v5
+        # Members of a group need names of their own, or the broker would disconnect one for the other.
+        suffix = f"-{secrets.token_hex(6)}" if settings.share_group else ""
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
+            client_id=settings.client_id + suffix,
             clean_session=None if is_v5 else False,
             protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
         )
@@ -187,6 +210,17 @@ class IngestService:
         client.on_message = self._received
         return client
 
+    def _subscriptions(self) -> list[tuple[str, SubscribeOptions]]:
+        if not self.settings.share_group:
+            # noLocal: this process's own receipts match the subscription too.
+            return [(ALL_DATA, SubscribeOptions(qos=1, noLocal=True))]
+        # A shared subscription may not be noLocal (MQTT 5, 3.8.3.1) and brings no retained messages (4.8.2): the life
+        # signs are heard by each process, since a device may have gone offline while none of them was there.
+        return [
+            (f"$share/{self.settings.share_group}/{ALL_DATA}", SubscribeOptions(qos=1)),
+            (_ALL_STATUS, SubscribeOptions(qos=1)),
+        ]
+
     def _address(self) -> str:
         return f"{self.settings.mqtt_host}:{self.settings.mqtt_port}"
 
@@ -199,10 +233,8 @@ class IngestService:
             return
         log.info("broker %s connected", self._address())
         self._is_broker_lost = False
-        # noLocal: this process's own receipts match the subscription too.
-        options = SubscribeOptions(qos=1, noLocal=True)
         if self._is_v5:
-            client.subscribe(ALL_DATA, options=options)
+            client.subscribe(self._subscriptions())
         else:
             client.subscribe(ALL_DATA, qos=1)
 
@@ -223,6 +255,8 @@ class IngestService:
         self.subscribed.set()
 
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.topic.endswith(_RECEIPT_ENDING):
+            return
         if not self._inbox.put(Message(message.topic, bytes(message.payload), time.time_ns() // 1000)):
             if self.counts.overflowed == 0:
                 log.error("the database does not keep up: messages are left to be sent again by the devices")

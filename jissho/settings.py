@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract.topics import NAME
+
 if TYPE_CHECKING:
     from ingest.service import IngestSettings
 
@@ -46,6 +48,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("JISSHO_MQTT_PASSWORD", "", "Password for the broker.", is_secret=True),
     Setting("JISSHO_MQTT_TLS", "no", "yes: TLS to the broker, checked against the system's certificates."),
     Setting("JISSHO_MQTT_VERSION", "5", "MQTT version: 5 or 3.1.1."),
+    Setting(
+        "JISSHO_MQTT_SHARE",
+        "",
+        "Name of a group of ingest processes that share the messages (MQTT 5), e.g. ingest. Empty: one process.",
+    ),
     Setting("JISSHO_HTTP_HOST", "127.0.0.1", "Address of the API and the page; 0.0.0.0 to open them to the network."),
     Setting("JISSHO_HTTP_PORT", "8080", "Port of the API and the page."),
     Setting("JISSHO_PROFILE", "", "Requirement profile for verdicts: a shipped name or the path of a TOML file."),
@@ -93,6 +100,11 @@ class Settings:
         version = self.text("JISSHO_MQTT_VERSION")
         if version not in {"5", "3.1.1"}:
             raise SettingError(f"JISSHO_MQTT_VERSION={version!r} must be 5 or 3.1.1")
+        share = self.text("JISSHO_MQTT_SHARE")
+        if share and (version != "5" or not NAME.match(share)):
+            raise SettingError(
+                f"JISSHO_MQTT_SHARE={share!r} must be letters, digits, '-' and '_', with JISSHO_MQTT_VERSION=5"
+            )
         return IngestSettings(
             database_url=database_url,
             mqtt_host=self.text("JISSHO_MQTT_HOST"),
@@ -101,6 +113,7 @@ class Settings:
             mqtt_password=self.text("JISSHO_MQTT_PASSWORD") or None,
             mqtt_tls=self.flag("JISSHO_MQTT_TLS"),
             mqtt_version=version,
+            share_group=share,
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,12 +57,14 @@ def encode_rows(columns: Sequence[CopyColumn], n: int) -> bytes:
         valid = columns[index].column.valid
         assert valid is not None
         pattern |= (~valid).astype(np.int64) << bit
-    parts = []
-    for bits in np.unique(pattern):
+    # Nearly all rows lack nothing: those are cut out of one table, which is cheaper than gathering each column.
+    has_null = pattern != 0
+    parts = [_fixed_table(columns, n, range(len(columns)), None)[~has_null].tobytes()]
+    for bits in np.unique(pattern[has_null]):
         null_columns = {index for bit, index in enumerate(nullable) if bits >> bit & 1}
         rows = np.flatnonzero(pattern == bits)
         present = [index for index in range(len(columns)) if index not in null_columns]
-        parts.append(_encode_fixed(columns, rows.size, present, None if rows.size == n else rows))
+        parts.append(_encode_fixed(columns, rows.size, present, rows))
     return b"".join(parts)
 
 
@@ -74,21 +77,34 @@ def _encode_fixed(
     columns: Sequence[CopyColumn], n: int, present: Sequence[int], rows: npt.NDArray[np.intp] | None
 ) -> bytes:
     """Encode n rows in which exactly the columns `present` are not null."""
+    return _fixed_table(columns, n, present, rows).tobytes()
+
+
+def _fixed_table(
+    columns: Sequence[CopyColumn], n: int, present: Sequence[int], rows: npt.NDArray[np.intp] | None
+) -> npt.NDArray[Any]:
+    """Return n rows as they travel, of the columns at `present` (and, where given, the rows at `rows`)."""
     is_present = set(present)
+    layout, template = _row_layout(tuple(c.kind if i in is_present else "" for i, c in enumerate(columns)))
+    table = np.full(n, template, dtype=layout)
+    for index in present:
+        table[f"value{index}"] = _wire_values(columns[index], rows)
+    return table
+
+
+@lru_cache(maxsize=256)
+def _row_layout(kinds: tuple[str, ...]) -> tuple[np.dtype[Any], Any]:
+    """Return the layout of a row whose null columns are "" in `kinds`, and a row with count and lengths filled in."""
     fields: list[tuple[str, str]] = [("count", ">i2")]
-    for index, column in enumerate(columns):
+    for index, kind in enumerate(kinds):
         fields.append((f"length{index}", ">i4"))
-        if index in is_present:
-            fields.append((f"value{index}", _WIRE_DTYPE[column.kind]))
-    table = np.empty(n, dtype=np.dtype(fields))
-    table["count"] = len(columns)
-    for index, column in enumerate(columns):
-        if index in is_present:
-            table[f"length{index}"] = np.dtype(_WIRE_DTYPE[column.kind]).itemsize
-            table[f"value{index}"] = _wire_values(column, rows)
-        else:
-            table[f"length{index}"] = -1
-    return table.tobytes()
+        if kind:
+            fields.append((f"value{index}", _WIRE_DTYPE[kind]))
+    template = np.zeros((), dtype=np.dtype(fields))
+    template["count"] = len(kinds)
+    for index, kind in enumerate(kinds):
+        template[f"length{index}"] = np.dtype(_WIRE_DTYPE[kind]).itemsize if kind else -1
+    return template.dtype, template
 
 
 def _cells(column: CopyColumn, n: int) -> list[bytes]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import psycopg
 
+from contract.columns import Stream
 from contract.envelope import Status
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch, RefusedPayload
@@ -22,6 +23,11 @@ from storage.pgcopy import HEADER, TRAILER, CopyColumn, encode_rows
 
 SEQ_BITS = 40
 """batch_id = (epoch_id << SEQ_BITS) + seq: 34 years of a batch a millisecond, 8 million outbox lives."""
+
+BLOCK_ROWS = 16_000
+"""Rows encoded at a time, so that the server parses one block while the next is made, in the processor's cache.
+370,000 probe rows commit in 200 to 260 ms with blocks of 4,000 to 64,000 rows, all alike; in 300 to 380 ms in one
+piece, which also took 100 MB more."""
 
 _LOCK_LEDGER = "SELECT epoch_id FROM ledger WHERE epoch_id = ANY(%s) ORDER BY epoch_id FOR UPDATE"
 _KNOWN = """
@@ -60,10 +66,26 @@ class CommitOutcome:
     rows: int = 0
 
 
-def _copy(cursor: psycopg.Cursor, table: str, names: Iterable[str], columns: Sequence[CopyColumn], n: int) -> None:
+def _copy(
+    cursor: psycopg.Cursor, table: str, names: Iterable[str], blocks: Iterable[tuple[Sequence[CopyColumn], int]]
+) -> None:
     statement = f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT binary)"
     with cursor.copy(statement.encode()) as copy:
-        copy.write(HEADER + encode_rows(columns, n) + TRAILER)
+        copy.write(HEADER)
+        for columns, n in blocks:
+            copy.write(encode_rows(columns, n))
+        copy.write(TRAILER)
+
+
+def _blocks(batches: Sequence[ColumnBatch]) -> Iterator[Sequence[ColumnBatch]]:
+    first, rows = 0, 0
+    for index, batch in enumerate(batches):
+        rows += batch.n
+        if rows >= BLOCK_ROWS:
+            yield batches[first : index + 1]
+            first, rows = index + 1, 0
+    if first < len(batches):
+        yield batches[first:]
 
 
 def _joined(parts: Sequence[ArrayColumn]) -> ArrayColumn:
@@ -156,18 +178,23 @@ class Writer:
     def _copy_stream(
         self, cursor: psycopg.Cursor, name: str, batches: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]
     ) -> None:
-        counts = [batch.n for batch in batches]
         stream = STREAMS[name]
-        columns = [
+        blocks = ((self._columns(stream, block, epoch_ids), sum(b.n for b in block)) for block in _blocks(batches))
+        _copy(cursor, name, (*KEY_COLUMNS, *stream.column_names), blocks)
+
+    def _columns(
+        self, stream: Stream, batches: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]
+    ) -> list[CopyColumn]:
+        counts = [batch.n for batch in batches]
+        return [
             CopyColumn("t", _joined([ArrayColumn(batch.t_us) for batch in batches])),
             CopyColumn("i4", ArrayColumn(np.repeat([self._link_of(batch) for batch in batches], counts))),
             CopyColumn("i8", ArrayColumn(np.repeat([_batch_id(batch, epoch_ids) for batch in batches], counts))),
+            *(
+                CopyColumn(column.kind, _joined([batch.columns[column.name] for batch in batches]))
+                for column in stream.columns
+            ),
         ]
-        columns += [
-            CopyColumn(column.kind, _joined([batch.columns[column.name] for batch in batches]))
-            for column in stream.columns
-        ]
-        _copy(cursor, name, (*KEY_COLUMNS, *stream.column_names), columns, sum(counts))
 
     def _copy_batches(
         self, cursor: psycopg.Cursor, fresh: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]
@@ -191,7 +218,7 @@ class Writer:
         for kind, values in zip(_BATCH_KINDS, zip(*records, strict=True), strict=True):
             dtype = np.dtype(np.int64) if kind == "t" else NUMPY_DTYPE[kind]  # type: ignore[index]
             columns.append(CopyColumn(kind, ArrayColumn(np.array(values, dtype=dtype))))
-        _copy(cursor, "batch", _BATCH_COLUMNS, columns, len(fresh))
+        _copy(cursor, "batch", _BATCH_COLUMNS, [(columns, len(fresh))])
 
     def _quarantine(self, cursor: psycopg.Cursor, refused: Sequence[RefusedPayload], epoch_ids: dict[int, int]) -> None:
         for item in refused:

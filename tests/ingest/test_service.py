@@ -7,8 +7,8 @@ import msgspec
 import paho.mqtt.client as mqtt
 import pytest
 
-from contract.envelope import Receipt
-from contract.topics import receipt_topic
+from contract.envelope import Receipt, Status
+from contract.topics import receipt_topic, status_topic
 from ingest.service import IngestService, IngestSettings
 from tests.ingest.test_pipeline import message
 
@@ -121,3 +121,37 @@ def test_an_unreachable_broker_is_one_line_and_no_traceback(db, caplog):
     service.stop()
 
     assert "Traceback" not in caplog.text
+
+
+def test_two_services_of_a_group_share_the_work_and_the_ledger_stays_exact(db, broker):
+    """Each batch, sent twice, is committed once; both services commit some; a retained life sign is heard too."""
+    device = Device(broker.port)
+    status = Status(state="offline", at_ns=1, epoch="e1", taken=200)
+    device.client.publish(status_topic("site-a", "car-1"), msgspec.json.encode(status), qos=1, retain=True)
+    pair = [
+        IngestService(IngestSettings(database_url=db.url, mqtt_port=broker.port, share_group="pair")) for _ in range(2)
+    ]
+    for service in pair:
+        service.start()
+        assert service.subscribed.wait(10)
+
+    device.send(*(message(seq) for seq in range(1, 201)), *(message(seq) for seq in range(1, 201)))
+    wait_until(lambda: sum(service.counts.batches + service.counts.duplicates for service in pair) == 400)
+    wait_until(lambda: device.committed() == set(range(1, 201)))
+    device.close()
+    for service in pair:
+        service.stop()
+
+    assert min(service.counts.batches for service in pair) > 0
+    assert sum(service.counts.batches for service in pair) == 200
+    assert sum(service.counts.duplicates for service in pair) == 200
+    with db.connect() as connection:
+        assert connection.execute("SELECT count(*), count(DISTINCT batch_id) FROM event").fetchone() == (200, 200)
+        assert connection.execute("SELECT committed::text FROM ledger").fetchone() == ("{[1,201)}",)
+        assert connection.execute("SELECT state FROM device_status").fetchone() == ("offline",)
+
+
+def test_a_share_group_needs_mqtt_5(db):
+    """MQTT 3.1.1 knows no shared subscriptions, and says so before anything connects."""
+    with pytest.raises(ValueError, match="needs MQTT 5"):
+        IngestService(IngestSettings(database_url=db.url, mqtt_version="3.1.1", share_group="pair"))
