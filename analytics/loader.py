@@ -11,6 +11,7 @@ import psycopg
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.evaluate import Subject, evaluate_link, ping_convention
+from analytics.exclusions import Span, beside, without
 from analytics.families.device import (
     DEVICE_STREAMS,
     LINK_STREAMS,
@@ -24,6 +25,7 @@ from analytics.results import KpiResult
 from analytics.series import Series, series
 from analytics.statistics import effective_n
 from storage.errors import NoDataError
+from storage.exclusions import list_exclusions
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -36,11 +38,12 @@ def run_window_us(run: RunRecord) -> tuple[int, int]:
     return round(run.started_at.timestamp() * 1e6), round(end.timestamp() * 1e6)
 
 
-def load_probes(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> ProbeArrays:
-    """Read the probe rows of one link."""
-    return probe_arrays(
-        read_columns(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
-    )
+def load_probes(
+    connection: psycopg.Connection, link_id: int, start_us: int, end_us: int, excluded: Sequence[Span] = ()
+) -> ProbeArrays:
+    """Read the probe rows of one link, without the excluded intervals."""
+    columns = read_columns(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
+    return probe_arrays(without(columns, excluded))
 
 
 def load_clock(connection: psycopg.Connection, link_id: int | None, start_us: int, end_us: int) -> ClockSamples | None:
@@ -75,16 +78,24 @@ def evaluate_run(connection: psycopg.Connection, run: RunRecord, profile: str | 
     requirements = load_requirements(profile)
     ids = link_ids(connection, run.site, run.devices, run.links)
     window = run_window_us(run)
+    exclusions = [(_microseconds(each.started_at), _microseconds(each.ended_at), each.link)
+                  for each in list_exclusions(connection, run, revoked=False)]  # fmt: skip
     results: list[KpiResult] = []
     for device in sorted({name for name, _ in ids}):
         own_id = ids.get((device, ""))
-        about = _about(connection, own_id, window)
         for (name, link), link_id in ids.items():
             if name == device:
-                results += _evaluate_link(connection, (device, link, link_id, own_id), window, requirements, about)
-        if about:
-            results += evaluate_device_streams(about, _subject(device, "", requirements, *_span(about.values())))
+                spans = [(start, end) for start, end, only in exclusions if only in ("", link)]
+                who = (device, link, link_id, own_id)
+                found = _evaluate_link(connection, who, window, requirements, spans)
+                if spans:
+                    found = beside(found, _evaluate_link(connection, who, window, requirements, ()), spans, window)
+                results += found
     return results
+
+
+def _microseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1e6)
 
 
 def compare_runs(
@@ -161,29 +172,36 @@ def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -
 
 
 def load_streams(
-    connection: psycopg.Connection, wanted: Mapping[str, Sequence[str]], link_id: int, start_us: int, end_us: int
-) -> dict[str, Series]:
+    connection: psycopg.Connection, wanted: Mapping[str, Sequence[str]], link_id: int, window: Span,
+    excluded: Sequence[Span] = (),
+) -> dict[str, Series]:  # fmt: skip
     """Read the named columns of several streams of one link; a stream without a sample is left out."""
+    start_us, end_us = window
     found = {}
     for stream, names in wanted.items():
-        samples = series(read_columns(connection, stream, names, link_ids=[link_id], start_us=start_us, end_us=end_us))
+        columns = read_columns(connection, stream, names, link_ids=[link_id], start_us=start_us, end_us=end_us)
+        samples = series(without(columns, excluded))
         if samples.n:
             found[stream] = samples
     return found
 
 
-def _about(connection: psycopg.Connection, own_id: int | None, window: tuple[int, int]) -> dict[str, Series]:
+def _about(
+    connection: psycopg.Connection, own_id: int | None, window: Span, excluded: Sequence[Span] = ()
+) -> dict[str, Series]:
     """Read the streams of a device itself; nothing where it sent none."""
-    return {} if own_id is None else load_streams(connection, DEVICE_STREAMS, own_id, *window)
+    return {} if own_id is None else load_streams(connection, DEVICE_STREAMS, own_id, window, excluded)
 
 
 def _evaluate_link(
-    connection: psycopg.Connection, who: tuple[str, str, int, int | None], window: tuple[int, int], profile: Profile,
-    about: Mapping[str, Series],
+    connection: psycopg.Connection, who: tuple[str, str, int, int | None], window: Span, profile: Profile,
+    excluded: Sequence[Span],
 ) -> list[KpiResult]:  # fmt: skip
+    """Return the KPIs of one link; of the link "", those of the device itself and of what it sent without a link."""
     device, link, link_id, own_id = who
+    about = _about(connection, own_id, window, excluded)
     results: list[KpiResult] = []
-    probes = load_probes(connection, link_id, *window) if link else None
+    probes = load_probes(connection, link_id, *window, excluded) if link else None
     if probes is not None and probes.n:
         first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
         clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
@@ -191,10 +209,12 @@ def _evaluate_link(
         results += evaluate_link(probes, subject)
         if _is_from_ping(connection, link_id, *window):
             results += ping_convention(probes, subject)
-    streams = load_streams(connection, LINK_STREAMS, link_id, *window)
+    streams = load_streams(connection, LINK_STREAMS, link_id, window, excluded)
     if streams:
         subject = _subject(device, link, profile, *_span(streams.values()))
         results += evaluate_link_streams(streams, probes, about, subject)
+    if not link and about:
+        results += evaluate_device_streams(about, _subject(device, "", profile, *_span(about.values())))
     return results
 
 

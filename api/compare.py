@@ -21,6 +21,14 @@ RunName = Annotated[str, Query(pattern=Name, description="Name or number of a ru
 LinkName = Annotated[str, Query(pattern=rf"^$|{Name}", description="Name of a link; empty: all")]
 
 
+Target = Annotated[float, Query(gt=0, le=0.9999999)]
+"""Seven nines are 30 million packets without a failure; more is no plan for a field demonstration."""
+
+
+Targets = Annotated[list[Target] | None, Query(max_length=20)]
+Rate = Annotated[float | None, Query(ge=1e-6, le=1e6, description="Packets a second; default: the run's, or 100")]
+
+
 @router.get("/compare", responses=described(list[Comparison]))
 def compare(  # noqa: PLR0917 - query parameters
     connection: Connection, settings: Settings, a: RunName, b: RunName, link: LinkName = "", other_link: LinkName = "",
@@ -37,9 +45,8 @@ def compare(  # noqa: PLR0917 - query parameters
 
 @router.get("/plan", responses=described(list[Plan]))
 def plans(
-    connection: Connection, rate_per_s: float | None = None, run: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
-    link: LinkName = "", target: Annotated[list[float] | None, Query()] = None,
-) -> Response:  # fmt: skip
+    connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Targets = None
+) -> Response:
     """Return packets and hours that can demonstrate each target at 95 %, given the burstiness of a measured run."""
     worth, measured_rate = 1.0, 100.0
     if run:

@@ -19,6 +19,7 @@ from analytics.report.model import (
     CompletenessFacts,
     EpochFacts,
     EventRow,
+    ExclusionRow,
     OmittedStream,
     RawStream,
     RunFacts,
@@ -31,6 +32,7 @@ from analytics.results import KpiResult
 from api.raw_series import count_rows, raw_stream, run_links
 from contract.streams import STREAMS
 from storage.completeness import run_completeness
+from storage.exclusions import list_exclusions
 from storage.reader import iterate_columns
 from storage.runs import RunRecord
 
@@ -69,6 +71,12 @@ def run_report(
         program=_program(),
         profile=_profile(profile),
         events=_events(connection, run, links),
+        exclusions=[
+            ExclusionRow(
+                **{name: value for name, value in msgspec.structs.asdict(each).items() if name != "exclusion_id"}
+            )
+            for each in list_exclusions(connection, run)
+        ],
         series=_marked(delay_series(connection, run, links), kpis),
         truth=truth,
         raw=_raw(connection, run, links, [stream.name for stream in present]) if is_included else (),

@@ -13,6 +13,7 @@ from api.access import Connection, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS
 from storage.completeness import Completeness, run_completeness
+from storage.exclusions import Exclusion, list_exclusions
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
@@ -39,6 +40,12 @@ def kpis(
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
     return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile)))
+
+
+@router.get("/{run}/exclusions", responses=described(list[Exclusion]))
+def exclusions(connection: Connection, run: Run) -> Response:
+    """Return the intervals that the run's figures leave out, and those that were taken back, with who, when and why."""
+    return JsonResponse(list_exclusions(connection, run))
 
 
 @router.get("/{run}/completeness", responses=described(Completeness))

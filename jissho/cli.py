@@ -22,6 +22,7 @@ _COMMANDS = (
     ("ingest", "ingest:ingest", "Take batches from the broker into the database, exactly once."),
     ("serve", "serve:serve", "Serve the API and the evaluator's page."),
     ("run", "run:app", "Start, stop, list and show runs (走行・測定)."),
+    ("exclusion", "exclusion:app", "Leave intervals out of a run's figures, with an audit trail (除外区間)."),
     ("kpi", "kpi:kpi", "Print the KPIs of a run with interval, n, verdict and clause."),
     ("compare", "compare:compare", "Compare two runs or two links: each difference with its interval."),
     ("plan", "compare:plan", "Say how many packets and hours can demonstrate a reliability."),

@@ -94,6 +94,21 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExclusionRow:
+    """One interval that the figures leave out, or once left out. Empty `link`: all links."""
+
+    link: str
+    started_at: datetime
+    ended_at: datetime
+    reason: str
+    excluded_by: str
+    excluded_at: datetime
+    revoked_by: str | None = None
+    revoked_at: datetime | None = None
+    revoke_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TruthRow:
     """One KPI against the ground truth that a simulator wrote. `difference` is measured - truth, in `unit`.
 
@@ -144,6 +159,7 @@ class RunReport:
     program: str
     profile: str = ""
     events: Sequence[EventRow] = ()
+    exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()
     truth: Sequence[TruthRow] | None = None
     raw: Iterable[RawStream] = ()

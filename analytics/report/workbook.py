@@ -14,6 +14,7 @@ import xlsxwriter
 
 from analytics.report.charts import write_charts
 from analytics.report.cover import open_cover, write_cover
+from analytics.report.exclusion_sheet import write_exclusions
 from analytics.report.jst import JST_NOTE
 from analytics.report.kpi_sheet import write_definitions, write_kpis
 from analytics.report.model import RunReport
@@ -41,6 +42,8 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     contents += charts
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))
     contents.append((write_completeness(book, report), "端末毎の到達率と欠番"))
+    if report.exclusions:
+        contents.append((write_exclusions(book, report), "評価から除外した区間と理由"))
     contents.append((write_events(book, report), "測定中に起きた事象"))
     items = open_data_items(book)
     contents.append((items.name, "生データの項目、単位、範囲"))

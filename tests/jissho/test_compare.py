@@ -80,3 +80,29 @@ def test_the_plan_needs_no_database(jissho):
     wrong = jissho("plan", "--target", "1.0")
     assert wrong.returncode == 2
     assert "between 0 and 1" in wrong.stderr
+
+
+def test_an_exclusion_changes_the_figures_and_both_are_stated(jissho, tmp_path):
+    """Add, see both values, take back, and the trail stays."""
+    log = ping_log(tmp_path / "a.log", [10.0] * 30 + [90.0] * 10)
+    jissho("import", log, "--profile", "ping", "--run", "drive", "--site", "lab", "--link", "wifi")
+    done = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:10.5Z", "--end", "2026-05-28T20:28:00Z",
+                  "--reason", "給電断", "--by", "lead")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+    def longest():
+        lines = [json.loads(line) for line in jissho("kpi", "drive", "--json").stdout.splitlines()]
+        return next(line for line in lines if (line["id"], line["statistic"]) == ("rtt", "max"))
+
+    assert (longest()["value"], longest()["value_of_all"], longest()["excluded"]) == (10.0, 90.0, 1)
+    assert "給電断" in jissho("exclusion", "list", "drive").stdout
+    outcome = jissho("export", "drive", "--xlsx", tmp_path / "drive.xlsx")
+    number = json.loads(jissho("exclusion", "list", "drive", "--json").stdout)["exclusion_id"]
+    assert jissho("exclusion", "revoke", "drive", number, "--by", "evaluator").returncode == 0
+    assert (longest()["value"], longest()["excluded"]) == (90.0, 0)
+    assert "evaluator" in jissho("exclusion", "list", "drive").stdout
+    assert outcome.returncode == 0, outcome.stderr
+    refused = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:11Z", "--end", "2026-05-28T20:28:00Z",
+                     "--reason", "", "--by", "lead")  # fmt: skip
+    assert refused.returncode == 2
+    assert "--reason" in refused.stderr

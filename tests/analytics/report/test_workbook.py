@@ -12,6 +12,7 @@ from analytics.report.model import (
     CompletenessFacts,
     EpochFacts,
     EventRow,
+    ExclusionRow,
     OmittedStream,
     RawStream,
     RunFacts,
@@ -449,3 +450,16 @@ def test_texts_beyond_a_cell_are_cut_with_a_mark():
     assert fit_text("あ" * 32_767) == "あ" * 32_767
     assert fit_text("あ" * 32_768).endswith("…(以下省略)")
     assert len(fit_text("あ" * 40_000)) == 32_767
+
+
+def test_exclusions_have_a_sheet_only_where_there_are_any(opened):
+    """Who, when and why, those taken back too; a run without exclusions has no empty sheet."""
+    assert "除外区間" not in opened(report()).sheetnames
+    hour = timedelta(hours=1)
+    row = ExclusionRow(
+        link="", started_at=START, ended_at=START + timedelta(seconds=90), reason="給電断", excluded_by="lead",
+        excluded_at=START + hour, revoked_by="evaluator", revoked_at=START + 2 * hour, revoke_reason="再確認",
+    )  # fmt: skip
+    (line,) = table(opened(report(exclusions=[row]))["除外区間"], 3)
+    assert (line["時間[s]"].value, line["理由"].value, line["決定者"].value) == (90, "給電断", "lead")
+    assert "evaluator" in line["取消"].value

@@ -1,0 +1,82 @@
+"""Leaving intervals out of a run's samples, without making their absence look like loss. Pure.
+
+Time that is left out is time not measured: the packets before and after it become sessions of their own, so that the
+numbers between them are not "absent" and availability does not count the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from analytics.probes import Values
+from analytics.results import KpiResult
+
+Span = tuple[int, int]
+"""Start and end in Unix microseconds; the end is not in it."""
+_SEGMENT = 1 << 32  # sessions are 31-bit numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column after rows were left out."""
+
+    values: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_] | None
+
+
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """Return the same time as sorted spans that do not touch."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
+def without(columns: Mapping[str, Values], spans: Sequence[Span]) -> Mapping[str, Values]:
+    """Return the columns (with `t_us`) without the samples inside the spans; `session` tells the parts apart."""
+    if not spans:
+        return columns
+    edges = np.array(merged(spans), np.int64).ravel()
+    # Even places lie between spans, odd ones inside one.
+    place = np.searchsorted(edges, columns["t_us"].values, side="right")
+    kept = place % 2 == 0
+    found: dict[str, Values] = {}
+    for name, column in columns.items():
+        values = column.values[kept]
+        if name == "session":
+            values = values.astype(np.int64) + (place[kept] // 2) * _SEGMENT
+        found[name] = Column(values, None if column.valid is None else column.valid[kept])
+    return found
+
+
+def total_s(spans: Sequence[Span], window: Span) -> float:
+    """Return how many seconds of the window the spans leave out."""
+    return sum(max(min(end, window[1]) - max(start, window[0]), 0) for start, end in merged(spans)) / 1e6
+
+
+def beside(
+    kept: Sequence[KpiResult], whole: Sequence[KpiResult], spans: Sequence[Span], window: Span
+) -> list[KpiResult]:
+    """Return the results without the excluded time, each with the value that all of the data would have given."""
+    values = {_key(result): result.value for result in whole}
+    note = f"除外 {len(spans)} 区間 {total_s(spans, window):.6g} s / {len(spans)} intervals excluded"
+    found = []
+    for result in kept:
+        all_value = values.get(_key(result))
+        stated = "値なし none" if all_value is None else f"{all_value:.6g}"
+        reason = "; ".join(filter(None, [result.reason, f"{note}, 除外しない値 with them: {stated}"]))
+        found.append(msgspec.structs.replace(result, reason=reason, value_of_all=all_value, excluded=len(spans)))
+    return found
+
+
+def _key(result: KpiResult) -> tuple[str, str, str, str, str]:
+    return result.id, result.device, result.link, result.direction, result.statistic
