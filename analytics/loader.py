@@ -22,6 +22,7 @@ from analytics.families.device import (
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
 from analytics.requirements import Profile, load_requirements
 from analytics.results import KpiResult
+from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
 from analytics.statistics import effective_n
 from storage.errors import NoDataError
@@ -147,6 +148,40 @@ def compare_runs(
         raise NoDataError(
             f"nothing to compare: {a.name} and {b.name} have no link with probes in common; name two links with"
             " --link and --other-link"
+        )
+    return found
+
+
+def route_of_run(
+    connection: psycopg.Connection, run: RunRecord, link: str, profile: str | None, *, grid: Grid = "section",
+    size_m: float | None = None, moving_only: bool = False,
+) -> dict[str, list[RouteCell]]:  # fmt: skip
+    """Return the cells of the route of each link (or of the one named), excluded intervals left out.
+
+    Raises NoDataError where there is no position or no probe, ValueError for a size that a grid does not have.
+    """
+    requirements = load_requirements(profile)
+    ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
+    exclusions = list_exclusions(connection, run, revoked=False)
+    found: dict[str, list[RouteCell]] = {}
+    for (device, name), link_id in ids.items():
+        if not name or link not in ("", name):
+            continue
+        spans = [(_microseconds(each.started_at), _microseconds(each.ended_at))
+                 for each in exclusions if each.link in ("", name)]  # fmt: skip
+        path = track_of(_about(connection, ids.get((device, "")), window))
+        probes = load_probes(connection, link_id, *window, spans)
+        if path is None or not path.t_us.size or not probes.n:
+            continue
+        radio = load_streams(connection, {"radio": ("rsrp_dbm", "sinr_db")}, link_id, window).get("radio")
+        key = name if len({who for who, _ in ids}) == 1 else f"{device}/{name}"
+        found[key] = route_cells(
+            probes, path, radio, requirements, grid=grid, size_m=size_m, moving_only=moving_only, link=name
+        )
+    if not found:
+        raise NoDataError(
+            f"run {run.name} has no link with both probes and positions: collect the gpsd source beside the probes,"
+            " or import a recording with a position"
         )
     return found
 

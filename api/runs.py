@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from analytics.loader import evaluate_run
+from analytics.loader import evaluate_run, route_of_run
 from analytics.results import KpiResult
-from api.access import Connection, ProfileName, Run, Settings, chosen_profile
+from analytics.route import Grid, RouteCell
+from api.access import Connection, Name, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, ProblemError
 from storage.completeness import Completeness, run_completeness
 from storage.exclusions import Exclusion, list_exclusions
 from storage.runs import RunRecord, list_runs
@@ -46,6 +47,29 @@ def kpis(
 def exclusions(connection: Connection, run: Run) -> Response:
     """Return the intervals that the run's figures leave out, and those that were taken back, with who, when and why."""
     return JsonResponse(list_exclusions(connection, run))
+
+
+@router.get("/{run}/route", responses=described(dict[str, list[RouteCell]]))
+def route(  # noqa: PLR0917 - query parameters
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    grid: Grid = "section", size_m: Annotated[float | None, Query(gt=0, le=10_000)] = None, *,
+    moving_only: bool = False, profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return delay, loss, radio and verdict of each section of the route or mesh of the area, by link."""
+    try:
+        return JsonResponse(
+            route_of_run(
+                connection,
+                run,
+                link,
+                chosen_profile(settings, profile),
+                grid=grid,
+                size_m=size_m,
+                moving_only=moving_only,
+            )
+        )
+    except ValueError as error:
+        raise ProblemError(422, str(error), "meshes have 125, 250, 500, 1000 or 10000 m") from error
 
 
 @router.get("/{run}/completeness", responses=described(Completeness))

@@ -352,3 +352,16 @@ def test_the_page_shares_the_server_with_the_api(site):
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert runs.json()[0]["name"] == "run-1"
     assert (missing.status_code, set(missing.json())) == (404, {"error", "remedy"})
+
+
+def test_the_route_is_judged_place_by_place(client):
+    """Where the run has positions, each section has its own figures; a mesh that is not one is refused."""
+    answer = client.get("/v1/runs/run-1/route", params={"profile": "remote_monitoring"})
+    assert answer.status_code == 200
+    ((place,),) = [cells for link, cells in answer.json().items() if link == "l5g"]
+    assert (place["cell"], place["passes"], place["lat_deg"]) == (0, 1, 35.6)
+    assert place["n"] > 500
+    assert place["verdict"] in {"達成", "未達", "判定不能"}
+    refused = client.get("/v1/runs/run-1/route", params={"grid": "mesh", "size_m": 50})
+    assert refused.status_code == 422
+    assert "125" in refused.json()["remedy"]

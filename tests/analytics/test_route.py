@@ -1,0 +1,89 @@
+"""Route fitness: each place is judged by its own packets, and what was not measured is neither fit nor unfit."""
+
+import numpy as np
+import pytest
+
+from analytics.requirements import Parameters, Profile, Requirement
+from analytics.route import geojson, route_cells
+from analytics.track import track
+from tests.analytics.families.making import drive, make_series
+from tests.analytics.making import T0_US, probes
+
+PROFILE = Profile(
+    name="t", ja="", en="", status="", parameters=Parameters(rtt_within_ms=100.0),
+    requirement=(Requirement(kpi="reliability", direction="round_trip", statistic="ratio", limit=0.9, source="test"),),
+)  # fmt: skip
+
+
+def packets(seconds, *, lost_from_s=np.inf, lost_to_s=np.inf, per_s=100):
+    rows = []
+    for number in range(seconds * per_s):
+        is_lost = lost_from_s <= number / per_s < lost_to_s
+        at = {"t_us": T0_US + number * (1_000_000 // per_s), "seq": number}
+        rows.append({**at, **({"lost": 3} if is_lost else {"rtt_us": 20_000 + number % 7})})
+    return probes(rows)
+
+
+def test_a_dead_section_is_found_where_it_is():
+    """100 s at 10 m/s; the packets between 300 and 400 m are lost: two sections of 50 m are unfit, the others fit."""
+    found = route_cells(packets(100, lost_from_s=30, lost_to_s=40), track(drive(100, 10.0)), None, PROFILE)
+    assert [cell.distance_m for cell in found] == [50.0 * number for number in range(20)]
+    assert {cell.distance_m: cell.verdict for cell in found if cell.verdict != "達成"} == {300.0: "未達", 350.0: "未達"}
+    assert [cell.loss for cell in found if cell.distance_m == 300.0] == [1.0]
+    assert found[0].p50_ms == pytest.approx(20.003)
+    assert next(cell for cell in found if cell.distance_m == 350.0).p50_ms is None
+
+
+def test_few_packets_cannot_decide():
+    """Five packets a section, all in time: not enough to show 90 %."""
+    found = route_cells(packets(100, per_s=1), track(drive(100, 10.0)), None, PROFILE)
+    assert {cell.verdict for cell in found} == {"判定不能"}
+
+
+def test_standing_still_can_be_left_out():
+    """A vehicle that never moves has one section, and none while moving."""
+    path = track(drive(10, 0.0))
+    assert [cell.n for cell in route_cells(packets(10), path, None, PROFILE)] == [1000]
+    assert route_cells(packets(10), path, None, PROFILE, moving_only=True) == []
+
+
+def test_passes_count_visits_not_seconds():
+    """Out and back: every mesh of the way but the turning one is entered twice."""
+    there = drive(60, 10.0)
+    lat = [*there.number("lat_deg"), *there.number("lat_deg")[::-1]]
+    t_s = np.arange(len(lat))
+    back = make_series(t_s, lat_deg=lat, lon_deg=[139.0] * len(lat), speed_mps=[10.0] * len(lat), mode=[3] * len(lat))
+    found = route_cells(packets(len(lat) - 1), track(back), None, PROFILE, grid="mesh")
+    assert {cell.passes for cell in found} == {1, 2}
+    assert sum(cell.passes == 1 for cell in found) == 1
+    assert all(len(str(cell.cell)) == 11 for cell in found)
+
+
+def test_radio_values_stand_beside_the_packets():
+    """The median of the level near the packets of the section; none where radio was not measured."""
+    radio = make_series(range(101), rsrp_dbm=[-80.0] * 50 + [-100.0] * 51)
+    found = route_cells(packets(100), track(drive(100, 10.0)), radio, PROFILE)
+    assert (found[0].rsrp_dbm, found[-1].rsrp_dbm, found[0].sinr_db) == (-80.0, -100.0, None)
+
+
+def test_packets_without_a_place_are_in_no_cell():
+    """The drive has fixes for the first half only."""
+    found = route_cells(packets(100), track(drive(50, 10.0)), None, PROFILE)
+    assert max(cell.distance_m for cell in found) <= 500.0
+
+
+def test_sizes_that_cannot_be_are_refused():
+    """A mesh of 50 m is not in the JIS; a cell of nothing is no cell."""
+    path = track(drive(10, 10.0))
+    with pytest.raises(ValueError, match="no JIS X 0410 mesh of 50 m"):
+        route_cells(packets(10), path, None, PROFILE, grid="mesh", size_m=50)
+    with pytest.raises(ValueError, match="positive"):
+        route_cells(packets(10), path, None, PROFILE, size_m=0)
+
+
+def test_geojson_puts_longitude_first():
+    """RFC 7946 3.1.1."""
+    found = route_cells(packets(10), track(drive(10, 10.0)), None, PROFILE)
+    feature = geojson(found, {"run": "drive-1"})["features"][0]
+    assert feature["geometry"]["coordinates"][0] == pytest.approx(139.0)
+    assert feature["properties"]["verdict"] == found[0].verdict
