@@ -116,14 +116,33 @@ def process(writer: Writer, messages: Sequence[Message]) -> Processed:
         outcome = writer.commit(batches, refused)
     except _VALUE_REFUSED:
         outcome = _commit_one_by_one(writer, messages, refused)
+    if outcome.conflicts:
+        _set_aside(writer, messages, outcome)
     for topic, status in statuses:
         writer.announce(topic.site, topic.device, status)
     return Processed(outcome, receipts(outcome), len(statuses))
 
 
+def _set_aside(writer: Writer, messages: Sequence[Message], outcome: CommitOutcome) -> None:
+    """File in quarantine what came under the number of another batch: from a cloned device it would be lost unseen."""
+    conflicts = {_signature(batch) for batch in outcome.conflicts}
+    entries = []
+    for message in messages:
+        batches, _, _ = sort_messages([message])
+        if batches and _signature(batches[0]) in conflicts:
+            detail = f"number {batches[0].key.seq} of epoch {batches[0].key.epoch} holds another batch"
+            entries.append(refuse(message, PayloadError("identity_conflict", detail)))
+    writer.commit([], entries)
+    outcome.refused.extend(entries)
+
+
+def _signature(batch: ColumnBatch) -> tuple[BatchKey, str, str, int, int, int]:
+    return batch.key, batch.stream, batch.link, batch.n, int(batch.t_us.min()), int(batch.t_us.max())
+
+
 def _commit_one_by_one(writer: Writer, messages: Sequence[Message], refused: list[RefusedPayload]) -> CommitOutcome:
     total = writer.commit([], refused)
-    committed, duplicates, refusals, rows = [], [], list(total.refused), 0
+    committed, duplicates, conflicts, refusals, rows = [], [], [], list(total.refused), 0
     for message in messages:
         batches, _, _ = sort_messages([message])
         try:
@@ -133,9 +152,10 @@ def _commit_one_by_one(writer: Writer, messages: Sequence[Message], refused: lis
             outcome = writer.commit([], [entry])
         committed += outcome.committed
         duplicates += outcome.duplicates
+        conflicts += outcome.conflicts
         refusals += outcome.refused
         rows += outcome.rows
-    return CommitOutcome(committed, duplicates, refusals, rows)
+    return CommitOutcome(committed, duplicates, conflicts, refusals, rows)
 
 
 def receipts(outcome: CommitOutcome) -> list[Answer]:

@@ -55,6 +55,11 @@ ON CONFLICT (payload_sha256, topic) DO UPDATE SET seen = quarantine.seen + 1
 _BATCH_COLUMNS = ("batch_id", "epoch_id", "seq", "link_id", "stream", "source", "n", "t_first", "t_last", "received_at")
 _BATCH_KINDS = ("i8", "i4", "i8", "i4", "text", "text", "i4", "t", "t", "t")
 
+_COMMITTED = """
+SELECT batch_id, stream, link_id, n, (extract(epoch FROM t_first) * 1e6)::int8, (extract(epoch FROM t_last) * 1e6)::int8
+FROM batch WHERE batch_id = ANY(%s)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class CommitOutcome:
@@ -62,6 +67,7 @@ class CommitOutcome:
 
     committed: list[BatchKey] = field(default_factory=list)
     duplicates: list[BatchKey] = field(default_factory=list)
+    conflicts: list[ColumnBatch] = field(default_factory=list)
     refused: list[RefusedPayload] = field(default_factory=list)
     rows: int = 0
 
@@ -118,7 +124,7 @@ class Writer:
         ledger will say so on the next try), psycopg.DataError where the database rejects a value.
         """
         unique: dict[BatchKey, ColumnBatch] = {}
-        duplicates = [batch.key for batch in batches if unique.setdefault(batch.key, batch) is not batch]
+        again = [batch for batch in batches if unique.setdefault(batch.key, batch) is not batch]
         # Ids first, each in a statement of its own: a rolled-back transaction must not leave wrong ids remembered.
         epoch_ids = {key: self._epoch_id(key) for key in unique}
         for batch in unique.values():
@@ -130,12 +136,14 @@ class Writer:
                 cursor.execute(_LOCK_LEDGER, (locked,))
             known = self._known(cursor, epoch_ids)
             fresh = [batch for key, batch in unique.items() if (epoch_ids[key], key.seq) not in known]
-            duplicates += [key for key in unique if (epoch_ids[key], key.seq) in known]
+            again += [batch for key, batch in unique.items() if (epoch_ids[key], key.seq) in known]
             self._insert(cursor, fresh, epoch_ids)
+            conflicts = self._conflicts(cursor, again, epoch_ids)
             self._quarantine(cursor, refused, refused_ids)
         return CommitOutcome(
             committed=[batch.key for batch in fresh],
-            duplicates=duplicates,
+            duplicates=[batch.key for batch in again if not any(batch is other for other in conflicts)],
+            conflicts=conflicts,
             refused=list(refused),
             rows=sum(batch.n for batch in fresh),
         )
@@ -162,6 +170,23 @@ class Writer:
             return set()
         incoming = (list(epoch_ids.values()), [key.seq for key in epoch_ids])
         return {(row[0], row[1]) for row in cursor.execute(_KNOWN, incoming)}
+
+    def _conflicts(
+        self, cursor: psycopg.Cursor, again: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]
+    ) -> list[ColumnBatch]:
+        """Return which batches are not what was committed under their number: a clone's, not a second delivery."""
+        if not again:
+            return []
+        keys = [_batch_id(batch, epoch_ids) for batch in again]
+        committed = {row[0]: row[1:] for row in cursor.execute(_COMMITTED, (keys,))}
+        return [
+            batch
+            for key, batch in zip(keys, again, strict=True)
+            if committed.get(key, mine := self._signature(batch)) != mine
+        ]
+
+    def _signature(self, batch: ColumnBatch) -> tuple[str, int, int, int, int]:
+        return batch.stream, self._link_of(batch), batch.n, int(batch.t_us.min()), int(batch.t_us.max())
 
     def _insert(self, cursor: psycopg.Cursor, fresh: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]) -> None:
         if not fresh:

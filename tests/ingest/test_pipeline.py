@@ -153,3 +153,26 @@ def test_ranges_of_numbers():
     """Numbers become the fewest inclusive ranges."""
     assert ranges({5, 1, 2, 3, 9, 10}) == [(1, 3), (5, 5), (9, 10)]
     assert ranges(set()) == []
+
+
+def test_another_batch_under_the_same_number_is_set_aside_not_swallowed(db):
+    """A cloned device counts on under the numbers of the first: its data would be lost as duplicates, unseen."""
+    writer = db.writer()
+    process(writer, [message(1), message(2)])
+    clone = message(2, t0_ns=T0_NS + 5_000_000_000)
+    processed = process(writer, [clone, message(2), message(3)])
+
+    assert [batch.key.seq for batch in processed.outcome.conflicts] == [2]
+    assert [key.seq for key in processed.outcome.duplicates] == [2]
+    receipt = receipts_of(processed)["jissho/1/site-a/car-1/receipt"]
+    assert [refusal.seq for refusal in receipt.quarantined] == [2]
+    assert "identity_conflict" in receipt.quarantined[0].reason
+    with db.connect() as connection:
+        assert connection.execute("SELECT reason, payload FROM quarantine").fetchall() == [
+            ("identity_conflict", clone.payload)
+        ]
+        assert connection.execute("SELECT committed::text, quarantined::text FROM ledger").fetchone() == (
+            "{[1,4)}",
+            "{}",
+        )
+        assert connection.execute("SELECT count(*) FROM event").fetchone() == (3,)
