@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 30
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench soak docs clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +36,9 @@ check: setup ## Lint and types only.
 
 bench: setup ## Measure speed; one JSON object a line.
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: setup ## Break the line by seeded faults for MINUTES=30 (SEED=N repeats); prints what was survived.
+	@$(BIN)/python -m tests.e2e.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 docs: setup ## Rewrite the generated documents and migrations.
 	@$(BIN)/python -m scripts.render_docs

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ AGENT = "jissho/0.1.0"
 FIRST_RESTART_S, LAST_RESTART_S = 1.0, 30.0
 _FLUSH_EVERY_S = 0.1
 _CANCEL_AGAIN_S = 1.0
+_REPORT_DROPS_EVERY_S = 1.0
+"""While the outbox is full every append drops something; an event for each would fill it with events."""
 _T = TypeVar("_T")
 
 
@@ -39,28 +42,43 @@ class _OutboxThread:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self.epoch = outbox.epoch
+        self._may_owe_report = True
+        self._reported_s = -_REPORT_DROPS_EVERY_S
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jissho-outbox")
 
     async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def append(self, batches: Sequence[NewBatch]) -> list[StoredBatch]:
-        """Store batches; what the quota cost is reported in a batch of its own."""
+        """Store batches; what the quota costs is reported about once a second, in a batch of its own."""
         stored, drop = await self._call(self._outbox.append, batches)
-        if drop is not None:
+        self._may_owe_report |= drop is not None
+        if self._may_owe_report and time.monotonic() - self._reported_s >= _REPORT_DROPS_EVERY_S:
+            stored += await self.report_drops()
+        return stored
+
+    async def report_drops(self) -> list[StoredBatch]:
+        """Tell of every drop that no batch tells of: also those of a life that ended before it could."""
+        self._reported_s = time.monotonic()
+        drops = await self._call(self._outbox.unreported)
+        self._may_owe_report = False
+        if not drops:
+            return []
+        notice = Batcher(time.monotonic, time.time_ns)
+        for drop in drops:
             log.error(
                 "outbox is full: batches %d to %d dropped; raise [outbox] max_bytes or mend the link",
                 drop.first_seq, drop.last_seq,
             )  # fmt: skip
-            notice = Batcher(time.monotonic, time.time_ns)
             notice.event(
                 "outbox.dropped",
                 "error",
                 f"送信待ちの上限により{drop.batches}バッチを破棄 / {drop.batches} batches dropped by quota",
                 {**drop._asdict(), "reason": "quota"},
             )
-            more, _ = await self._call(self._outbox.append, notice.due(everything=True))
-            stored += more
+        append = partial(self._outbox.append, reporting=drops)
+        stored, more = await self._call(append, notice.due(everything=True))
+        self._may_owe_report = more is not None
         return stored
 
     async def newest_before(self, seq: int, limit: int) -> list[StoredBatch]:
@@ -127,6 +145,8 @@ class Agent:
         self._stopping.set()
         await flush
         await self._store(self.batcher.due(everything=True))
+        with contextlib.suppress(OutboxError):  # said when the samples could not be stored
+            self.publisher.offer(await self._outbox.report_drops())
         await self._drain()
         await _cancel(publish)
         statistics = await self._outbox.statistics()

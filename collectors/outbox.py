@@ -30,9 +30,14 @@ CREATE TABLE IF NOT EXISTS batch (
 );
 CREATE TABLE IF NOT EXISTS dropped (
     first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, batches INTEGER NOT NULL, at_ns INTEGER NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL, event_seq INTEGER
 );
 """
+_UNREPORTED = """
+FROM dropped WHERE event_seq IS NULL
+    OR EXISTS (SELECT 1 FROM dropped AS later WHERE dropped.event_seq BETWEEN later.first_seq AND later.last_seq)
+"""
+"""Drops that no batch tells of any more: never reported, or the report was dropped in its turn."""
 
 
 class OutboxError(RuntimeError):
@@ -146,6 +151,8 @@ class Outbox:
             db.execute("PRAGMA synchronous=FULL")
             _check(db)
             db.executescript(_SCHEMA)
+            if "event_seq" not in {row[1] for row in db.execute("PRAGMA table_info(dropped)")}:
+                db.execute("ALTER TABLE dropped ADD COLUMN event_seq INTEGER")
             first = {"epoch": uuid.uuid4().hex, "taken": "0", "site": self.site, "device": self.device}
             db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", first.items())
         except BaseException:
@@ -165,8 +172,12 @@ class Outbox:
                 "give each device its own [outbox] path"
             )
 
-    def append(self, batches: Sequence[NewBatch]) -> tuple[list[StoredBatch], Drop | None]:
+    def append(
+        self, batches: Sequence[NewBatch], *, reporting: Sequence[Drop] = ()
+    ) -> tuple[list[StoredBatch], Drop | None]:
         """Store batches durably under the next numbers; all of them or, on error, none.
+
+        `reporting` are the drops of which the last of these batches tells: from now on they count as reported.
 
         Returns them as stored, and what had to be dropped where the quota was reached. Raises OutboxError when the
         disk is full or broken.
@@ -182,12 +193,17 @@ class Outbox:
         size = sum(len(batch.payload) for batch in stored)
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            taken = self.taken + len(stored)
+            for each in reporting:
+                self._db.execute(
+                    "UPDATE dropped SET event_seq = ? WHERE first_seq BETWEEN ? AND ?",
+                    (taken, each.first_seq, each.last_seq),
+                )
             drop = self._make_room(size, now_ns)
             self._db.executemany(
                 "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
                 [(b.seq, b.stream, now_ns, new.n, b.payload) for b, new in zip(stored, batches, strict=True)],
             )
-            taken = self.taken + len(stored)
             self._db.execute("UPDATE meta SET value = ? WHERE name = 'taken'", (str(taken),))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -212,10 +228,20 @@ class Outbox:
                 break
         self._db.execute("DELETE FROM batch WHERE seq <= ?", (victims[-1],))
         drop = Drop(victims[0], victims[-1], len(victims))
-        self._db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, 'quota')", (*drop, now_ns))
+        self._db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, 'quota', NULL)", (*drop, now_ns))
         self._batches -= len(victims)
         self._bytes -= freed
         return drop
+
+    def unreported(self) -> list[Drop]:
+        """Return what was dropped and is told by no batch in the outbox or sent from it; neighbours as one range."""
+        found: list[Drop] = []
+        for first, last, batches in self._db.execute(f"SELECT first_seq, last_seq, batches {_UNREPORTED} ORDER BY 1"):
+            if found and first == found[-1].last_seq + 1:
+                found[-1] = Drop(found[-1].first_seq, last, found[-1].batches + batches)
+            else:
+                found.append(Drop(first, last, batches))
+        return found
 
     def delete(self, ranges: Iterable[tuple[int, int]]) -> int:
         """Delete batches by inclusive ranges of seq, in one transaction; return how many there were."""

@@ -97,6 +97,9 @@ def _free_port() -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As PostgreSQL itself: connections that are only waiting to be forgotten must not cost the server its port,
+        # which other processes hold in their URLs.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

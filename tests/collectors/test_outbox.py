@@ -169,3 +169,22 @@ def test_statistics_count_what_waits(path):
     assert deleted == 2
     assert (outbox.statistics().batches, outbox.statistics().bytes, outbox.statistics().oldest_ns) == (0, 0, 0)
     outbox.close()
+
+
+def test_a_drop_is_owed_until_a_batch_tells_of_it(path):
+    """Also when the process dies in between, and when the telling batch is dropped in its turn."""
+    outbox = open_outbox(path, max_bytes=5_000)
+    for number in range(10):
+        outbox.append([new_batch(float(number), padding="z" * 1000)])
+    owed = outbox.unreported()
+    assert [(drop.first_seq, drop.last_seq) for drop in owed] == [(1, owed[0].batches)]
+    outbox.close()
+
+    again = open_outbox(path, max_bytes=5_000)
+    assert again.unreported() == owed
+    told, _ = again.append([new_batch()], reporting=owed)
+    assert not [drop for drop in again.unreported() if drop.first_seq <= owed[0].last_seq]
+    while again.newest_before(99, 99)[-1].seq <= told[0].seq:
+        again.append([new_batch(padding="z" * 1000)])
+    assert again.unreported()[0].first_seq == 1
+    again.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.connect import connect
-from storage.embedded import embedded_server
+from storage.embedded import _Cluster, embedded_server
 from storage.errors import StorageError, UnreachableError
 
 
@@ -55,3 +55,16 @@ def test_a_home_that_the_account_may_not_enter_is_explained(tmp_path):
 
     with pytest.raises(StorageError, match="set JISSHO_HOME"), embedded_server(private / "home"):
         pass
+
+
+def test_a_crashed_server_comes_back_on_its_port(home):
+    """Other processes hold the port in their URLs: connections that linger in TIME_WAIT must not cost it."""
+    with embedded_server(home) as server:
+        for _ in range(3):
+            with connect(server.url) as connection:
+                connection.execute("SELECT 1")
+        cluster = _Cluster(home / "postgres")
+        cluster.prepare()
+        cluster.run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(cluster.data))
+        cluster.start({})
+        assert cluster.url() == server.url
