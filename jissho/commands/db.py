@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 from cyclopts import App
 
-from jissho.output import print_json, print_table
+from jissho.output import print_json
 from jissho.settings import Settings, database
+from jissho.state_view import print_state
 
 app = App(name="db", help="The database: migrations and state.")
 
@@ -22,28 +25,25 @@ def migrate() -> None:
 
 @app.command
 def status(*, json: bool = False) -> None:
-    """Show server, mode, and rows and size of each stream."""
-    from contract.streams import STREAMS  # noqa: PLC0415 - commands load what they need
-    from storage.connect import connect  # noqa: PLC0415
-    from storage.migrate import database_mode  # noqa: PLC0415
+    """Show schema, streams, aggregates, gaps, quarantine and disk.
 
-    with database(Settings()) as url, connect(url) as connection:
-        row = connection.execute(
-            "SELECT current_setting('server_version'), pg_database_size(current_database())"
-        ).fetchone()
-        assert row is not None
-        state = {"server": f"PostgreSQL {row[0]}", "mode": database_mode(connection), "bytes": row[1], "streams": {}}
-        for name, stream in STREAMS.items():
-            counted = connection.execute(
-                "SELECT coalesce(sum(n), 0)::int8, max(t_last) FROM batch WHERE stream = %s", (name,)
-            ).fetchone()
-            assert counted is not None
-            state["streams"][name] = {"label": stream.ja, "rows": counted[0], "latest": counted[1]}
+    Parameters
+    ----------
+    json
+        Print one JSON object.
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.embedded import default_home  # noqa: PLC0415
+    from storage.status import database_state  # noqa: PLC0415
+
+    settings = Settings()
+    # A look at the database changes nothing in it, not even its schema.
+    with database(settings, migrates=False) as url, connect(url) as connection:
+        # Only of our own server is it known on which disk it lies.
+        free = None if settings.text("JISSHO_DATABASE_URL") else shutil.disk_usage(default_home()).free
+        state = database_state(connection, disk_free_bytes=free)
     if json:
         print_json([state])
         return
-    print_table(
-        f"{state['server']}, {state['mode']}, {state['bytes'] / 1e6:.1f} MB",
-        ["Stream", "内容 Content", "行 Rows", "最新 Latest"],
-        [(name, entry["label"], entry["rows"], entry["latest"]) for name, entry in state["streams"].items()],
-    )
+    print_state(state)
