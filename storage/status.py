@@ -124,13 +124,9 @@ def database_state(connection: psycopg.Connection, *, disk_free_bytes: int | Non
 
 
 _BATCHES = """
-WITH gone AS (
-    SELECT stream, link_id, range_agg(deleted) AS deleted FROM
-        (SELECT stream, link_id, unnest(deleted) AS deleted FROM retention_log) AS ranges
-    GROUP BY stream, link_id)
 SELECT batch.stream, sum(n)::int8,
        min(t_first) FILTER (WHERE deleted IS NULL OR NOT deleted @> tstzrange(t_first, t_last, '[]')), max(t_last)
-FROM batch LEFT JOIN gone USING (stream, link_id) GROUP BY batch.stream
+FROM batch LEFT JOIN deleted_period USING (stream, link_id) GROUP BY batch.stream
 """
 _SIZES: dict[Mode, str] = {
     "timescale": "SELECT hypertable_size(%(stream)s::regclass), before_compression_total_bytes::int8,"

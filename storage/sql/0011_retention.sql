@@ -20,3 +20,9 @@ CREATE TABLE retention_log (
     cause        text NOT NULL CHECK (cause IN ('command', 'policy'))
 );
 COMMENT ON COLUMN retention_log.deleted IS 'the times of which every sample of the link was deleted';
+CREATE INDEX retention_log_link ON retention_log (stream, link_id);
+
+CREATE VIEW deleted_period AS
+SELECT stream, link_id, range_agg(period) AS deleted
+FROM retention_log, unnest(deleted) AS period
+GROUP BY stream, link_id;
