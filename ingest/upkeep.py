@@ -5,6 +5,7 @@ In a thread and on a connection of its own, since a deletion may take minutes an
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 
@@ -40,8 +41,11 @@ class Upkeep:
     def stop(self) -> None:
         """End it; a deletion that goes on is broken off, and done again by the next start."""
         self._stopping.set()
-        if self._connection is not None:
-            self._connection.cancel_safe()
+        connection = self._connection
+        if connection is not None:
+            # It may have finished this very moment, and its connection with it.
+            with contextlib.suppress(psycopg.Error):
+                connection.cancel_safe()
         self._thread.join(timeout=_STOP_WAIT_S)
 
     def _run(self) -> None:
