@@ -87,12 +87,25 @@ def _load_tables(connection: psycopg.Connection, folder: Path, manifest: Manifes
 
             _load_table(connection, folder, table, tell)
             done += table.bytes
+            if table.table == "batch":
+                _make_partitions(connection)
         for key, number in manifest.sequences.items():
             table_name, _, column = key.partition(".")
             if number:
                 connection.execute(
                     "SELECT setval(pg_get_serial_sequence(%s, %s), %s::int8)", (table_name, column, number)
                 )
+
+
+def _make_partitions(connection: psycopg.Connection) -> None:
+    """Make the partitions for what the batch register tells of, where streams have partitions: rows follow it."""
+    if connection.execute("SELECT to_regprocedure('jissho_cover(text, timestamptz)')").fetchone() == (None,):
+        return
+    connection.execute(
+        "SELECT jissho_cover(stream, day) FROM ("
+        "SELECT DISTINCT stream, generate_series(date_trunc('day', t_first), t_last, interval '1 day') AS day"
+        " FROM batch) AS days"
+    )
 
 
 def _load_table(connection: psycopg.Connection, folder: Path, table: TableFile, tell: Callable[[int], None]) -> None:
