@@ -37,6 +37,8 @@ from storage.reader import iterate_columns
 from storage.runs import RunRecord
 
 RawChoice = Literal["auto", "all", "none"]
+_NOT_REPORTED = {"run_id", "evidence"}
+"""What the register needs for itself."""
 
 
 def run_report(
@@ -63,7 +65,9 @@ def run_report(
     )
     kpis = evaluate_run(connection, run, profile)
     return RunReport(
-        run=RunFacts(**{name: value for name, value in msgspec.structs.asdict(run).items() if name != "run_id"}),
+        run=RunFacts(
+            **{name: value for name, value in msgspec.structs.asdict(run).items() if name not in _NOT_REPORTED}
+        ),
         kpis=kpis,
         definitions=DEFINITIONS,
         completeness=_completeness(connection, run),

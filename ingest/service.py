@@ -2,7 +2,7 @@
 
 Two threads: paho's network thread only queues messages, the committing thread takes what came within `commit_age_s`
 (or `commit_bytes`), commits it and publishes receipts. Nothing is acknowledged by hand: a message that this process
-loses was never receipted, so the device still has it and sends it again.
+loses was never receipted, so the device still has it and sends it again. A third thread applies retention once a day.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.topics import ALL_DATA, RECEIPT, STATUS, check_name
 from ingest.pipeline import Message, Processed, process
+from ingest.upkeep import Upkeep
 from storage.connect import connect
 from storage.errors import UnreachableError
 from storage.writer import Writer
@@ -157,11 +158,13 @@ class IngestService:
         self._is_v5 = settings.mqtt_version == "5"
         self._client = self._make_client()
         self._committer = threading.Thread(target=self._commit_forever, name="jissho-ingest-commit", daemon=True)
+        self._upkeep = Upkeep(settings.database_url)
         self._is_broker_lost = False
 
     def start(self) -> None:
-        """Start both threads. A broker or database that is not there yet is waited for."""
+        """Start the threads. A broker or database that is not there yet is waited for."""
         self._committer.start()
+        self._upkeep.start()
         properties = None
         is_shared = bool(self.settings.share_group)
         if self._is_v5:
@@ -183,6 +186,7 @@ class IngestService:
         if self._client.is_connected():
             self._client.unsubscribe([topic for topic, _ in self._subscriptions()])
         self._stopping.set()
+        self._upkeep.stop()
         self._committer.join(timeout=30)
         self._client.disconnect()
         self._client.loop_stop()

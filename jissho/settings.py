@@ -118,11 +118,12 @@ class Settings:
 
 
 @contextmanager
-def database(settings: Settings, *, folder: str = "", is_service: bool = False) -> Iterator[str]:
+def database(settings: Settings, *, folder: str = "", is_service: bool = False, migrates: bool = True) -> Iterator[str]:
     """Yield the URL of a migrated database: the one that is set, else the embedded one, started where needed.
 
     `folder` below JISSHO_HOME keeps an embedded database apart, as the demonstration does. A service waits for a
     database that is not there yet, with growing pauses; any other command raises UnreachableError at once.
+    Without `migrates` the schema is left as it is.
     """
     from storage.connect import connect  # noqa: PLC0415 - the edge install has no database driver
     from storage.embedded import default_home, embedded_server  # noqa: PLC0415
@@ -131,7 +132,8 @@ def database(settings: Settings, *, folder: str = "", is_service: bool = False) 
 
     def prepare(url: str) -> None:
         with connect(url) as connection:
-            migrate(connection)
+            if migrates:
+                migrate(connection)
 
     if url := settings.text("JISSHO_DATABASE_URL"):
         pause_s = FIRST_RETRY_S

@@ -1,7 +1,7 @@
 """The completeness proof of a run: what the outboxes took against what the ledger has.
 
 The sequence numbers of an outbox have no hole, so what is missing between the first and the last batch of a run is
-known by number, without asking the device.
+known by number, without asking the device. What retention deleted was committed and is no gap: it is counted apart.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ class EpochCompleteness(msgspec.Struct, frozen=True, kw_only=True):
 
     `taken` batches lie between `first_seq` and `last_seq`; `committed` + `quarantined` + `missing` make them up.
     `pending` batches after `last_seq` were announced by the device and have not arrived: they may belong to the run.
+    `deleted` of the committed ones have lost samples to retention, all or some.
     """
 
     device: str
@@ -33,6 +34,7 @@ class EpochCompleteness(msgspec.Struct, frozen=True, kw_only=True):
     missing_ranges: list[tuple[int, int]]
     pending: int
     rows: int
+    deleted: int = 0
 
 
 class Completeness(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +50,18 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     ratio: float | None
     as_of: datetime
+    deleted: int = 0
 
 
 _EPOCHS = """
 WITH span AS (
-    SELECT epoch_id, min(seq) AS first_seq, max(seq) AS last_seq, sum(n) AS rows
-    FROM batch
+    SELECT epoch_id, min(seq) AS first_seq, max(seq) AS last_seq, sum(n) AS rows, count(*) FILTER (
+        WHERE deleted && tstzrange(t_first, t_last, '[]')
+          -- What came after the deletion is there.
+          AND EXISTS (SELECT FROM retention_log AS log
+                      WHERE log.stream = batch.stream AND log.link_id = batch.link_id AND deleted_at >= received_at
+                        AND log.deleted && tstzrange(t_first, t_last, '[]'))) AS deleted
+    FROM batch LEFT JOIN deleted_period USING (stream, link_id)
     WHERE link_id = ANY(%(links)s) AND t_first < %(end)s AND t_last >= %(start)s
     GROUP BY epoch_id),
 cut AS (
@@ -65,7 +73,7 @@ SELECT device, epoch, first_seq, last_seq, rows,
        (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(whole * quarantined) AS r),
        (SELECT array_agg(ARRAY[lower(r), upper(r) - 1] ORDER BY lower(r))
         FROM unnest(whole - committed - quarantined) AS r),
-       greatest(announced - upper(committed + quarantined) + 1, 0)
+       greatest(announced - upper(committed + quarantined) + 1, 0), deleted
 FROM cut ORDER BY device, epoch
 """
 
@@ -76,7 +84,7 @@ def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Complete
     now = datetime.now(tz=UTC)
     parameters = {"links": ids, "start": run.started_at, "end": run.ended_at or now}
     epochs = []
-    for device, epoch, first, last, rows, committed, quarantined, gaps, pending in connection.execute(
+    for device, epoch, first, last, rows, committed, quarantined, gaps, pending, deleted in connection.execute(
         _EPOCHS, parameters
     ):
         ranges = [(low, high) for low, high in gaps or []]
@@ -93,6 +101,7 @@ def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Complete
                 missing_ranges=ranges,
                 pending=int(pending),
                 rows=int(rows),
+                deleted=deleted,
             )
         )
     taken = sum(epoch.taken for epoch in epochs)
@@ -108,4 +117,5 @@ def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Complete
         rows=sum(epoch.rows for epoch in epochs),
         ratio=committed_total / taken if taken else None,
         as_of=now,
+        deleted=sum(epoch.deleted for epoch in epochs),
     )

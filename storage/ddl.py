@@ -25,6 +25,24 @@ SQL_TYPE: dict[Kind, str] = {
 KEY_COLUMNS = ("t", "link_id", "batch_id")
 """Columns that every stream table has before its own."""
 
+REGISTER_TABLES = (
+    "device",
+    "link",
+    "ledger",
+    "batch",
+    "quarantine",
+    "device_status",
+    "run",
+    "exclusion",
+    "retention_policy",
+    "retention_log",
+)
+"""Every table beside the streams' and the migrations' own, those that others refer to first. A test holds this against
+a migrated database, since a table that is left out here is left out of a backup."""
+
+MIGRATION_TABLES = ("schema_migration", "partition_width")
+"""Tables that migrations fill: every database has its own, and no backup holds them."""
+
 SQL_FOLDER = Path(__file__).parent / "sql"
 _CHUNK = {"probe": "1 day"}
 _CHUNK_OTHERS = "7 days"

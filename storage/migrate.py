@@ -144,3 +144,20 @@ def database_mode(connection: psycopg.Connection) -> Mode | None:
         return None
     row = connection.execute("SELECT mode FROM schema_migration ORDER BY number LIMIT 1").fetchone()
     return None if row is None else row[0]
+
+
+def pending_migrations(connection: psycopg.Connection, *, migrations: list[Migration] | None = None) -> list[str]:
+    """Return the names of the files that `migrate` would apply now. Raises StorageError as it would."""
+    files = read_migrations() if migrations is None else migrations
+    mode = database_mode(connection)
+    done: dict[str, str] = {}
+    if mode is not None:
+        done = {row[0]: row[1] for row in connection.execute("SELECT name, sha256 FROM schema_migration")}
+    wanted = [file for file in files if file.mode in (None, mode or detect_mode(connection))]
+    _check_history(done, wanted)
+    return [file.name for file in wanted if file.name not in done]
+
+
+def schema_number() -> int:
+    """Return the number of the newest migration this program knows: the version of its schema, in either mode."""
+    return max(migration.number for migration in read_migrations())

@@ -12,11 +12,14 @@ from psycopg.rows import class_row
 from contract.topics import NAME
 from storage.errors import StorageError
 
-_COLUMNS = "run_id, name, site, devices, links, started_at, ended_at, purpose, weather, note, tags, valid"
+_COLUMNS = "run_id, name, site, devices, links, started_at, ended_at, purpose, weather, note, tags, valid, evidence"
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. Empty `devices` or `links` mean all of the site. `ended_at` is None while it goes on."""
+    """One run. Empty `devices` or `links` mean all of the site. `ended_at` is None while it goes on.
+
+    `evidence`: retention leaves its raw samples alone.
+    """
 
     run_id: int
     name: str
@@ -30,6 +33,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     tags: list[str]
     valid: bool
+    evidence: bool = False
 
 
 class UnknownRunError(StorageError):
@@ -47,7 +51,7 @@ def start_run(
     links: list[str] | None = None,
     **conditions: Any,
 ) -> RunRecord:
-    """Register a run and return it. `conditions`: purpose, weather, note, tags.
+    """Register a run and return it. `conditions`: purpose, weather, note, tags, evidence.
 
     Raises StorageError if the name is taken or not fit for a file name.
     """
@@ -64,14 +68,16 @@ def start_run(
         "weather": "",
         "note": "",
         "tags": [],
+        "evidence": False,
         **conditions,
     }
     try:
         with connection.cursor(row_factory=class_row(RunRecord)) as cursor:
             record = cursor.execute(
-                "INSERT INTO run (name, site, devices, links, started_at, ended_at, purpose, weather, note, tags)"
+                "INSERT INTO run (name, site, devices, links, started_at, ended_at, purpose, weather, note, tags,"
+                " evidence)"
                 " VALUES (%(name)s, %(site)s, %(devices)s, %(links)s, %(started_at)s, %(ended_at)s, %(purpose)s,"
-                f" %(weather)s, %(note)s, %(tags)s) RETURNING {_COLUMNS}".encode(),
+                f" %(weather)s, %(note)s, %(tags)s, %(evidence)s) RETURNING {_COLUMNS}".encode(),
                 values,
             ).fetchone()
     except psycopg.errors.UniqueViolation as error:
@@ -88,6 +94,13 @@ def stop_run(connection: psycopg.Connection, name: str, *, ended_at: datetime) -
     if record.ended_at is not None:
         raise StorageError(f"run {record.name!r} ended at {record.ended_at:%Y-%m-%d %H:%M:%S} UTC already")
     connection.execute("UPDATE run SET ended_at = %s WHERE run_id = %s", (ended_at, record.run_id))
+    return get_run(connection, record.name)
+
+
+def mark_evidence(connection: psycopg.Connection, name: str, *, is_evidence: bool) -> RunRecord:
+    """Have retention leave the raw samples of a run alone, or treat them as any other. Raises UnknownRunError."""
+    record = get_run(connection, name)
+    connection.execute("UPDATE run SET evidence = %s WHERE run_id = %s", (is_evidence, record.run_id))
     return get_run(connection, record.name)
 
 

@@ -83,8 +83,10 @@ def completeness_sentence(report: RunReport) -> str:
     whole = report.completeness.whole
     if whole.ratio is None:
         return "この測定のデータはデータベースに1件もない。"
+    gone = f"うち{whole.deleted:,}バッチの生データは、登録後に保存期間の経過により削除した。" if whole.deleted else ""
     if whole.committed == whole.taken and not whole.pending:
-        return f"測定した全{whole.taken:,}バッチ({whole.rows:,}行)がデータベースにある(100%)。"
+        where = "データベースに登録された" if gone else "データベースにある"
+        return f"測定した全{whole.taken:,}バッチ({whole.rows:,}行)が{where}(100%)。{gone}"
     gaps = "、".join(
         part
         for part, count in (
@@ -96,7 +98,8 @@ def completeness_sentence(report: RunReport) -> str:
     )
     return (
         f"測定した{whole.taken:,}バッチのうち{whole.committed:,}バッチ"
-        f"({_percent_below(whole.ratio)})がデータベースにある。{gaps}(完全性シート)。"
+        f"({_percent_below(whole.ratio)})が{'データベースに登録された' if gone else 'データベースにある'}。"
+        f"{gaps}(完全性シート)。{gone}"
     )
 
 

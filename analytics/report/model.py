@@ -42,7 +42,8 @@ class EpochFacts:
     """What one outbox life contributed to the run, counted in batches.
 
     `committed` + `quarantined` + `missing` make up `taken`, which is `first_seq` to `last_seq`. `missing_ranges` are
-    inclusive. `pending` batches after `last_seq` were announced by the device and have not arrived.
+    inclusive. `pending` batches after `last_seq` were announced by the device and have not arrived. `deleted` of the
+    committed ones have lost samples to retention since.
     """
 
     device: str
@@ -56,6 +57,7 @@ class EpochFacts:
     missing_ranges: Sequence[tuple[int, int]]
     pending: int
     rows: int
+    deleted: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -75,7 +77,7 @@ class CompletenessFacts:
         """All outbox lives together (device, epoch and the ranges are empty, the numbers are sums)."""
         sums = {
             name: sum(getattr(epoch, name) for epoch in self.epochs)
-            for name in ("taken", "committed", "quarantined", "missing", "pending", "rows")
+            for name in ("taken", "committed", "quarantined", "missing", "pending", "rows", "deleted")
         }
         return EpochFacts(device="", epoch="", first_seq=0, last_seq=0, missing_ranges=(), **sums)
 

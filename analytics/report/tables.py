@@ -58,6 +58,11 @@ def write_completeness(book: Book, report: RunReport) -> str:
         "注2) 隔離: 規約に合わないため別に保管したバッチ。",
         "注3) 残留: 端末が取得を告げ、まだ届いていないバッチ。測定の後の分を含みうる。",
         "注4) パケットの損失(回線の性能)とは別のものである。損失はKPIシートに示す。",
+        *(
+            [f"注5) 登録済のうち{whole.deleted:,}バッチの生データは、保存期間の経過により削除した。"]
+            if whole.deleted
+            else []
+        ),
     ):
         sheet.line([note], "plain")
     return sheet.name

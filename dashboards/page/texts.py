@@ -40,6 +40,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "missing": ("欠番 {missing}", "{missing} missing"),
     "quarantined": ("隔離 {quarantined}", "{quarantined} quarantined"),
     "pending": ("端末に残り {pending}", "{pending} still with the device"),
+    "deleted": ("保存期間により削除 {deleted}", "{deleted} deleted by retention"),
     "no_data": (
         "まだデータがありません。`jissho demo` を実行するか、測定端末で `jissho collect` を開始してください。",
         "No data yet: run `jissho demo`, or start `jissho collect` on a device.",

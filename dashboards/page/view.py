@@ -305,6 +305,7 @@ class _View:
         parts = [f"{self.say('completeness')} {int(found.ratio * 10_000) / 100:.2f} %"]
         parts.append(self.say("taken", taken=f"{found.taken:,}", committed=f"{found.committed:,}"))
         counts = {"missing": found.missing, "quarantined": found.quarantined, "pending": found.pending}
+        counts["deleted"] = found.deleted
         parts += [self.say(key, **{key: f"{count:,}"}) for key, count in counts.items() if count]
         self.completeness.set_text(" · ".join(parts))
 

@@ -30,11 +30,13 @@ def completeness(run: str, *, json: bool = False) -> None:
     print_table(
         f"完全性 Completeness: {found.run}: {ratio}",
         ["端末 Device", "世代 Epoch", "最初 First", "最後 Last", "測定 Taken", "確定 Committed", "隔離 Quarantined",
-         "欠番 Missing", "未着 Pending", "行 Rows"],
+         "欠番 Missing", "未着 Pending", "行 Rows", *(["削除 Deleted"] if found.deleted else [])],
         [
             (e.device, e.epoch[:12], e.first_seq, e.last_seq, e.taken, e.committed, e.quarantined,
-             ", ".join(f"{a}-{b}" for a, b in e.missing_ranges) or 0, e.pending, e.rows)
+             ", ".join(f"{a}-{b}" for a, b in e.missing_ranges) or 0, e.pending, e.rows,
+             *([e.deleted] if found.deleted else []))
             for e in found.epochs
         ],
-        note="数はバッチ(まとめて送る単位) counts are batches; 未着 pending: 端末が持つ分 still with the device",
+        note="数はバッチ(まとめて送る単位) counts are batches; 未着 pending: 端末が持つ分 still with the device"
+        + ("; 削除 deleted: 保存期間の経過による by retention" if found.deleted else ""),
     )  # fmt: skip

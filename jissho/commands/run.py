@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -11,6 +11,9 @@ from jissho.output import print_json, print_table
 from jissho.settings import Settings, database
 
 app = App(name="run", help="Runs (走行・測定): named intervals with their conditions.")
+
+if TYPE_CHECKING:
+    from storage.runs import RunRecord
 
 Names = Annotated[list[str], Parameter(negative=())]
 
@@ -26,6 +29,7 @@ def start(
     weather: str = "",
     note: str = "",
     tag: Names = [],  # noqa: B006
+    evidence: Annotated[bool, Parameter(negative=())] = False,
     at: datetime | None = None,
 ) -> None:
     """Begin a run now, or at a given time.
@@ -48,6 +52,8 @@ def start(
         Anything else a reader of the report should know.
     tag
         Condition to filter and group by, e.g. weekday, snow, impairment.
+    evidence
+        Keep its raw samples whatever the retention (証跡); `jissho run evidence` marks it later.
     at
         Time of the start (UTC unless it has an offset), if not now.
 
@@ -67,6 +73,7 @@ def start(
             weather=weather,
             note=note,
             tags=tag,
+            evidence=evidence,
         )
     print(f"run {run.name} started; end it with `jissho run stop {run.name}`")
 
@@ -80,6 +87,27 @@ def stop(name: str, *, at: datetime | None = None) -> None:
     with database(Settings()) as url, connect(url) as connection:
         run = stop_run(connection, name, ended_at=_utc(at))
     print(f"run {run.name} ended; see `jissho kpi {run.name}` and `jissho export {run.name}`")
+
+
+@app.command
+def evidence(name: str, *, off: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Keep the raw samples of a run whatever the retention (証跡).
+
+    Parameters
+    ----------
+    name
+        Name or number of the run.
+    off
+        Treat them as any other again.
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.runs import mark_evidence  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        run = mark_evidence(connection, name, is_evidence=not off)
+    kept = "are kept whatever the retention" if run.evidence else "go with the retention, as any other"
+    print(f"run {run.name}: its raw samples {kept}")
 
 
 @app.command(name="list")
@@ -98,8 +126,11 @@ def list_(*, json: bool = False) -> None:
         return
     print_table(
         "走行・測定一覧 Runs",
-        ["No.", "走行 Run", "拠点 Site", "開始 Start", "終了 End", "天候 Weather", "備考 Note"],
-        [(run.run_id, run.name, run.site, run.started_at, run.ended_at, run.weather, run.note) for run in runs],
+        ["No.", "走行 Run", "拠点 Site", "開始 Start", "終了 End", "証跡 Evidence", "天候 Weather", "備考 Note"],
+        [
+            (run.run_id, run.name, run.site, run.started_at, run.ended_at, _evidence_text(run), run.weather, run.note)
+            for run in runs
+        ],
     )
 
 
@@ -125,8 +156,13 @@ def show(name: str, *, json: bool = False) -> None:
         "天候 Weather": run.weather,
         "備考 Note": run.note,
         "条件 Tags": run.tags,
+        "証跡 Evidence": _evidence_text(run),
     }
     print_table(f"No. {run.run_id}", ["項目 Item", "内容 Content"], labels.items())
+
+
+def _evidence_text(run: RunRecord) -> str | None:
+    return "保存 kept" if run.evidence else None
 
 
 def _utc(at: datetime | None) -> datetime:

@@ -254,6 +254,23 @@ def test_completeness_is_never_rounded_up_to_all(opened, taken, committed, pendi
     assert cover["データの完全性"].startswith(expected)
 
 
+def test_what_retention_deleted_is_said_and_is_no_gap(opened):
+    """The cover says that it was committed and is gone, and the sheet has a note."""
+    epoch = EpochFacts(
+        device="bus-1", epoch="e1", first_seq=1, last_seq=9, taken=9, committed=9, quarantined=0, missing=0,
+        missing_ranges=[], pending=0, rows=90, deleted=4,
+    )  # fmt: skip
+    book = opened(report(completeness=CompletenessFacts(epochs=[epoch], as_of=START), raw=()))
+    cover = {row[0].value: row[1].value for row in book["表紙"].iter_rows(max_col=2)}
+    notes = [row[0].value for row in book["完全性"].iter_rows(max_col=1) if str(row[0].value).startswith("注5)")]
+
+    assert cover["データの完全性"] == (
+        "測定した全9バッチ(90行)がデータベースに登録された(100%)。"
+        "うち4バッチの生データは、登録後に保存期間の経過により削除した。"
+    )
+    assert notes == ["注5) 登録済のうち4バッチの生データは、保存期間の経過により削除した。"]
+
+
 def test_completeness_sheet_names_every_missing_batch(opened):
     """One row an outbox life, the gaps by number, and the sum below."""
     rows = table(opened(report())["完全性"], 3)
