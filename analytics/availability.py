@@ -8,6 +8,7 @@ neither part: a new session, or a pause much longer than the sending interval, b
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ class Availability:
     start_us: Times
     end_us: Times
     up_ratio_by_second: npt.NDArray[np.float64]
+    window_start_us: Times
+    window_end_us: Times
 
     @property
     def down_us(self) -> int:
@@ -44,29 +47,85 @@ class Availability:
 
 
 def availability(probes: ProbeArrays, direction: str, t_max_us: int, survival_us: int) -> Availability:
-    """Compute the outages of one link, messages in order of sending."""
-    order = np.argsort(probes.t_us, kind="stable")
-    sent_us, delay = probes.t_us[order], probes.delays[direction]
+    """Compute the outages of one link, messages in order of sending.
+
+    Sessions are judged each on its own. Where two overlap (two senders on one link), the service is up while either
+    of them says so.
+    """
+    order = _by_session_and_time(probes)
+    sent_us, session, delay = probes.t_us[order], probes.session[order], probes.delays[direction]
     is_timely = (delay.valid & (delay.us <= t_max_us) & (probes.lost == 0))[order]
     arrival_us = sent_us + delay.us[order]
     gaps = np.diff(sent_us)
-    within = gaps[(np.diff(probes.session[order]) == 0) & (gaps > 0)]
+    same = np.diff(session) == 0
+    within = gaps[same & (gaps > 0)]
     interval_us = int(np.median(within)) if within.size else 0
     limit_us = max(PAUSE_INTERVALS * interval_us, int(PAUSE_S * 1e6))
-    breaks = np.flatnonzero((np.diff(probes.session[order]) != 0) | (gaps > limit_us)) + 1
+    edges = [0, *(np.flatnonzero(~same | (gaps > limit_us)) + 1).tolist(), sent_us.size]
     starts, ends, windows = [], [], []
-    for segment in np.split(np.arange(sent_us.size), breaks):
-        if segment.size == 0:
+    for first, last in itertools.pairwise(edges):
+        if first == last:
             continue
-        low, high = int(sent_us[segment[0]]) + t_max_us, int(sent_us[segment[-1]]) + t_max_us + interval_us
-        down, up = _outages(sent_us[segment] + t_max_us, arrival_us[segment], is_timely[segment], survival_us, high)
+        low, high = int(sent_us[first]) + t_max_us, int(sent_us[last - 1]) + t_max_us + interval_us
+        rows = slice(first, last)
+        down, up = _outages(sent_us[rows] + t_max_us, arrival_us[rows], is_timely[rows], survival_us, high)
         starts.append(down)
         ends.append(up)
         windows.append((low, high))
     start_us = np.concatenate(starts) if starts else np.empty(0, np.int64)
     end_us = np.concatenate(ends) if ends else np.empty(0, np.int64)
+    if _overlap(windows):
+        windows, start_us, end_us = _together(windows, starts, ends)
+    windows.sort()
     observed_us = sum(high - low for low, high in windows)
-    return Availability(observed_us, start_us, end_us, _by_second(windows, start_us, end_us))
+    return Availability(
+        observed_us, start_us, end_us, _by_second(windows, start_us, end_us),
+        np.array([low for low, _ in windows], np.int64), np.array([high for _, high in windows], np.int64),
+    )  # fmt: skip
+
+
+def _by_session_and_time(probes: ProbeArrays) -> npt.NDArray[np.intp] | slice:
+    """Return the order of packets by session and time; as a rule they lie so already."""
+    same = np.diff(probes.session) == 0
+    if bool((np.diff(probes.t_us)[same] >= 0).all()) and bool((np.diff(probes.session) >= 0).all()):
+        return slice(None)
+    return np.lexsort((probes.t_us, probes.session))
+
+
+def _overlap(windows: list[tuple[int, int]]) -> bool:
+    ordered = sorted(windows)
+    return any(later[0] < earlier[1] for earlier, later in itertools.pairwise(ordered))
+
+
+def _together(
+    windows: list[tuple[int, int]], starts: list[Times], ends: list[Times]
+) -> tuple[list[tuple[int, int]], Times, Times]:
+    """Return the joint windows, and the outages in which every session that observed was down."""
+    up: list[tuple[int, int]] = []
+    for (low, high), down, restored in zip(windows, starts, ends, strict=True):
+        edges = [low, *np.column_stack([down, restored]).ravel().tolist(), high]
+        up += [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin < end]
+    observed, above = _union(windows), _union(up)
+    gaps: list[tuple[int, int]] = []
+    for low, high in observed:
+        at = low
+        for begin, end in above:
+            if begin >= high or end <= low:
+                continue
+            gaps += [(at, begin)] if at < begin else []
+            at = max(at, end)
+        gaps += [(at, high)] if at < high else []
+    return observed, np.array([low for low, _ in gaps], np.int64), np.array([high for _, high in gaps], np.int64)
+
+
+def _union(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], high))
+        else:
+            found.append((low, high))
+    return found
 
 
 def _outages(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,6 +65,10 @@ class ProbeArrays:
     def delivered(self) -> Bools:
         """Which packets arrived."""
         return np.asarray(self.lost == 0)
+
+    def with_delay(self, direction: str, delay: DelayColumn) -> ProbeArrays:
+        """Return the same packets with other delays in one direction."""
+        return replace(self, delays={**self.delays, direction: delay})
 
     def has(self, direction: str) -> bool:
         """Tell whether any delay of this direction was measured."""
@@ -141,3 +145,30 @@ def absent(probes: ProbeArrays) -> int:
         return 0
     steps = np.diff(probes.seq)
     return int((steps[np.diff(probes.session) == 0] - 1).sum())
+
+
+def absent_as_lost(probes: ProbeArrays) -> ProbeArrays:
+    """Return the packets with every absent number as a lost packet, sent between its neighbours: the worst case."""
+    steps = np.diff(probes.seq)
+    gaps = np.where(np.diff(probes.session) == 0, np.maximum(steps - 1, 0), 0)
+    before = np.repeat(np.arange(probes.n - 1), gaps)
+    number = np.arange(before.size) - np.repeat(np.cumsum(gaps) - gaps, gaps) + 1
+    share = number / (gaps[before] + 1)
+    t_us = probes.t_us[before] + (share * (probes.t_us[before + 1] - probes.t_us[before])).astype(np.int64)
+    seq = probes.seq[before] + number
+    order = np.lexsort((np.concatenate([probes.seq, seq]), np.concatenate([probes.session, probes.session[before]])))
+
+    def joined(known: Ints, filler: Any) -> Ints:
+        return np.asarray(np.concatenate([known, np.full(before.size, filler, known.dtype)])[order])
+
+    return replace(
+        probes,
+        t_us=np.concatenate([probes.t_us, t_us])[order],
+        session=np.concatenate([probes.session, probes.session[before]])[order],
+        seq=np.concatenate([probes.seq, seq])[order],
+        refl_seq=joined(probes.refl_seq, -1),
+        lost=joined(probes.lost, 3),
+        delays={
+            name: DelayColumn(joined(each.us, 0), joined(each.valid, False)) for name, each in probes.delays.items()
+        },
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from analytics.dictionary.definition import Better
 from analytics.results import MET, MISSED, UNDECIDED, Verdict
 from analytics.statistics import Interval
 
-_HOPELESS = 1e4
-"""An interval that would have to be ten thousand times narrower asks for 10^8 times the samples: that is no plan."""
+_MOST = 10**10
+"""Plans beyond ten billion samples are none: at 1,000 a second they take four months."""
 
 
 class Judgement(NamedTuple):
@@ -21,28 +22,41 @@ class Judgement(NamedTuple):
     reason: str = ""
 
 
-def judge(value: float | None, interval: Interval, limit: float, better: Better, n: int) -> Judgement:
+def judge(  # noqa: PLR0917 - the parts of one question
+    value: float | None, interval: Interval, limit: float, better: Better, n: int,
+    project: Callable[[int], Interval] | None = None,
+) -> Judgement:  # fmt: skip
     """Hold an interval against a requirement.
 
     達成 when the whole interval is on the good side of `limit` (the limit itself is good), 未達 when it is on the bad
     side, 判定不能 otherwise. An end may be infinite (a rank among lost packets); `value` may be None where only a bound
-    is known. The number of samples assumes that the interval narrows with the root of n.
+    is known. `project(n)` is the interval that n samples like these would give: the samples still needed are searched
+    in it, not guessed from a law of roots, which is wrong near 0 and 100 %.
     """
+    verdict = _verdict(interval, limit, better)
+    if verdict != UNDECIDED or value is None or math.isinf(value) or value == limit or not n or project is None:
+        return Judgement(verdict)
+    return Judgement(UNDECIDED, _needed(lambda total: _verdict(project(total), limit, better) != UNDECIDED, n))
+
+
+def _verdict(interval: Interval, limit: float, better: Better) -> Verdict:
     sign = 1.0 if better == "smaller" else -1.0
     bad_end, good_end = (interval.high, interval.low) if better == "smaller" else (interval.low, interval.high)
     if bad_end is not None and sign * bad_end <= sign * limit:
-        return Judgement(MET)
+        return MET
     if good_end is not None and sign * good_end > sign * limit:
-        return Judgement(MISSED)
-    if value is None or math.isinf(value):
-        return Judgement(UNDECIDED)
-    return Judgement(UNDECIDED, _needed(value, bad_end if sign * value <= sign * limit else good_end, limit, n))
+        return MISSED
+    return UNDECIDED
 
 
-def _needed(value: float, facing_end: float | None, limit: float, n: int) -> int | None:
-    """Return how many more samples bring the end that faces the limit to it; None where that end is not known."""
-    distance = abs(limit - value)
-    if not distance or facing_end is None or math.isinf(facing_end) or not n:
+def _needed(decides: Callable[[int], bool], n: int) -> int | None:
+    """Return how many samples beyond n decide, None where not even the most that can be planned do."""
+    low, high = n, 2 * n
+    while high < _MOST and not decides(high):
+        low, high = high, high * 2
+    if high >= _MOST and not decides(high := _MOST):
         return None
-    narrowing = abs(facing_end - value) / distance
-    return None if narrowing > _HOPELESS else max(math.ceil(n * narrowing**2) - n, 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return max(high - n, 1)

@@ -141,3 +141,20 @@ def test_deliveries_without_any_delay_are_not_called_outages():
     assert results["loss", "round_trip", "ratio"].value == 0.0
     for result in results.values():
         assert result.value is not None or "no " in result.reason, result.id
+
+
+def test_two_senders_at_once_do_not_cut_each_other_short():
+    """Two sessions of ten seconds at the same time; one of them fails for four seconds, the other gets through."""
+    rows = []
+    for session in (1, 2):
+        for number in range(1000):
+            failed = session == 1 and 300 <= number < 700
+            at = {"session": session, "seq": number, "t_us": T0_US + number * 10_000 + session}
+            rows.append({**at, **({"lost": 3} if failed else {"rtt_us": 1000})})
+    found = availability(probes(rows), "round_trip", 100_000, 500_000)
+    assert found.observed_us == pytest.approx(10_000_000, abs=20_000)
+    assert found.ratio == 1.0
+    both = [{**row, "lost": 3, "rtt_us": None} if 300 <= row["seq"] < 700 else row for row in rows]
+    down = availability(probes(both), "round_trip", 100_000, 500_000)
+    assert down.start_us.size == 1
+    assert down.down_us == pytest.approx(4_000_000 - 600_000, abs=30_000)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.clock import ClockQuality
 from analytics.definitions import BY_ID, definitions_hash
 from analytics.evaluate import evaluate_link, ping_convention
-from analytics.requirements import Parameters, Profile, load_requirements, shipped_profiles
+from analytics.requirements import Parameters, Profile, Requirement, load_requirements, shipped_profiles
 from analytics.results import KpiResult
 from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, by_name, probes, round_trips, subject
 
@@ -49,14 +50,78 @@ def test_one_packet_has_values_and_no_intervals():
     assert results["loss", "round_trip", "ratio"].ci_high == pytest.approx(0.975)
 
 
-def test_negative_one_way_delays_are_kept():
-    """A clock error may make a delay negative; it is neither dropped nor made zero."""
+def test_negative_delays_within_the_clocks_bound_are_kept():
+    """A clock error may make a delay negative; within what the clocks say of themselves it is neither dropped nor 0."""
     sent = probes([{"ul_us": us, "dl_us": 9000 - us, "rtt_us": 9000} for us in (-3000, -1000, 0, 2000)])
-    results = by_name(evaluate_link(sent, subject()))
+    results = by_name(evaluate_link(sent, subject(clock=ClockQuality("粗", 5000.0))))
     assert results["owd", "up", "min"].value == -3.0
     assert results["owd", "up", "p50"].value == -1.0
     assert results["owd", "up", "mean"].value == -0.5
     assert results["pdv", "up", "p99"].value == 5.0
+
+
+def test_delays_that_cannot_be_are_left_out_with_their_count_and_nothing_is_met():
+    """Below minus the bound of both clocks: the clocks lied. The figure is for reference, variation keeps them."""
+    limit = Requirement(kpi="owd", direction="up", statistic="p50", limit=100.0, source="test")
+    strict = Profile(name="t", ja="", en="", status="", requirement=(limit,))
+    sent = probes([{"ul_us": us, "dl_us": 9000 - us, "rtt_us": 9000} for us in (-3000, -1000, *[2000] * 100)])
+    median = by_name(evaluate_link(sent, subject(strict)))["owd", "up", "p50"]
+    results = by_name(evaluate_link(sent, subject()))
+    assert (median.value, median.n, median.verdict) == (2.0, 100, "判定不能")
+    assert "参考値" in median.reason
+    assert "2 delays below minus the clock bound excluded" in median.reason
+    assert results["owd", "up", "min"].value == 2.0
+    assert results["pdv", "up", "p99"].value == 5.0
+    assert results["ipdv", "up", "mean"].n == 101
+    assert results["rtt", "round_trip", "p50"].reason == ""
+
+
+def test_one_way_availability_follows_the_clocks():
+    """Delays of 100 ms against Tmax 100 ms: a bound of 1 ms leaves open whether the service was up at all."""
+    sent = probes([{"ul_us": 100_000} for _ in range(1000)])
+    tight = Profile(name="t", ja="", en="", status="", parameters=Parameters(t_max_ms=100.0, survival_ms=0.0))
+    known = by_name(evaluate_link(sent, subject(tight, ClockQuality("良", 1000.0))))["availability", "up", "ratio"]
+    assert known.value == 1.0
+    assert known.ci_low < 0.01
+    unknown = by_name(evaluate_link(sent, subject(tight, UNKNOWN_CLOCK)))["availability", "up", "ratio"]
+    assert "参考値" in unknown.reason
+
+
+def test_absent_packets_of_a_blind_recording_may_all_have_been_lost():
+    """Nine seconds of a hundred are absent and no loss was ever recorded: availability may be as low as that."""
+    rows = [{"seq": number, "ul_us": 5000, "t_us": T0_US + number * 10_000} for number in range(10_000)
+            if not 4_000 <= number < 4_900]  # fmt: skip
+    results = by_name(evaluate_link(probes(rows), subject()))
+    ratio = results["availability", "up", "ratio"]
+    assert ratio.ci_low < 0.92
+    assert ratio.ci_high > 0.99
+    outage = results["outage", "up", "total"]
+    assert (outage.value, outage.ci_low) == (0.0, 0.0)
+    assert outage.ci_high == pytest.approx(9.0 - 1.0 - 0.2, abs=0.05)
+    assert results["mtbf", "up", "mean"].ci_low < 100 / 4.7
+    assert results["owd", "up", "p99"].ci_high is None
+
+
+def test_losses_of_unknown_direction_widen_both_directions():
+    """Ten of a thousand are lost and nobody knows where: up and down may each have none or all of them."""
+    rows = [{"seq": number, "rtt_us": 9000, "ul_us": 4000, "dl_us": 5000, "refl_seq": number} for number in range(1000)]
+    for number in range(990, 1000):
+        rows[number] = {"seq": number, "lost": 3}
+    results = by_name(evaluate_link(probes(rows), subject()))
+    for direction in ("up", "down"):
+        ratio = results["loss", direction, "ratio"]
+        assert ratio.value == 0.0
+        assert ratio.ci_low == 0.0
+        assert ratio.ci_high > 10 / 1000
+    assert results["owd", "up", "p99.9"].ci_high is None
+
+
+def test_a_required_total_of_outages_can_be_decided():
+    """What was observed is a fact: 0 s of outage meets 1 s."""
+    limit = Requirement(kpi="outage", statistic="total", limit=1.0, source="test")
+    strict = Profile(name="t", ja="", en="", status="", requirement=(limit,))
+    found = by_name(evaluate_link(round_trips([10] * 1000), subject(strict)))["outage", "round_trip", "total"]
+    assert (found.value, found.verdict) == (0.0, "達成")
 
 
 def test_a_quantile_among_lost_packets_is_null_and_says_so():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analytics.evaluate import evaluate_link
 from analytics.requirements import Profile, Requirement
-from analytics.statistics import Interval
+from analytics.statistics import Interval, proportion_interval
 from analytics.verdict import judge
 from tests.analytics.making import by_name, round_trips, subject
 
@@ -61,8 +61,27 @@ def test_how_many_more_samples_decide(limit, better, ends, expected):
 
     None where the value stands on the limit or where that end is not bounded.
     """
-    judged = judge(10.0, Interval(*ends), limit, better, 100)
-    assert (judged.verdict, judged.needed_n) == ("判定不能", expected)
+
+    def roots(total):
+        """An interval that narrows with the root of the number of samples."""
+        return Interval(*(None if end is None else 10.0 + (end - 10.0) * math.sqrt(100 / total) for end in ends))
+
+    judged = judge(10.0, Interval(*ends), limit, better, 100, roots)
+    assert judged.verdict == "判定不能"
+    assert judged.needed_n == (None if expected is None else pytest.approx(expected, abs=1))
+
+
+def test_the_samples_still_needed_are_those_of_the_exact_interval():
+    """1,000 packets without a failure against 99.999 %: ln(0.025) / ln(0.99999), no law of roots; none at 100 %."""
+
+    def exact(total):
+        return proportion_interval(total, total)
+
+    judged = judge(1.0, exact(1_000), 0.99999, "larger", 1_000, exact)
+    assert (judged.verdict, judged.needed_n) == ("判定不能", 368_887 - 1_000)
+    assert math.ceil(math.log(0.025) / math.log(0.99999)) == 368_887
+    assert judge(1.0, exact(1_000), 1.0, "larger", 1_000, exact).needed_n is None
+    assert judge(1.0, exact(1_000), 0.9999999999, "larger", 1_000, exact).needed_n is None
 
 
 @given(

@@ -1,0 +1,96 @@
+"""Delay and its variation of one link. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from analytics.definitions import QUANTILES
+from analytics.delay import arrival_order, ipdv_us, pdv_us, rfc3550_jitter_us
+from analytics.link import AMONG_LOST, MS, NOT_MEASURED, ORDER, STUDENT, Link, in_ms
+from analytics.results import Direction, KpiResult
+from analytics.statistics import Histogram, Interval, effective_n, histogram, mean_interval, quantile_interval, rank
+
+
+def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
+    """Yield mean, extremes and quantiles of one direction; quantiles run over all packets sent."""
+    kpi = "rtt" if direction == "round_trip" else "owd"
+    delay = link.possible(direction)
+    values = delay.us[delay.valid]
+    counted = histogram(values, link.lost_in(direction))
+    worth = link.delay_n_eff(direction)
+    n_eff = max(int(worth * counted.n / max(values.size, 1)), 1)
+    hidden = link.hidden(direction)
+    elsewhere = link.losses.undecided if direction != "round_trip" else 0
+    undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
+    note = "; ".join(filter(None, [undecided if elsewhere else "", link.absent_note]))
+    filters = "到達分 delivered"
+    if values.size:
+        mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+        yield link.make(
+            kpi, direction, "mean", mean / MS, n=values.size, n_eff=worth, method=STUDENT, filters=filters,
+            interval=in_ms(mean_interval(mean, deviation, worth)), reason=note,
+            project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // values.size, 1))),
+        )  # fmt: skip
+        yield link.make(kpi, direction, "min", float(values.min()) / MS, n=values.size, filters=filters)
+    for statistic in QUANTILES:
+        yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
+    if values.size:
+        yield link.make(kpi, direction, "max", float(values.max()) / MS, n=values.size, filters=filters)
+
+
+def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of them
+    link: Link, what: tuple[str, Direction, str], counted: Histogram, n_eff: int, note: str = "", hidden: int = 0
+) -> KpiResult:
+    """Return one quantile; `hidden` further packets may have been faster than all others, or lost."""
+    kpi, direction, statistic = what
+    q = f"{float(statistic[1:]) / 100:.6g}"
+    value = counted.at([rank(q, counted.n)])[0]
+    if math.isinf(value):
+        note = AMONG_LOST if counted.n else NOT_MEASURED
+    filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
+    size = max(counted.n, 1)
+    return link.make(
+        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff, method=ORDER,
+        interval=in_ms(_interval(counted, q, n_eff, hidden)), filters=filters, reason=note,
+        project=lambda total: in_ms(_interval(counted, q, max(n_eff * total // size, 1), hidden)),
+    )  # fmt: skip
+
+
+def _interval(counted: Histogram, q: str, n_eff: int, hidden: int) -> Interval:
+    """Return the interval of a quantile; hidden packets as the fastest of all for its low end, as lost for its high."""
+    if not hidden or not counted.values.size:
+        return quantile_interval(counted, q, n_eff)
+    more = max(n_eff * (counted.n + hidden) // max(counted.n, 1), 1)
+    fastest = counted.counts.copy()
+    fastest[0] += hidden
+    low = quantile_interval(Histogram(counted.values, fastest, counted.infinite), q, more).low
+    high = quantile_interval(Histogram(counted.values, counted.counts, counted.infinite + hidden), q, more).high
+    return Interval(low, high)
+
+
+def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
+    """Yield IPDV, PDV and jitter: differences of delays, to which an offset of the clocks does nothing."""
+    delay = link.probes.delays[direction]
+    pdv = pdv_us(delay)
+    steps = np.abs(ipdv_us(link.probes, direction))
+    if steps.size:
+        n_eff = effective_n(steps)
+        mean, deviation = float(steps.mean()), float(steps.std())
+        counted = histogram(steps)
+        yield link.make(
+            "ipdv", direction, "mean", mean / MS, n=steps.size, n_eff=n_eff, method=STUDENT,
+            interval=in_ms(mean_interval(mean, deviation, n_eff)),
+            project=lambda total: in_ms(mean_interval(mean, deviation, max(n_eff * total // steps.size, 1))),
+        )  # fmt: skip
+        for statistic in ("p95", "p99"):
+            yield quantile(link, ("ipdv", direction, statistic), counted, n_eff)
+    if pdv.size > 1:
+        counted = histogram(pdv)
+        for statistic in ("p95", "p99", "p99.9"):
+            yield quantile(link, ("pdv", direction, statistic), counted, link.delay_n_eff(direction))
+        jitter = rfc3550_jitter_us(arrival_order(link.probes, direction))
+        yield link.make("jitter_rfc3550", direction, "mean", float(jitter.mean()) / MS, n=jitter.size)
+        yield link.make("jitter_rfc3550", direction, "max", float(jitter.max()) / MS, n=jitter.size)

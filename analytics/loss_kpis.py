@@ -1,0 +1,62 @@
+"""Loss, loss periods, duplication and absence of one link. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analytics.link import BINOMIAL, NO_PACKETS, Link
+from analytics.loss import loss_periods
+from analytics.results import Direction, KpiResult
+from analytics.statistics import Interval, proportion_interval
+
+
+def loss_kpis(link: Link) -> Iterator[KpiResult]:
+    """Yield everything that counts packets which did not arrive, or arrived twice."""
+    probes, losses = link.probes, link.losses
+    if link.is_blind:
+        total = probes.n + link.absent
+        low, high = 0.0, link.absent / total
+        reason = f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
+        yield link.make(
+            "loss", "round_trip" if probes.has("round_trip") else "up", "ratio", None, n=total, reason=reason
+        )
+    else:
+        yield from _ratio(link, "round_trip", losses.lost, losses.sent, 0, link.absent_note)
+        if (probes.refl_seq >= 0).any():
+            unknown = losses.undecided
+            note = f"方向不明 {unknown} / undecided {unknown}" if unknown else ""
+            yield from _ratio(link, "up", losses.up, losses.sent - unknown, unknown, note)
+            yield from _ratio(link, "down", losses.down, losses.reflected, unknown, note)
+        periods = loss_periods(probes)
+        yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
+        if periods.size:
+            yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
+            yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
+    delivered = int(probes.delivered.sum())
+    if delivered:
+        yield link.make("duplication", "round_trip", "ratio", probes.duplicates / delivered, n=delivered)
+    if link.absent:
+        yield link.make("absent", "", "count", float(link.absent), n=probes.n + link.absent)
+
+
+def _ratio(  # noqa: PLR0917 - counts of one direction
+    link: Link, direction: Direction, lost: int, sent: int, unknown: int, note: str
+) -> Iterator[KpiResult]:
+    """Yield ratio and count; `unknown` further losses may all be of this direction, or none of them."""
+    if not sent:
+        yield link.make("loss", direction, "ratio", None, n=0, reason=NO_PACKETS)
+        return
+    n_eff = max(int(link.loss_n_eff * sent / link.probes.n), 1)
+
+    def interval(total: int) -> Interval:
+        """Return the interval that `total` packets like these would give."""
+        scale, worth = total / sent, max(n_eff * total // sent, 1)
+        low = proportion_interval(lost * scale, total, worth).low
+        high = proportion_interval((lost + unknown) * scale, round((sent + unknown) * scale), worth).high
+        return Interval(low, high)
+
+    yield link.make(
+        "loss", direction, "ratio", lost / sent, n=sent, interval=interval(sent), n_eff=n_eff, method=BINOMIAL,
+        reason=note, project=interval,
+    )  # fmt: skip
+    yield link.make("loss", direction, "count", float(lost), n=sent, reason=note)

@@ -1,0 +1,149 @@
+"""Reliability, availability, outages and time between failures of one link. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analytics.availability import Availability, availability
+from analytics.link import BINOMIAL, MS, NOT_MEASURED, Link
+from analytics.probes import DelayColumn, ProbeArrays, absent_as_lost
+from analytics.results import Direction, KpiResult
+from analytics.special import poisson_lower, poisson_upper
+from analytics.statistics import CONFIDENCE, Interval, effective_n, proportion_interval
+
+_NOTHING = "観測時間が0 / nothing observed"
+_TOO_MANY = 10
+"""Absent numbers beyond ten for each packet are a counter that jumped: no worst case is built from them."""
+
+
+def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
+    """Share of packets delivered within the bound; what clock, loss elsewhere or a blind recording hides widens it."""
+    parameters = link.subject.profile.parameters
+    within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
+    delay = link.possible(direction)
+    values = delay.us[delay.valid]
+    sent = values.size + link.lost_in(direction)
+    bound_us, limit_us = link.bound_us(direction), within_ms * MS
+    timely = int((values <= limit_us).sum())
+    surely = int((values + bound_us <= limit_us).sum()) if bound_us else timely
+    perhaps = int((values - bound_us <= limit_us).sum()) if bound_us else timely
+    filters = f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"
+    if not sent:
+        return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
+    hidden = link.hidden(direction)
+    n_eff = max(min(int(link.loss_n_eff * sent / link.probes.n), effective_n(values <= limit_us)), 1)
+
+    def interval(total: int) -> Interval:
+        """Return the interval that `total` packets like these would give."""
+        scale, worth = total / sent, max(n_eff * total // sent, 1)
+        whole = max(round((sent + hidden) * scale), 1)
+        low = proportion_interval(surely * scale, whole, worth).low
+        return Interval(low, proportion_interval((perhaps + hidden) * scale, whole, worth).high)
+
+    elsewhere = hidden - (link.absent if link.is_blind else 0)
+    notes = [f"他方向で損失し遅延が不明 {elsewhere} / {elsewhere} with unknown delay" if elsewhere else "",
+             link.absent_note]  # fmt: skip
+    return link.make(
+        "reliability", direction, "ratio", timely / sent, n=sent, interval=interval(sent), n_eff=n_eff,
+        method=BINOMIAL, filters=filters, reason="; ".join(filter(None, notes)), project=interval,
+    )  # fmt: skip
+
+
+def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
+    """Yield availability, outages and MTBF; their intervals reach over what clock and absent packets leave open."""
+    parameters = link.subject.profile.parameters
+    t_max_us, survival_us = round(parameters.t_max_ms * MS), round(parameters.survival_ms * MS)
+    filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
+    found = availability(_only_possible(link, direction), direction, t_max_us, survival_us)
+    is_untimed = not link.probes.has(direction) and bool(link.probes.delivered.any())
+    if found.ratio is None or is_untimed:
+        reason = NOT_MEASURED if is_untimed else _NOTHING
+        yield link.make("availability", direction, "ratio", None, n=0, reason=reason, filters=filters)
+        return
+    worst, best = _extremes(link, direction, found, t_max_us, survival_us)
+    n = max(int(found.up_ratio_by_second.size), 1)
+    n_eff = effective_n(found.up_ratio_by_second)
+    lowest = None if worst is None else min(worst.ratio or 0.0, found.ratio)
+    highest = max(best.ratio or 0.0, found.ratio)
+
+    def interval(total: int) -> Interval:
+        """Return the interval that `total` seconds like these would give."""
+        worth = max(n_eff * total // n, 1)
+        low = 0.0 if lowest is None else proportion_interval(lowest * total, total, worth).low
+        return Interval(low, proportion_interval(highest * total, total, worth).high)
+
+    reason = "; ".join(filter(None, ["n は観測秒数 / n counts seconds", link.absent_note]))
+    yield link.make(
+        "availability", direction, "ratio", found.ratio, n=n, interval=interval(n), n_eff=n_eff, filters=filters,
+        method=f"{BINOMIAL} seconds", reason=reason, project=interval,
+    )  # fmt: skip
+    yield from _outages(link, direction, (found, worst, best), filters)
+
+
+def _only_possible(link: Link, direction: Direction) -> ProbeArrays:
+    """Return the packets with the impossible delays of a direction taken for the smallest possible: they did arrive."""
+    if not link.impossible(direction):
+        return link.probes
+    delay = link.probes.delays[direction]
+    mended = DelayColumn(np.where(link.measured(direction), delay.us, 0), delay.valid)
+    return link.probes.with_delay(direction, mended)
+
+
+def _extremes(
+    link: Link, direction: Direction, found: Availability, t_max_us: int, survival_us: int
+) -> tuple[Availability | None, Availability]:
+    """Return the worst and the best that the data allow; None where the worst has no bound."""
+    bound_us = round(link.bound_us(direction))
+    if not bound_us and not link.is_blind:
+        return found, found
+    probes = _only_possible(link, direction)
+    best = availability(probes, direction, t_max_us + bound_us, survival_us) if bound_us else found
+    if link.is_blind:
+        if link.absent > _TOO_MANY * probes.n:
+            return None, best
+        probes = absent_as_lost(probes)
+    return availability(probes, direction, max(t_max_us - bound_us, 0), survival_us), best
+
+
+def _outages(
+    link: Link, direction: Direction, cases: tuple[Availability, Availability | None, Availability], filters: str
+) -> Iterator[KpiResult]:
+    found, worst, best = cases
+    count, most, least = (None if case is None else int(case.start_us.size) for case in cases)
+    assert count is not None
+    assert least is not None
+    tail = (1 + CONFIDENCE) / 2
+    fewest, largest = min(count, least), None if most is None else max(count, most, least)
+    seconds = found.observed_us / 1e6
+    observed = "; ".join(filter(None, [f"{seconds:.0f} s 観測 observed", link.absent_note]))
+    yield link.make(
+        "outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
+        interval=Interval(poisson_lower(fewest, tail), None if largest is None else poisson_upper(largest, tail)),
+        reason=observed, unit="1",
+    )  # fmt: skip
+    for statistic, measure in (("max", _longest_s), ("total", _total_s)):
+        # What was observed is a fact of the run; only what clock and absent packets leave open widens it.
+        interval = Interval(
+            min(measure(best), measure(found)), None if worst is None else max(measure(worst), measure(found))
+        )
+        yield link.make("outage", direction, statistic, measure(found), n=count, filters=filters, reason=observed,
+                        interval=interval)  # fmt: skip
+    up_s = max(seconds - _total_s(found), 0.0)
+    least_up_s = 0.0 if worst is None or largest is None else max(worst.observed_us / 1e6 - _total_s(worst), 0.0)
+    lower = 0.0 if largest is None else least_up_s / poisson_upper(largest, CONFIDENCE)
+    reason = "" if count else "停止なし: 下限のみ / no failure: only the lower bound is known"
+    yield link.make(
+        "mtbf", direction, "mean", up_s / count if count else None, n=count, filters=filters,
+        interval=Interval(lower, None), method="one-sided 95 %, chi-squared",
+        reason="; ".join(filter(None, [reason, link.absent_note])),
+    )  # fmt: skip
+
+
+def _longest_s(case: Availability) -> float:
+    return float((case.end_us - case.start_us).max()) / 1e6 if case.start_us.size else 0.0
+
+
+def _total_s(case: Availability) -> float:
+    return case.down_us / 1e6
