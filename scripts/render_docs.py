@@ -9,6 +9,7 @@ from analytics.render import kpi_md
 from contract.render import asyncapi_json, data_contract_md
 from dashboards.grafana.build import DASHBOARD_FILE, dashboard_json
 from jissho.render import settings_md
+from storage.aggregates import continuous_aggregates_sql, plain_aggregates_sql
 from storage.ddl import SQL_FOLDER, columnstore_sql, hypertables_sql, streams_sql
 from storage.partitions import chunks_sql, partitions_sql
 
@@ -25,6 +26,8 @@ RENDERED: dict[Path, Callable[[], str]] = {
     SQL_FOLDER / "0006_columnstore.timescale.sql": columnstore_sql,
     SQL_FOLDER / "0007_partitions.plain.sql": partitions_sql,
     SQL_FOLDER / "0007_partitions.timescale.sql": chunks_sql,
+    SQL_FOLDER / "0008_aggregates.plain.sql": plain_aggregates_sql,
+    SQL_FOLDER / "0008_aggregates.timescale.sql": continuous_aggregates_sql,
 }
 """Each rendered file and the pure function that gives its text."""
 
