@@ -9,7 +9,9 @@ from analytics.render import kpi_md
 from contract.render import asyncapi_json, data_contract_md
 from dashboards.grafana.build import DASHBOARD_FILE, dashboard_json
 from jissho.render import settings_md
+from storage.aggregates import continuous_aggregates_sql, plain_aggregates_sql
 from storage.ddl import SQL_FOLDER, columnstore_sql, hypertables_sql, streams_sql
+from storage.partitions import chunks_sql, partitions_sql
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +24,10 @@ RENDERED: dict[Path, Callable[[], str]] = {
     SQL_FOLDER / "0002_streams.sql": streams_sql,
     SQL_FOLDER / "0004_hypertables.timescale.sql": hypertables_sql,
     SQL_FOLDER / "0006_columnstore.timescale.sql": columnstore_sql,
+    SQL_FOLDER / "0007_partitions.plain.sql": partitions_sql,
+    SQL_FOLDER / "0007_partitions.timescale.sql": chunks_sql,
+    SQL_FOLDER / "0008_aggregates.plain.sql": plain_aggregates_sql,
+    SQL_FOLDER / "0008_aggregates.timescale.sql": continuous_aggregates_sql,
 }
 """Each rendered file and the pure function that gives its text."""
 

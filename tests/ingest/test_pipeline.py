@@ -107,6 +107,50 @@ def test_a_batch_that_only_the_database_refuses_is_found_and_quarantined(db):
     assert receipts_of(processed)["jissho/1/site-a/car-1/receipt"].quarantined[0].seq == 2
 
 
+def hours_late(seq, hours):
+    """Make a message whose sample is that much older than the others'."""
+    return message(seq, t0_ns=T0_NS - hours * 3_600_000_000_000)
+
+
+def test_a_backlog_is_committed_apart_from_live_data(db):
+    """Stretches of time far from each other have transactions of their own, the newest first; one receipt names all."""
+    writer = db.writer()
+    late = [hours_late(seq, 72) for seq in (4, 5)]
+    processed = process(writer, [hours_late(1, 6), *late, message(2), message(3), message(3), Message(TOPIC, b"x", 1)])
+
+    assert sorted(key.seq for key in processed.outcome.committed) == [1, 2, 3, 4, 5]
+    assert [key.seq for key in processed.outcome.duplicates] == [3]
+    assert len(processed.outcome.refused) == 1
+    assert processed.outcome.rows == 5
+    assert receipts_of(processed)["jissho/1/site-a/car-1/receipt"].committed == [(1, 5)]
+    transactions = writer.connection.execute(
+        "SELECT array_agg(seq ORDER BY seq) FROM batch GROUP BY xmin::text ORDER BY xmin::text::int8"
+    ).fetchall()
+    assert [([2, 3],), ([1],), ([4, 5],)] == transactions
+
+
+def test_batches_scattered_over_years_need_few_transactions(db):
+    """However many stretches of time come at once, the number of transactions is bounded and all are committed."""
+    writer = db.writer()
+    process(writer, [hours_late(seq, 24 * seq) for seq in range(1, 41)])
+
+    assert writer.connection.execute("SELECT count(*), count(DISTINCT xmin::text) FROM batch").fetchone() == (40, 8)
+
+
+def test_a_refused_value_beside_a_backlog_costs_only_its_batch(db):
+    """If the database refuses a batch of the last stretch, what was committed before it is still new and receipted."""
+    writer = db.writer()
+    writer.connection.execute("ALTER TABLE event ADD CHECK (message <> 'no. 2')")
+
+    processed = process(writer, [message(1), hours_late(2, 72), hours_late(3, 72), Message(TOPIC, b"x", 1)])
+
+    assert sorted(key.seq for key in processed.outcome.committed) == [1, 3]
+    assert processed.outcome.duplicates == []
+    assert processed.outcome.rows == 2
+    kept = writer.connection.execute("SELECT seq, seen FROM quarantine ORDER BY seq").fetchall()
+    assert [(2, 1), (None, 1)] == kept
+
+
 def test_statuses_are_stored_and_receipts_of_others_ignored(db):
     """A life sign reaches the device table; a receipt seen by another ingest is no data."""
     writer = db.writer()
