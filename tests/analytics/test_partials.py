@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from analytics.availability import availability
 from analytics.log_histogram import RELATIVE_ERROR, bucket_of, log_histogram, value_of
 from analytics.loss import count_losses, loss_periods
+from analytics.part_codec import PartVersionError, pack_delay, pack_head, unpack_counts, unpack_part
 from analytics.part_figures import figures, late_us, lost_in, outages_of, quantile_us
 from analytics.part_segments import DIRECTIONS, Deadlines
 from analytics.partials import empty_part, merge, part_of, split
@@ -208,3 +209,20 @@ def test_a_histogram_of_many_values_is_their_count():
         place = rank(q, values.size)
         assert counted.at(place) == pytest.approx(float(np.sort(values)[place - 1]), rel=RELATIVE_ERROR)
     assert counted.n == values.size
+
+
+@settings(max_examples=60, deadline=None)
+@given(recordings())
+def test_parts_survive_their_bytes(recording):
+    """What is packed is unpacked equal, whatever is in it."""
+    part = whole_of(*recording)
+    cells = {direction: pack_delay(delay) for direction, delay in part.delays.items()}
+    assert part == unpack_part(part.start_us, part.end_us, pack_head(part), cells)
+    assert part.losses == unpack_counts(pack_head(part))
+
+
+def test_bytes_of_another_version_are_refused():
+    """The message names the command that makes the parts anew."""
+    part = empty_part(0, 10, DEADLINES)
+    with pytest.raises(PartVersionError, match="jissho parts rebuild"):
+        unpack_part(0, 10, b"\xff" + pack_head(part)[1:], {})
