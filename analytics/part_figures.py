@@ -19,6 +19,7 @@ BUCKETS = "0.1 % 以内 / within 0.1 %"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 NOT_OBSERVED = "観測時間が0 / nothing observed"
+UNJUDGED_CLOCK = "時計品質は未判定 / the clocks were not judged"
 OVERLAPS = "通し番号が前後するセッションがあり近似 / approximate: a session's numbers do not grow with time"
 
 
@@ -80,9 +81,10 @@ def _delay(part: Part, direction: str) -> list[Figure]:
     kpi = "rtt" if direction == "round_trip" else "owd"
     delay = part.delays[direction]
     delivered, lost = delay.histogram.n, lost_in(part, direction)
+    remark = "" if kpi == "rtt" else UNJUDGED_CLOCK
     found = [
-        _figure(kpi, direction, "mean", delay.sum_us / delivered / MS, delivered),
-        _figure(kpi, direction, "min", delay.min_us / MS, delivered),
+        _figure(kpi, direction, "mean", delay.sum_us / delivered / MS, delivered, note=remark),
+        _figure(kpi, direction, "min", delay.min_us / MS, delivered, note=remark),
     ]
     for statistic in QUANTILES:
         q = f"{float(statistic[1:]) / 100:.6g}"
@@ -96,10 +98,10 @@ def _delay(part: Part, direction: str) -> list[Figure]:
                 None if is_lost else value / MS,
                 delivered + lost,
                 precision=BUCKETS,
-                note=AMONG_LOST if is_lost else "",
+                note=AMONG_LOST if is_lost else remark,
             )
         )
-    return [*found, _figure(kpi, direction, "max", delay.max_us / MS, delivered)]
+    return [*found, _figure(kpi, direction, "max", delay.max_us / MS, delivered, note=remark)]
 
 
 def _loss(part: Part) -> list[Figure]:
@@ -159,7 +161,7 @@ def late_us(part: Part, direction: str, limit_us: float) -> tuple[int, int]:
 
 def _availability(part: Part, direction: str) -> list[Figure]:
     found = outages_of(part, direction)
-    seconds = found.observed_us // 1_000_000
+    seconds = -(-found.observed_us // 1_000_000)
     if found.ratio is None or (part.delivered and direction not in part.delays):
         note = NOT_OBSERVED if found.ratio is None else NOT_MEASURED
         return [_figure("availability", direction, "ratio", None, 0, note=note)]

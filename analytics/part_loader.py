@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from analytics.part_codec import VERSION, pack_delay, pack_head, unpack_part
 from analytics.part_segments import DIRECTIONS, Deadlines
 from analytics.partials import Part, empty_part, merge, part_of, split
 from analytics.probes import COLUMNS, probe_arrays
+from analytics.requirements import load_requirements
 from storage.partials import (
     LEVEL_US,
     PartRow,
@@ -50,12 +51,23 @@ class Refreshed(NamedTuple):
     left: int
 
 
+def profile_deadlines(profile: str | None) -> Deadlines:
+    """Return the deadlines of a requirement profile (name, path, or None). Raises RequirementError."""
+    parameters = load_requirements(profile).parameters
+    return Deadlines(round(parameters.t_max_ms * 1000), round(parameters.survival_ms * 1000))
+
+
+def stored_deadlines(connection: psycopg.Connection) -> Deadlines:
+    """Return the deadlines that the stored parts were made with."""
+    return _deadlines(read_state(connection))
+
+
 def rebuild_parts(connection: psycopg.Connection, deadlines: Deadlines) -> None:
     """Forget all parts, so that the next refresh makes them anew with these deadlines."""
     begin_anew(connection, VERSION, deadlines.t_max_us, deadlines.survival_us)
 
 
-def refresh_parts(connection: psycopg.Connection, deadlines: Deadlines | None = None) -> Iterator[Refreshed]:
+def refresh_parts(connection: psycopg.Connection, deadlines: Deadlines | None = None) -> Generator[Refreshed]:
     """Bring all parts up to date and yield after each hour, newest first; stop whenever you like, nothing is lost.
 
     `connection` is in autocommit mode. `deadlines` are for parts that are made for the first time; parts that exist

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from datetime import datetime
 
 import openpyxl
@@ -236,6 +237,13 @@ def test_a_reader_that_leaves_early_gives_its_connection_back(site):
         ("/v1/runs/run-1/export.csv?stream=probe&link=sat", 404, "no link */sat"),
         ("/v1/runs/run-1/export.csv?stream=vehicle&link=l5g", 422, "belongs to a device"),
         ("/v1/live?window_s=0", 422, "query.window_s"),
+        ("/v1/links/site-a/bus-1/sat/summary", 404, "no link bus-1/sat"),
+        ("/v1/links/site-a/bus-1/l5g/summary?start=2026-01-01T00:00:00", 422, "query.start"),
+        (
+            "/v1/links/site-a/bus-1/l5g/summary?end=2026-01-01T00:00:00Z&start=2026-01-02T00:00:00Z",
+            422,
+            "before",
+        ),
         ("/v1/runs/run-1/kpis?profile=remote", 422, "no requirement profile 'remote'"),
         ("/v1/runs/run-1/kpis?profile=../profile.toml", 422, "query.profile"),
         ("/v2/runs", 404, "Not Found"),
@@ -320,3 +328,43 @@ def test_the_page_shares_the_server_with_the_api(site):
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert runs.json()[0]["name"] == "run-1"
     assert (missing.status_code, set(missing.json())) == (404, {"error", "remedy"})
+
+
+def test_a_links_summary_is_that_of_its_packets(site, client):
+    """Quantiles, loss and availability of a window with both labels, equal to the run's own KPIs to 0.1 %."""
+    window = {"start": site.started_at.isoformat(), "end": site.ended_at.isoformat()}
+    summary = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+    kpis = [kpi for kpi in client.get("/v1/runs/run-1/kpis").json() if kpi["link"] == "l5g"]
+
+    assert (595, "bus-1", "l5g") == (summary["sent"], summary["device"], summary["link"])
+    found = {(one["id"], one["direction"], one["statistic"]): one for one in summary["figures"]}
+    compared = 0
+    for kpi in kpis:
+        figure = found.get((kpi["id"], kpi["direction"], kpi["statistic"]))
+        if figure is not None:
+            expected = kpi["value"] if kpi["value"] is None else pytest.approx(kpi["value"], rel=1e-3)
+            assert expected == figure["value"], kpi["id"]
+            assert (kpi["n"], kpi["name_ja"], kpi["unit"]) == (figure["n"], figure["name_ja"], figure["unit"])
+            compared += 1
+    assert compared == len(found)
+    assert {"rtt", "owd", "loss", "loss_burst", "availability", "outage"} <= {key[0] for key in found}
+
+
+def test_the_server_keeps_the_parts_itself(site):
+    """Parts appear beside a running API, the answer stays the same, and the server stops when it is told to."""
+    with (
+        serving(ApiSettings(database_url=site.url, parts_every_s=0.05)) as client,
+        psycopg.connect(site.url, autocommit=True) as connection,
+    ):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if connection.execute("SELECT count(DISTINCT level) FROM probe_part").fetchone() == (3,):
+                break
+            time.sleep(0.05)
+        window = {"start": site.started_at.isoformat(), "end": site.ended_at.isoformat()}
+        by_parts = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+        connection.execute("DELETE FROM probe_part_state")
+        by_packets = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+    assert connection.closed
+    assert by_packets == by_parts
+    assert by_parts["sent"] == 595
