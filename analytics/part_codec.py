@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from analytics.log_histogram import EMPTY, LogHistogram
-from analytics.part_segments import SEGMENT, Deadlines
-from analytics.part_sessions import PIECE, LossSums, Piece
+from analytics.part_segments import WIDTH, Deadlines
+from analytics.part_sessions import LossSums, Piece
 from analytics.partials import DelayPart, Part
 
 VERSION = 1
@@ -24,6 +24,8 @@ _DELAY = struct.Struct("<Bq16sqq")
 _COUNTS = struct.Struct("<IB")
 _WIDTHS: tuple[np.dtype[Any], ...] = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"), np.dtype("<u8"))
 _BUCKET = np.dtype("<i2")
+_WORD = np.dtype("<i8")
+_PIECE = len(Piece._fields)
 
 
 class PartVersionError(ValueError):
@@ -74,10 +76,10 @@ def pack_head(part: Part) -> bytes:
             losses.overlaps)  # fmt: skip
     fixed = _HEAD.pack(
         VERSION, part.has_numbers, part.deadlines.t_max_us, part.deadlines.survival_us, *sums, part.duplicates,
-        len(part.pieces), part.segments.size,
+        len(part.pieces), len(part.segments),
     )  # fmt: skip
-    pieces = np.array(list(part.pieces), PIECE).astype(PIECE.newbyteorder("<")).tobytes()
-    segments = part.segments.astype(SEGMENT.newbyteorder("<")).tobytes()
+    pieces = np.array(part.pieces, _WORD).tobytes()
+    segments = part.segments.astype(_WORD).tobytes()
     return b"".join((fixed, pieces, segments, pack_histogram(part.gaps)))
 
 
@@ -92,10 +94,10 @@ def unpack_part(start_us: int, end_us: int, head: bytes, delays: Mapping[str, by
     _check(head)
     _, has_numbers, t_max_us, survival_us, *sums, duplicates, n_pieces, n_segments = _HEAD.unpack_from(head)
     offset = _HEAD.size
-    pieces: list[Any] = np.frombuffer(head, PIECE.newbyteorder("<"), n_pieces, offset).tolist()
-    offset += n_pieces * PIECE.itemsize
-    segments = np.frombuffer(head, SEGMENT.newbyteorder("<"), n_segments, offset).astype(SEGMENT)
-    offset += n_segments * SEGMENT.itemsize
+    pieces = np.frombuffer(head, _WORD, n_pieces * _PIECE, offset).reshape(-1, _PIECE).tolist()
+    offset += n_pieces * _PIECE * _WORD.itemsize
+    segments = np.frombuffer(head, _WORD, n_segments * WIDTH, offset).reshape(-1, WIDTH)
+    offset += n_segments * WIDTH * _WORD.itemsize
     return Part(
         start_us=start_us,
         end_us=end_us,
@@ -106,7 +108,7 @@ def unpack_part(start_us: int, end_us: int, head: bytes, delays: Mapping[str, by
         delays={direction: unpack_delay(cell) for direction, cell in delays.items() if cell is not None},
         gaps=unpack_histogram(head, offset),
         pieces=tuple(Piece(*piece) for piece in pieces),
-        segments=segments,
+        segments=segments.astype(np.int64, copy=False),
     )
 
 

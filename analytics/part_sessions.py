@@ -46,9 +46,6 @@ class Piece(NamedTuple):
     tail_undecided: int
 
 
-PIECE = np.dtype([(name, np.int64) for name in Piece._fields])
-
-
 @dataclass(slots=True)
 class LossSums:
     """Sums over packets: `up`, `down` and `unknown` make up `lost`; `runs` are loss periods, `overlaps` broken joints.

@@ -19,7 +19,17 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.log_histogram import EMPTY, LogHistogram, log_histogram, merge_histograms
-from analytics.part_segments import DIRECTIONS, Deadlines, Segments, join_segments, segments_of
+from analytics.part_segments import (
+    DIRECTIONS,
+    FIRST_US,
+    LAST_US,
+    SESSION,
+    Deadlines,
+    Segments,
+    join_segments,
+    segments_of,
+)
+from analytics.part_segments import EMPTY as NO_SEGMENTS
 from analytics.part_sessions import LossSums, Piece, join_pieces, loss_sums, pieces_of
 from analytics.probes import ProbeArrays, Values, probe_arrays
 
@@ -129,7 +139,7 @@ def empty_part(start_us: int, end_us: int, deadlines: Deadlines) -> Part:
     """Return the part of an interval in which nothing was sent."""
     return Part(
         start_us=start_us, end_us=end_us, deadlines=deadlines, losses=LossSums(), duplicates=0, has_numbers=False,
-        delays={}, gaps=EMPTY, pieces=(), segments=join_segments([], deadlines),
+        delays={}, gaps=EMPTY, pieces=(), segments=NO_SEGMENTS,
     )  # fmt: skip
 
 
@@ -187,8 +197,8 @@ def _merged_delays(parts: Sequence[DelayPart]) -> DelayPart:
 def _gaps_between(parts: Sequence[Part]) -> Ints:
     some = [part.segments for part in parts if part.segments.size]
     gaps = [
-        int(after[0]["first_us"] - before[-1]["last_us"])
+        int(after[0, FIRST_US] - before[-1, LAST_US])
         for before, after in itertools.pairwise(some)
-        if before[-1]["session"] == after[0]["session"]
+        if before[-1, SESSION] == after[0, SESSION]
     ]
     return np.array([gap for gap in gaps if gap > 0], np.int64)

@@ -106,11 +106,11 @@ def test_outages_are_those_of_the_packets(recording, direction):
     expected = availability(probes, direction, DEADLINES.t_max_us, DEADLINES.survival_us)
     found = outages_of(part, direction)
     lengths = expected.end_us - expected.start_us
-    slack_us = 1 + 1_000_000 * RELATIVE_ERROR * max(part.segments.size, 1)
+    slack_us = 1 + 1_000_000 * RELATIVE_ERROR * max(len(part.segments), 1)
     assert abs(expected.observed_us - found.observed_us) <= slack_us
     assert abs(expected.down_us - found.down_us) <= slack_us
     assert abs(int(lengths.max(initial=0)) - found.longest_us) <= slack_us
-    near_nothing = int((lengths <= slack_us).sum()) + part.segments.size
+    near_nothing = int((lengths <= slack_us).sum()) + len(part.segments)
     assert abs(lengths.size - found.count) <= near_nothing * (part.gaps.n > 0)
 
 
