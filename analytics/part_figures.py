@@ -72,6 +72,15 @@ def quantile_us(histogram: LogHistogram, infinite: int, q: str, low_us: int, hig
     return value if math.isinf(value) else min(max(value, low_us), high_us)
 
 
+def quantile_ms(part: Part, direction: str, q: str) -> float | None:
+    """Return a quantile of a direction over the packets sent; None among the lost, or where no delay was measured."""
+    delay = part.delays.get(direction)
+    if delay is None:
+        return None
+    value = quantile_us(delay.histogram, lost_in(part, direction), q, delay.min_us, delay.max_us)
+    return None if math.isinf(value) else value / MS
+
+
 def lost_in(part: Part, direction: str) -> int:
     """Return how many packets have an infinite delay in this direction."""
     return {"round_trip": part.losses.lost, "up": part.losses.up, "down": part.losses.down}[direction]
@@ -88,17 +97,16 @@ def _delay(part: Part, direction: str) -> list[Figure]:
     ]
     for statistic in QUANTILES:
         q = f"{float(statistic[1:]) / 100:.6g}"
-        value = quantile_us(delay.histogram, lost, q, delay.min_us, delay.max_us)
-        is_lost = math.isinf(value)
+        value = quantile_ms(part, direction, q)
         found.append(
             _figure(
                 kpi,
                 direction,
                 statistic,
-                None if is_lost else value / MS,
+                value,
                 delivered + lost,
                 precision=BUCKETS,
-                note=AMONG_LOST if is_lost else remark,
+                note=AMONG_LOST if value is None else remark,
             )
         )
     return [*found, _figure(kpi, direction, "max", delay.max_us / MS, delivered, note=remark)]

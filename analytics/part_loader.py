@@ -67,13 +67,16 @@ def rebuild_parts(connection: psycopg.Connection, deadlines: Deadlines) -> None:
     begin_anew(connection, VERSION, deadlines.t_max_us, deadlines.survival_us)
 
 
-def refresh_parts(connection: psycopg.Connection, deadlines: Deadlines | None = None) -> Generator[Refreshed]:
+def refresh_parts(
+    connection: psycopg.Connection, deadlines: Deadlines | None = None, *, is_patient: bool = False
+) -> Generator[Refreshed]:
     """Bring all parts up to date and yield after each hour, newest first; stop whenever you like, nothing is lost.
 
     `connection` is in autocommit mode. `deadlines` are for parts that are made for the first time; parts that exist
-    keep theirs (`rebuild_parts` changes them). Where another process refreshes already, nothing is done.
+    keep theirs (`rebuild_parts` changes them). Where another process refreshes already, nothing is done, unless this
+    one is patient: then it waits. Packets that are deleted are not noticed: their parts stay.
     """
-    with only_refresher(connection) as is_mine:
+    with only_refresher(connection, is_patient=is_patient) as is_mine:
         if not is_mine:
             return
         state = read_state(connection)
@@ -203,6 +206,22 @@ def window_parts(
         _spanning(parts[low:high], start_us, end_us, deadlines)
         for (low, high), (start_us, end_us) in zip(itertools.pairwise(places), windows, strict=True)
     ]
+
+
+_STEPS_US = tuple(LEVEL_US[MINUTE] * minutes for minutes in (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440))
+
+
+def series_edges(start_us: int, end_us: int, points: int) -> list[int]:
+    """Return the edges of a chart's steps: at most `points` steps and one, whole in minutes, hours or days.
+
+    Steps that hours can be cut into are what makes long charts fast: 30 days in steps of 2 h are read from 720 hours,
+    in steps of 144 min from 14,400 minutes besides, which takes ten times as long.
+    """
+    span_us = max(end_us - start_us, 1)
+    day_us = LEVEL_US[DAY]
+    whole_days_us = day_us * -(-span_us // (day_us * points))
+    step_us = next((step for step in _STEPS_US if span_us <= step * points), whole_days_us)
+    return list(range(start_us // step_us * step_us, -(-end_us // step_us) * step_us + 1, step_us))
 
 
 def _joined(ranges: Sequence[Range]) -> list[Range]:

@@ -75,10 +75,14 @@ class PartState:
 
 
 @contextmanager
-def only_refresher(connection: psycopg.Connection) -> Iterator[bool]:
-    """Yield whether this connection is the one that refreshes; it stays so until the block ends."""
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
-    is_held = row is not None and bool(row[0])
+def only_refresher(connection: psycopg.Connection, *, is_patient: bool = False) -> Iterator[bool]:
+    """Yield whether this connection is the one that refreshes until the block ends; a patient one waits to be it."""
+    if is_patient:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK_KEY,))
+        is_held = True
+    else:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK_KEY,)).fetchone()
+        is_held = row is not None and bool(row[0])
     try:
         yield is_held
     finally:
@@ -100,8 +104,10 @@ def read_state(connection: psycopg.Connection) -> PartState | None:
 
 
 def begin_anew(connection: psycopg.Connection, version: int, t_max_us: int, survival_us: int) -> None:
-    """Forget all parts; the next `note_changes` makes every minute due."""
+    """Forget all parts; the next `note_changes` makes every minute due. Waits for a refresh that goes on."""
     with connection.transaction():
+        # A refresher that goes on would store parts of the old kind and call them done.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
         # DELETE, not TRUNCATE: readers that began before go on with what they see.
         connection.execute("DELETE FROM probe_part")
         connection.execute("DELETE FROM probe_part_due")

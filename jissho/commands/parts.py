@@ -50,7 +50,10 @@ def _refresh(profile: str, *, is_anew: bool) -> None:
     with database(settings) as url, connect(url, name="jissho-parts") as connection:
         if is_anew:
             rebuild_parts(connection, deadlines)
-        with Progress(transient=True) as progress, closing(refresh_parts(connection, deadlines)) as steps:
+        with (
+            Progress(transient=True) as progress,
+            closing(refresh_parts(connection, deadlines, is_patient=True)) as steps,
+        ):
             task = progress.add_task("時間 hours", total=None)
             for step in steps:
                 minutes += step.minutes

@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import openpyxl
 import psycopg
@@ -348,6 +348,21 @@ def test_a_links_summary_is_that_of_its_packets(site, client):
             compared += 1
     assert compared == len(found)
     assert {"rtt", "owd", "loss", "loss_burst", "availability", "outage"} <= {key[0] for key in found}
+
+
+def test_a_links_series_has_steps_of_whole_minutes(site, client):
+    """Packets and losses of the steps add up, and steps without packets are not there."""
+    window = {"start": (site.started_at - timedelta(hours=6)).isoformat(), "end": site.ended_at.isoformat()}
+    series = client.get("/v1/links/site-a/bus-1/l5g/series", params={**window, "points": 361}).json()
+    days = client.get("/v1/links/site-a/bus-1/l5g/series", params={**window, "points": 1}).json()
+
+    assert (60, 12 * 3600) == (series["step_s"], days["step_s"])
+    assert len(series["points"]) in {1, 2}
+    assert all(point["at"].endswith(":00Z") for point in series["points"])
+    # The last packets are sent after the window's end, and perhaps after its last minute.
+    assert PACKETS - 5 <= sum(point["sent"] for point in series["points"]) <= PACKETS
+    assert sum(point["lost"] for point in series["points"]) in {PACKETS // LOST_EVERY - 1, PACKETS // LOST_EVERY}
+    assert all(20.0 <= point["p50_ms"] <= 20.7 for point in series["points"])
 
 
 def test_the_server_keeps_the_parts_itself(site):

@@ -43,6 +43,7 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/healthz",
         "/metrics",
         "/v1/definitions",
+        "/v1/links/{site}/{device}/{link}/series",
         "/v1/links/{site}/{device}/{link}/summary",
         "/v1/live",
         "/v1/runs",
