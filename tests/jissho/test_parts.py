@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.analytics.test_part_loader import START_US, batch
+from tests.analytics.probe_batches import START_US, batch
 
 
 @pytest.fixture
