@@ -10,11 +10,13 @@ from analytics.definitions import BY_ID, QUANTILES
 from analytics.log_histogram import LogHistogram
 from analytics.part_segments import DIRECTIONS, Outages, outages
 from analytics.partials import Part
+from analytics.requirements import Parameters
 from analytics.statistics import rank
 
 MS = 1000.0
 _MICRO = 1e6
 EXACT = ""
+DEFAULTS = Parameters()
 BUCKETS = "0.1 % 以内 / within 0.1 %"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
@@ -49,8 +51,11 @@ def _figure(
     )  # fmt: skip
 
 
-def figures(part: Part) -> list[Figure]:
-    """Return the KPIs of a part, as `analytics.evaluate` defines them; nothing where nothing was sent."""
+def figures(part: Part, parameters: Parameters = DEFAULTS) -> list[Figure]:
+    """Return the KPIs of a part, as `analytics.evaluate` defines them; nothing where nothing was sent.
+
+    `parameters` give the bounds of reliability; deadline and survival time are those that the part was made with.
+    """
     if not part.losses.sent:
         return []
     measured = [direction for direction in DIRECTIONS_BY_RANK if direction in part.delays]
@@ -58,6 +63,7 @@ def figures(part: Part) -> list[Figure]:
     for direction in measured:
         found += _delay(part, direction)
     found += _loss(part)
+    found += [_reliability(part, direction, parameters) for direction in measured]
     found += _availability(part, (measured or ["round_trip"])[0])
     return found
 
@@ -118,7 +124,17 @@ def _loss(part: Part) -> list[Figure]:
     if not losses.lost and part.absent:
         total = losses.sent + part.absent
         note = f"欠番 {part.absent}/{total}: 未測定か損失か区別できない / absent: not measured or lost, nobody knows"
-        found = [_figure("loss", "round_trip", "ratio", None, total, precision=approximate, note=note)]
+        found = [
+            _figure(
+                "loss",
+                "round_trip" if "round_trip" in part.delays else "up",
+                "ratio",
+                None,
+                total,
+                precision=approximate,
+                note=note,
+            )
+        ]
     else:
         found = [
             _figure("loss", "round_trip", "ratio", losses.lost / losses.sent, losses.sent),
@@ -149,6 +165,26 @@ def _loss(part: Part) -> list[Figure]:
     return found
 
 
+def _reliability(part: Part, direction: str, parameters: Parameters) -> Figure:
+    within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
+    histogram = part.delays[direction].histogram
+    surely, perhaps = histogram.at_most(within_ms * MS)
+    sent = histogram.n + lost_in(part, direction)
+    unsure = f"{perhaps - surely} 個が境界の0.1 %内 / {perhaps - surely} within 0.1 % of the bound, counted as late"
+    notes = [f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"]
+    if direction != "round_trip":
+        notes.append(UNJUDGED_CLOCK)
+    return _figure(
+        "reliability",
+        direction,
+        "ratio",
+        surely / sent,
+        sent,
+        precision=EXACT if surely == perhaps else unsure,
+        note="; ".join(notes),
+    )
+
+
 def interval_us(part: Part) -> int:
     """Return the median gap in sending, within 0.1 %; 0 where there is no gap."""
     n = part.gaps.n
@@ -169,7 +205,6 @@ def late_us(part: Part, direction: str, limit_us: float) -> tuple[int, int]:
 
 def _availability(part: Part, direction: str) -> list[Figure]:
     found = outages_of(part, direction)
-    seconds = -(-found.observed_us // 1_000_000)
     if found.ratio is None or (part.delivered and direction not in part.delays):
         note = NOT_OBSERVED if found.ratio is None else NOT_MEASURED
         return [_figure("availability", direction, "ratio", None, 0, note=note)]
@@ -180,7 +215,7 @@ def _availability(part: Part, direction: str) -> list[Figure]:
     )
     rounding = "観測区間ごとに送信間隔の0.1 % / 0.1 % of a sending interval for each stretch observed"
     return [
-        _figure("availability", direction, "ratio", found.ratio, seconds, precision=rounding, note=note),
+        _figure("availability", direction, "ratio", found.ratio, found.seconds, precision=rounding, note=note),
         _figure("outage", direction, "count", float(found.count), found.count, precision=rounding, unit="1"),
         _figure("outage", direction, "max", found.longest_us / _MICRO, found.count, precision=rounding),
         _figure("outage", direction, "total", found.down_us / _MICRO, found.count, precision=rounding),

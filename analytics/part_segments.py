@@ -139,9 +139,10 @@ def _joined(a: list[int], b: list[int], grace_us: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Outages:
-    """Time observed, and the outages in it, in microseconds."""
+    """Time observed, and the outages in it, in microseconds; `seconds` counts begun ones, stretch by stretch."""
 
     observed_us: int
+    seconds: int
     count: int
     down_us: int
     longest_us: int
@@ -169,8 +170,10 @@ def outages(segments: Segments, direction: str, deadlines: Deadlines, interval_u
     end_us = last_us[tails] + deadlines.t_max_us + interval_us
     edges = np.concatenate([timely_us[heads] - first_us[heads], end_us - failing_us[tails]]) - deadlines.grace_us
     edges = edges[edges > 0]
+    observed_us = last_us - first_us + interval_us
     return Outages(
-        observed_us=int((last_us - first_us + interval_us).sum()),
+        observed_us=int(observed_us.sum()),
+        seconds=int((-(-observed_us // 1_000_000)).sum()),
         count=int(count.sum()) + int(edges.size),
         down_us=int(down_us.sum()) + int(edges.sum()),
         longest_us=int(max(longest_us.max(initial=0), edges.max(initial=0))),

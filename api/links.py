@@ -14,7 +14,8 @@ from pydantic import AwareDatetime
 from analytics.part_figures import Figure, figures, quantile_ms
 from analytics.part_loader import series_edges, window_parts
 from analytics.partials import Part
-from api.access import Connection, Name
+from analytics.requirements import load_requirements
+from api.access import Connection, Name, Settings
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS, ProblemError
 from storage.reader import link_ids
@@ -78,6 +79,7 @@ End = Annotated[AwareDatetime | None, Query(description="With time zone; default
 def summary(
     *,
     connection: Connection,
+    settings: Settings,
     site: LinkPart,
     device: LinkPart,
     link: LinkPart,
@@ -87,10 +89,12 @@ def summary(
     """Return delay quantiles, loss, loss periods, availability and outages of one link over any window."""
     link_id = _link_id(connection, site, device, link)
     start, end = _window(start, end)
+    parameters = load_requirements(settings.profile).parameters
     (part,) = window_parts(connection, link_id, [_unix_us(start), _unix_us(end)])
     return JsonResponse(
         LinkSummary(
-            site=site, device=device, link=link, start=start, end=end, sent=part.losses.sent, figures=figures(part)
+            site=site, device=device, link=link, start=start, end=end, sent=part.losses.sent,
+            figures=figures(part, parameters),
         )
     )  # fmt: skip
 
