@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from analytics.requirements import load_requirements
-from api import catalogue, compare, exports, health, live, metrics, problems, runs
+from analytics.part_loader import profile_deadlines
+from api import catalogue, compare, exports, health, links, live, metrics, problems, runs
+from api.parts_refresher import PartsRefresher
 from api.settings import ApiSettings
 from storage.connect import open_pool
 
@@ -20,14 +22,19 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     Raises RequirementError if the requirement profile of the settings cannot be used.
     """
-    load_requirements(settings.profile)
+    deadlines = profile_deadlines(settings.profile)
     pool = open_pool(settings.database_url, size=settings.pool_size, name="jissho-api")
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        refresher = PartsRefresher(settings.database_url, settings.parts_every_s, deadlines)
+        if settings.parts_every_s:
+            refresher.start()
         try:
             yield
         finally:
+            if settings.parts_every_s:
+                await asyncio.to_thread(refresher.stop)
             pool.close()
 
     app = FastAPI(
@@ -41,7 +48,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.metrics = metrics.Metrics(pool, settings.database_wait_s)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     problems.install(app)
-    for module in (health, catalogue, runs, compare, exports, live, metrics):
+    for module in (health, catalogue, runs, compare, links, exports, live, metrics):
         app.include_router(module.router)
     if settings.page:
         from dashboards.page import mount  # noqa: PLC0415 - NiceGUI takes a second to import and the API needs none

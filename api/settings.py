@@ -14,6 +14,7 @@ class ApiSettings:
     answers 503: load balancers commonly give up after 5 s, and a 503 with its reason should come first.
     Raw series of more than `workbook_rows` rows in all stay out of a workbook that does not ask for them: at 25,000
     probe rows a second, 200,000 take 8 s, and a browser's user does not wait for a minute.
+    Partial results are refreshed every `parts_every_s` seconds; 0 leaves that to another process.
     """
 
     database_url: str
@@ -22,3 +23,4 @@ class ApiSettings:
     pool_size: int = 8
     database_wait_s: float = 3.0
     workbook_rows: int = 200_000
+    parts_every_s: float = 0.0

@@ -33,6 +33,7 @@ _COMMANDS = (
     ("quarantine", "quarantine:app", "List, show and replay what was refused."),
     ("export", "export:export", "Write the workbook or the CSV files of a run."),
     ("grafana", "grafana:app", "Write the Grafana dashboard and provisioning files, or upload the dashboard."),
+    ("parts", "parts:app", "Refresh or rebuild the partial results that long windows are answered from."),
     ("db", "db:app", "Migrate and inspect the database."),
     ("doctor", "doctor:doctor", "Check this machine, with the remedy for what is missing."),
 )

@@ -25,7 +25,7 @@ from storage.backup_files import (
     TableFile,
     write_manifest,
 )
-from storage.ddl import REGISTER_TABLES
+from storage.ddl import OWN_COLUMNS, REGISTER_TABLES
 from storage.migrate import database_mode, pending_migrations, schema_number
 from storage.pgcopy import HEADER, TRAILER
 
@@ -79,8 +79,9 @@ def file_name(table: str) -> str:
 
 
 def columns_of(connection: psycopg.Connection, table: str) -> list[tuple[str, str, bool]]:
-    """Return name, SQL type, and whether the database numbers it, of each column of a table."""
-    return [(row[0], row[1], row[2]) for row in connection.execute(_COLUMNS, (table,))]
+    """Return name, SQL type, and whether the database numbers it, of each column of a table that a backup holds."""
+    own = OWN_COLUMNS.get(table, ())
+    return [(row[0], row[1], row[2]) for row in connection.execute(_COLUMNS, (table,)) if row[0] not in own]
 
 
 def _write_tables(connection: psycopg.Connection, folder: Path, progress: Progress | None) -> Manifest:

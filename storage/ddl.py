@@ -43,6 +43,12 @@ a migrated database, since a table that is left out here is left out of a backup
 MIGRATION_TABLES = ("schema_migration", "partition_width")
 """Tables that migrations fill: every database has its own, and no backup holds them."""
 
+DERIVED_TABLES = ("probe_part", "probe_part_due", "probe_part_state")
+"""Tables that are computed from the others and made anew after a restore; no backup holds them."""
+
+OWN_COLUMNS = {"batch": ("xid",)}
+"""Columns that mean something only inside one server, such as a transaction's number; no backup holds them."""
+
 SQL_FOLDER = Path(__file__).parent / "sql"
 _CHUNK = {"probe": "1 day"}
 _CHUNK_OTHERS = "7 days"

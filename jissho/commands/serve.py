@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+PARTS_EVERY_S = 30.0
+"""How often partial results are refreshed: until then a window's last minutes are read from the packets, which costs
+milliseconds."""
+
 
 def serve(*, host: str = "", port: int = 0, page: bool = True) -> None:
     """Serve the API (/v1, /healthz, /metrics, /docs) and the built-in page (/).
@@ -23,7 +27,13 @@ def serve(*, host: str = "", port: int = 0, page: bool = True) -> None:
 
     settings = Settings()
     with database(settings, is_service=True) as url:
-        app = create_app(ApiSettings(database_url=url, profile=settings.text("JISSHO_PROFILE") or None, page=page))
+        api = ApiSettings(
+            database_url=url,
+            profile=settings.text("JISSHO_PROFILE") or None,
+            page=page,
+            parts_every_s=PARTS_EVERY_S,
+        )
+        app = create_app(api)
         uvicorn.run(
             app,
             host=host or settings.text("JISSHO_HTTP_HOST"),

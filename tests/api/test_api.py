@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 
 import openpyxl
 import psycopg
@@ -268,6 +269,13 @@ def test_a_reader_that_leaves_early_gives_its_connection_back(site):
         ("/v1/runs/run-1/export.csv?stream=probe&link=sat", 404, "no link */sat"),
         ("/v1/runs/run-1/export.csv?stream=vehicle&link=l5g", 422, "belongs to a device"),
         ("/v1/live?window_s=0", 422, "query.window_s"),
+        ("/v1/links/site-a/bus-1/sat/summary", 404, "no link bus-1/sat"),
+        ("/v1/links/site-a/bus-1/l5g/summary?start=2026-01-01T00:00:00", 422, "query.start"),
+        (
+            "/v1/links/site-a/bus-1/l5g/summary?end=2026-01-01T00:00:00Z&start=2026-01-02T00:00:00Z",
+            422,
+            "before",
+        ),
         ("/v1/runs/run-1/kpis?profile=remote", 422, "no requirement profile 'remote'"),
         ("/v1/runs/run-1/kpis?profile=../profile.toml", 422, "query.profile"),
         ("/v2/runs", 404, "Not Found"),
@@ -365,3 +373,58 @@ def test_the_route_is_judged_place_by_place(client):
     refused = client.get("/v1/runs/run-1/route", params={"grid": "mesh", "size_m": 50})
     assert refused.status_code == 422
     assert "125" in refused.json()["remedy"]
+
+
+def test_a_links_summary_is_that_of_its_packets(site, client):
+    """Quantiles, loss and availability of a window with both labels, equal to the run's own KPIs to 0.1 %."""
+    window = {"start": site.started_at.isoformat(), "end": site.ended_at.isoformat()}
+    summary = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+    kpis = [kpi for kpi in client.get("/v1/runs/run-1/kpis").json() if kpi["link"] == "l5g"]
+
+    assert (595, "bus-1", "l5g") == (summary["sent"], summary["device"], summary["link"])
+    found = {(one["id"], one["direction"], one["statistic"]): one for one in summary["figures"]}
+    compared = 0
+    for kpi in kpis:
+        figure = found.get((kpi["id"], kpi["direction"], kpi["statistic"]))
+        if figure is not None:
+            expected = kpi["value"] if kpi["value"] is None else pytest.approx(kpi["value"], rel=1e-3)
+            assert expected == figure["value"], kpi["id"]
+            assert (kpi["n"], kpi["name_ja"], kpi["unit"]) == (figure["n"], figure["name_ja"], figure["unit"])
+            compared += 1
+    assert compared == len(found)
+    assert {"rtt", "owd", "loss", "loss_burst", "availability", "outage"} <= {key[0] for key in found}
+
+
+def test_a_links_series_has_steps_of_whole_minutes(site, client):
+    """Packets and losses of the steps add up, and steps without packets are not there."""
+    window = {"start": (site.started_at - timedelta(hours=6)).isoformat(), "end": site.ended_at.isoformat()}
+    series = client.get("/v1/links/site-a/bus-1/l5g/series", params={**window, "points": 361}).json()
+    days = client.get("/v1/links/site-a/bus-1/l5g/series", params={**window, "points": 1}).json()
+
+    assert (60, 12 * 3600) == (series["step_s"], days["step_s"])
+    assert len(series["points"]) in {1, 2}
+    assert all(point["at"].endswith(":00Z") for point in series["points"])
+    # The last packets are sent after the window's end, and perhaps after its last minute.
+    assert PACKETS - 5 <= sum(point["sent"] for point in series["points"]) <= PACKETS
+    assert sum(point["lost"] for point in series["points"]) in {PACKETS // LOST_EVERY - 1, PACKETS // LOST_EVERY}
+    assert all(20.0 <= point["p50_ms"] <= 20.7 for point in series["points"])
+
+
+def test_the_server_keeps_the_parts_itself(site):
+    """Parts appear beside a running API, the answer stays the same, and the server stops when it is told to."""
+    with (
+        serving(ApiSettings(database_url=site.url, parts_every_s=0.05)) as client,
+        psycopg.connect(site.url, autocommit=True) as connection,
+    ):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if connection.execute("SELECT count(DISTINCT level) FROM probe_part").fetchone() == (3,):
+                break
+            time.sleep(0.05)
+        window = {"start": site.started_at.isoformat(), "end": site.ended_at.isoformat()}
+        by_parts = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+        connection.execute("DELETE FROM probe_part_state")
+        by_packets = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+    assert connection.closed
+    assert by_packets == by_parts
+    assert by_parts["sent"] == 595

@@ -1,0 +1,86 @@
+"""Figures from parts beside the evaluation of the same packets: a real trace, and probes with every kind of loss."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from analytics.evaluate import evaluate_link
+from analytics.part_figures import figures
+from analytics.part_segments import Deadlines
+from analytics.partials import merge, split
+from analytics.probes import probe_arrays
+from tests.analytics.making import T0_US, Column, by_name, columns, subject
+
+SECOND_US = 1_000_000
+WITHOUT_PARTS = {"ipdv", "pdv", "jitter_rfc3550", "mtbf"}
+
+
+def by_parts(cells, width_us):
+    """Figures of the merge of parts of some width."""
+    order = np.argsort(cells["t_us"].values, kind="stable")
+    cells = {
+        name: Column(one.values[order], None if one.valid is None else one.valid[order]) for name, one in cells.items()
+    }
+    t_us = cells["t_us"].values
+    edges_us = range(int(t_us[0]) // width_us * width_us, int(t_us[-1]) + width_us + 1, width_us)
+    return by_name(figures(merge(list(split(cells, edges_us, Deadlines())))))
+
+
+def compare(cells, width_us):
+    """Assert that every KPI that has parts is the same; return the ids compared."""
+    expected = by_name(evaluate_link(probe_arrays(cells), subject()))
+    expected = {
+        key: result for key, result in expected.items()
+        if key[0] not in WITHOUT_PARTS and (key[0], key[2]) != ("loss", "count")
+    }  # fmt: skip
+    found = by_parts(cells, width_us)
+    assert expected.keys() <= found.keys()
+    for key, result in expected.items():
+        figure = found[key]
+        value = None if result.value is None else pytest.approx(result.value, rel=1e-3, abs=1e-9)
+        assert value == figure.value, key
+        # A second more or less for each of four stretches: the sending interval is known to 0.1 %.
+        assert abs(result.n - figure.n) <= (4 if key[0] == "availability" else 0), key
+        assert result.unit == figure.unit, key
+        assert figure.value is not None or figure.note, key
+    return {key[0] for key in expected}
+
+
+@pytest.mark.parametrize("width_us", [7 * SECOND_US // 10, 60 * SECOND_US])
+def test_a_real_trace_has_the_figures_of_its_evaluation(test_data, width_us):
+    """The private-5G trace (EDAF), in which absent numbers are neither lost nor measured."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = test_data / "edaf_private5g" / "res.parquet"
+    if not path.is_file():
+        pytest.skip(f"{path} not found: the private-5G trace is not tested")
+    table = parquet.read_table(path, columns=["seqno", "send.timestamp", "e2e_delay"])
+    rows = [
+        {"t_us": round(row["send.timestamp"] * 1e6), "seq": row["seqno"], "ul_us": round(row["e2e_delay"] * 1000)}
+        for row in table.to_pylist()
+    ]
+    assert {"owd", "loss", "absent", "reliability", "availability", "outage"} <= compare(columns(rows), width_us)
+
+
+@pytest.mark.parametrize("width_us", [SECOND_US, 60 * SECOND_US])
+def test_probes_with_every_kind_of_loss_have_the_figures_of_their_evaluation(width_us):
+    """Losses up, down and undecided, bursts longer than a part, two sessions, copies, and a pause."""
+    rng = np.random.default_rng(9)
+    rows = []
+    for session, first_us in ((1, T0_US), (2, T0_US + 100 * SECOND_US)):
+        refl = itertools.count()
+        is_lost = rng.random(2000) < 0.02
+        is_lost[500:620] = True
+        for seq in range(2000):
+            t_us = first_us + 20_000 * seq + (30 * SECOND_US if seq >= 1000 else 0)
+            went_up = not is_lost[seq] or rng.random() < 0.5
+            number = next(refl) if went_up else None
+            row = {"session": session, "seq": seq, "t_us": t_us}
+            if not is_lost[seq]:
+                ul, dl = (int(value) for value in rng.lognormal(10, 0.8, 2))
+                row |= {"ul_us": ul, "dl_us": dl, "rtt_us": ul + dl, "refl_seq": number}
+            rows.append(row)
+            if not is_lost[seq] and seq % 97 == 0:
+                rows.append({**row, "copy": 2, "lost": 0})
+    compared = compare(columns(rows), width_us)
+    assert {"owd", "rtt", "loss", "loss_burst", "duplication", "reliability", "availability", "outage"} <= compared
