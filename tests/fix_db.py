@@ -62,14 +62,17 @@ def database_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(database_server: str) -> str:
+def migrated_template(database_server: str) -> Iterator[str]:
     """Name of a migrated database that is copied for each test."""
     name = f"jissho_template_{uuid.uuid4().hex[:8]}"
     with connect(database_server) as server:
         server.execute(f"CREATE DATABASE {name}".encode())
     with connect(_with_database(database_server, name)) as connection:
         migrate(connection)
-    return name
+    yield name
+    # A server that stays would go on refreshing the aggregates of every template that was left.
+    with connect(database_server) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture
