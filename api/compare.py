@@ -21,11 +21,10 @@ RunName = Annotated[str, Query(pattern=Name, description="Name or number of a ru
 LinkName = Annotated[str, Query(pattern=rf"^$|{Name}", description="Name of a link; empty: all")]
 
 
-Target = Annotated[float, Query(gt=0, le=0.9999999)]
+Target = Annotated[float | None, Query(gt=0, le=0.9999999, description="Reliability to show; default: 99 to 99.9999 %")]
 """Seven nines are 30 million packets without a failure; more is no plan for a field demonstration."""
 
 
-Targets = Annotated[list[Target] | None, Query(max_length=20)]
 Rate = Annotated[float | None, Query(ge=1e-6, le=1e6, description="Packets a second; default: the run's, or 100")]
 
 
@@ -45,13 +44,15 @@ def compare(  # noqa: PLR0917 - query parameters
 
 @router.get("/plan", responses=described(list[Plan]))
 def plans(
-    connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Targets = None
+    connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Target = None
 ) -> Response:
     """Return packets and hours that can demonstrate each target at 95 %, given the burstiness of a measured run."""
     worth, measured_rate = 1.0, 100.0
     if run:
         _, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
     try:
-        return JsonResponse(plan(measured_rate if rate_per_s is None else rate_per_s, worth, target or TARGETS))
+        return JsonResponse(
+            plan(measured_rate if rate_per_s is None else rate_per_s, worth, TARGETS if target is None else (target,))
+        )
     except PlanError as error:
         raise ProblemError(422, str(error), "give a rate above 0 and targets between 0 and 1") from error

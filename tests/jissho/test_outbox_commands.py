@@ -118,7 +118,7 @@ def test_status_says_how_long_the_outbox_lasts_and_takes_to_drain(device, outbox
     with sqlite3.connect(outbox.path, isolation_level=None) as db:
         two_hours_ago_ns = time.time_ns() - 7200 * 10**9
         db.execute("UPDATE batch SET created_ns = ? WHERE seq <= 5", (two_hours_ago_ns,))
-        db.execute("INSERT INTO dropped VALUES (1, 4, 4, ?, 'quota')", (two_hours_ago_ns,))
+        db.execute("INSERT INTO dropped VALUES (1, 4, 4, ?, 'quota', NULL)", (two_hours_ago_ns,))
     db.close()
     (found,) = device.json("outbox", "status")
 

@@ -137,7 +137,8 @@ def test_a_round_trip_keeps_every_row_and_ingest_goes_on(make_database, db, tmp_
     assert min(rows for rows, _ in before.values()) > 0
     assert before == content(target)
     # The same batches again, a new one, and a new device: exactly once, under numbers of their own.
-    again = Writer(target).commit([probe_batch(1), probe_batch(4), probe_batch(1, device="car-9", link="lte")])
+    same = probe_batch(1, n=50, lost_every=7, t0_us=T0_US + 86_400_000_000)
+    again = Writer(target).commit([same, probe_batch(4), probe_batch(1, device="car-9", link="lte")])
     assert sorted((key.device, key.seq) for key in again.committed) == [("car-1", 4), ("car-9", 1)]
     assert [key.seq for key in again.duplicates] == [1]
     assert start_run(target, name="drive-2", site="site-a", started_at=get_run(target, 1).started_at).run_id == 3
