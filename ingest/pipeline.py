@@ -53,11 +53,12 @@ class Answer(NamedTuple):
 
 
 class Processed(NamedTuple):
-    """What became of a handful of messages."""
+    """What became of a handful of messages; `newest_us` is the time of their newest sample, 0 without any."""
 
     outcome: CommitOutcome
     answers: list[Answer]
     statuses: int
+    newest_us: int = 0
 
 
 def sort_messages(
@@ -145,7 +146,8 @@ def process(writer: Writer, messages: Sequence[Message]) -> Processed:
         _set_aside(writer, messages, outcome)
     for topic, status in statuses:
         writer.announce(topic.site, topic.device, status)
-    return Processed(outcome, receipts(outcome), len(statuses))
+    newest_us = max((int(batch.t_us.max()) for batch in batches), default=0)
+    return Processed(outcome, receipts(outcome), len(statuses), newest_us)
 
 
 def _set_aside(writer: Writer, messages: Sequence[Message], outcome: CommitOutcome) -> None:

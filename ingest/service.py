@@ -26,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.topics import ALL_DATA, RECEIPT, STATUS, check_name
+from ingest.health import IngestHealth, SelfReport, serve_metrics
 from ingest.pipeline import Message, Processed, process
 from ingest.upkeep import Upkeep
 from storage.connect import connect
@@ -50,6 +51,7 @@ class IngestSettings:
 
     `commit_age_s`: a message waits at most this long for company, so that a sample is in the database within a second
     of being measured; `commit_bytes` bounds a transaction, `queue_bytes` the memory whatever the backlog is.
+    `metrics_port` serves Prometheus (0: not), and every `report_every_s` the health is written as rows (0: never).
     `share_group`: ingest processes with the same group share the messages (MQTT 5 only; empty: one process has all).
     """
 
@@ -65,6 +67,8 @@ class IngestSettings:
     commit_age_s: float = 0.2
     commit_bytes: int = 8_000_000
     queue_bytes: int = 64_000_000
+    metrics_port: int = 0
+    report_every_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -105,6 +109,11 @@ class _Inbox:
         self._room = threading.Condition()
         self._bytes = 0
         self._limit = limit_bytes
+
+    @property
+    def bytes(self) -> int:
+        """What waits, in bytes."""
+        return self._bytes
 
     def put(self, message: Message) -> bool:
         """Queue a message; waits for room, which stalls the broker's TCP stream, and gives up after a while."""
@@ -151,6 +160,9 @@ class IngestService:
                 raise ValueError("a share group needs MQTT 5")
         self.settings = settings
         self.counts = IngestCounts()
+        self.health = IngestHealth()
+        every_s = settings.report_every_s
+        self._report = SelfReport(self.health, settings.database_url, every_s) if every_s else None
         self._on_commit = on_commit
         self._inbox = _Inbox(settings.queue_bytes)
         self._stopping = threading.Event()
@@ -162,9 +174,16 @@ class IngestService:
         self._is_broker_lost = False
 
     def start(self) -> None:
-        """Start the threads. A broker or database that is not there yet is waited for."""
+        """Start the threads. A broker or database that is not there yet is waited for.
+
+        Raises OSError where the port for the metrics is taken.
+        """
+        if self.settings.metrics_port:
+            serve_metrics(self.health, self.settings.metrics_port)
         self._committer.start()
         self._upkeep.start()
+        if self._report is not None:
+            self._report.start()
         properties = None
         is_shared = bool(self.settings.share_group)
         if self._is_v5:
@@ -187,6 +206,8 @@ class IngestService:
             self._client.unsubscribe([topic for topic, _ in self._subscriptions()])
         self._stopping.set()
         self._upkeep.stop()
+        if self._report is not None:
+            self._report.stop()
         self._committer.join(timeout=30)
         self._client.disconnect()
         self._client.loop_stop()
@@ -265,6 +286,7 @@ class IngestService:
             if self.counts.overflowed == 0:
                 log.error("the database does not keep up: messages are left to be sent again by the devices")
             self.counts.overflowed += 1
+            self.health.overflow()
 
     def _commit_forever(self) -> None:
         writer: Writer | None = None
@@ -297,7 +319,10 @@ class IngestService:
                     return None
                 pause_s = min(pause_s * 2, LAST_RETRY_S)
                 continue
-            self.counts.add(processed, len(messages), time.monotonic() - started)
+            took_s = time.monotonic() - started
+            self.counts.add(processed, len(messages), took_s)
+            self.health.committed(processed, len(messages), took_s)
+            self.health.waiting(self._inbox.bytes)
             self._answer(processed)
             return writer
 

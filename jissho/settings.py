@@ -53,6 +53,14 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Name of a group of ingest processes that share the messages (MQTT 5), e.g. ingest. Empty: one process.",
     ),
+    Setting(
+        "JISSHO_INGEST_METRICS_PORT", "", "Port at which ingest serves its own metrics for Prometheus. Empty: none."
+    ),
+    Setting(
+        "JISSHO_INGEST_REPORT_S",
+        "10",
+        "Seconds between two rows of ingest's own health (site server, metric ingest.*). 0: none.",
+    ),
     Setting("JISSHO_HTTP_HOST", "127.0.0.1", "Address of the API and the page; 0.0.0.0 to open them to the network."),
     Setting("JISSHO_HTTP_PORT", "8080", "Port of the API and the page."),
     Setting("JISSHO_PROFILE", "", "Requirement profile for verdicts: a shipped name or the path of a TOML file."),
@@ -86,6 +94,16 @@ class Settings:
             raise SettingError(f"{name}={value!r} is not a port number")
         return int(value)
 
+    def seconds(self, name: str) -> float:
+        """Return a value as a number of seconds, 0 or more."""
+        try:
+            value = float(self._values[name])
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < 1e9:  # noqa: PLR2004 - thirty years
+            raise SettingError(f"{name}={self._values[name]!r} is not a number of seconds")
+        return value
+
     def flag(self, name: str) -> bool:
         """Return a value as yes or no."""
         value = self._values[name].lower()
@@ -114,6 +132,8 @@ class Settings:
             mqtt_tls=self.flag("JISSHO_MQTT_TLS"),
             mqtt_version=version,
             share_group=share,
+            metrics_port=self.port("JISSHO_INGEST_METRICS_PORT") if self.text("JISSHO_INGEST_METRICS_PORT") else 0,
+            report_every_s=self.seconds("JISSHO_INGEST_REPORT_S"),
         )
 
 
