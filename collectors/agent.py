@@ -30,6 +30,7 @@ AGENT = "jissho/0.1.0"
 FIRST_RESTART_S, LAST_RESTART_S = 1.0, 30.0
 _FLUSH_EVERY_S = 0.1
 _CANCEL_AGAIN_S = 1.0
+_DROP_REPORTS = 2  # a report that had to push out more data is followed by one more, and by no third
 _T = TypeVar("_T")
 
 
@@ -47,7 +48,9 @@ class _OutboxThread:
     async def append(self, batches: Sequence[NewBatch]) -> list[StoredBatch]:
         """Store batches; what the quota cost is reported in a batch of its own."""
         stored, drop = await self._call(self._outbox.append, batches)
-        if drop is not None:
+        for _ in range(_DROP_REPORTS):
+            if drop is None:
+                break
             log.error(
                 "outbox is full: batches %d to %d dropped; raise [outbox] max_bytes or mend the link",
                 drop.first_seq, drop.last_seq,
@@ -57,9 +60,10 @@ class _OutboxThread:
                 "outbox.dropped",
                 "error",
                 f"送信待ちの上限により{drop.batches}バッチを破棄 / {drop.batches} batches dropped by quota",
-                {**drop._asdict(), "reason": "quota"},
+                # With all ranges so far, since an outage long enough to drop drops its earlier reports as well.
+                {**drop._asdict(), "reason": "quota", "ranges": await self._call(self._outbox.dropped_ranges)},
             )
-            more, _ = await self._call(self._outbox.append, notice.due(everything=True))
+            more, drop = await self._call(self._outbox.append, notice.due(everything=True))
             stored += more
         return stored
 
