@@ -19,10 +19,12 @@ from analytics.report.model import (
     CompletenessFacts,
     EpochFacts,
     EventRow,
+    NumberGap,
     OmittedStream,
     RawStream,
     RunFacts,
     RunReport,
+    TimeSpan,
     TruthRow,
 )
 from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_s
@@ -30,7 +32,8 @@ from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from api.raw_series import count_rows, raw_stream, run_links
 from contract.streams import STREAMS
-from storage.completeness import run_completeness
+from storage.explain import explained_completeness
+from storage.gap_reasons import REASONS
 from storage.reader import iterate_columns
 from storage.runs import RunRecord
 
@@ -99,10 +102,24 @@ def _program() -> str:
 
 
 def _completeness(connection: psycopg.Connection, run: RunRecord) -> CompletenessFacts:
-    found = run_completeness(connection, run)
+    found = explained_completeness(connection, run)
     return CompletenessFacts(
-        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs], as_of=found.as_of
-    )
+        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs],
+        as_of=found.as_of,
+        number_gaps=[NumberGap(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.batch_gaps],
+        time_gaps=[TimeSpan(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.time_gaps],
+        late=[
+            TimeSpan(
+                device=late.device, link="", stream="", start=late.start, end=late.end, duration_s=late.duration_s,
+                **_words(late.reason),
+            )
+            for late in found.late
+        ],
+    )  # fmt: skip
+
+
+def _words(reason: str) -> dict[str, str]:
+    return {"reason": REASONS[reason].ja, "todo": REASONS[reason].todo_ja}
 
 
 def _raw(

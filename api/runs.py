@@ -12,7 +12,7 @@ from analytics.results import KpiResult
 from api.access import Connection, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS
-from storage.completeness import Completeness, run_completeness
+from storage.explain import ExplainedCompleteness, explained_completeness
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
@@ -41,7 +41,7 @@ def kpis(
     return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile)))
 
 
-@router.get("/{run}/completeness", responses=described(Completeness))
+@router.get("/{run}/completeness", responses=described(ExplainedCompleteness))
 def completeness(connection: Connection, run: Run) -> Response:
-    """Return what the outboxes took for this run against what the database has, with the missing numbers."""
-    return JsonResponse(run_completeness(connection, run))
+    """Return what the outboxes took for this run against what the database has, and a reason for every gap."""
+    return JsonResponse(explained_completeness(connection, run))

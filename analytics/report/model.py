@@ -64,11 +64,46 @@ class EpochFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberGap:
+    """Consecutive numbers that are not in the database. `reason` and `todo` are the words to print.
+
+    `edge`: they may lie before or after the run. Measured between `after` and `before`, where those are known.
+    """
+
+    device: str
+    epoch: str
+    first_seq: int
+    last_seq: int
+    reason: str
+    todo: str
+    edge: bool
+    after: datetime | None
+    before: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSpan:
+    """A stretch without samples of a stream, or (`stream` empty) one that was delivered late. `reason`: the words."""
+
+    device: str
+    link: str
+    stream: str
+    start: datetime
+    end: datetime
+    duration_s: int
+    reason: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessFacts:
-    """The completeness of the run as the ledger stood at `as_of`."""
+    """The completeness of the run as the ledger stood at `as_of`, with its gaps explained."""
 
     epochs: Sequence[EpochFacts]
     as_of: datetime
+    number_gaps: Sequence[NumberGap] = ()
+    time_gaps: Sequence[TimeSpan] = ()
+    late: Sequence[TimeSpan] = ()
 
     @property
     def whole(self) -> EpochFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analytics.definitions import BY_ID
+from analytics.report.gap_tables import write_gaps
 from analytics.report.jst import JST_NOTE, clock_text
 from analytics.report.model import EpochFacts, RunReport
 from analytics.report.sheet import Book, Sheet, number_format, scaled
@@ -60,6 +61,7 @@ def write_completeness(book: Book, report: RunReport) -> str:
         "注4) パケットの損失(回線の性能)とは別のものである。損失はKPIシートに示す。",
     ):
         sheet.line([note], "plain")
+    write_gaps(sheet, report.completeness)
     return sheet.name
 
 

@@ -47,6 +47,21 @@ def test_completeness_names_the_missing_batch(client):
     assert (found["taken"], found["committed"], found["quarantined"], found["missing"]) == (9, 7, 1, 1)
     assert found["epochs"][0]["missing_ranges"] == [[5, 5]]
     assert found["epochs"][0]["pending"] == 1
+    listed = [(gap["first_seq"], gap["last_seq"], gap["reason"], gap["edge"]) for gap in found["batch_gaps"]]
+    assert [(5, 5, "lost", False), (8, 8, "quarantined", False), (10, 10, "in_outbox", True)] == listed
+
+
+def test_every_second_of_a_run_is_covered_or_explained(client):
+    """Both links are probed all the time; the one host sample leaves the rest of the minute, in which batch 5 is."""
+    found = client.get("/v1/runs/run-1/completeness").json()
+
+    covered = {
+        (row["link"], row["stream"]): (row["run_s"] - row["covered_s"], row["gap_s"]) for row in found["coverage"]
+    }
+    assert covered["l5g", "probe"] == covered["carrier", "probe"] == (0, 0)
+    gap_s = sum(gap["duration_s"] for gap in found["time_gaps"])
+    assert gap_s > 50
+    assert covered["", "host"] == (gap_s, gap_s)
 
 
 def test_streams_are_the_contract(client):
