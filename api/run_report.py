@@ -31,6 +31,7 @@ from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from api.raw_series import count_rows, raw_stream, run_links
+from api.run_outages import run_outages
 from contract.streams import STREAMS
 from storage.explain import explained_completeness
 from storage.gap_reasons import REASONS
@@ -71,6 +72,7 @@ def run_report(
         made_at=made_at,
         program=_program(),
         profile=_profile(profile),
+        outages=run_outages(connection, run, profile, kpis),
         events=_events(connection, run, links),
         series=_marked(delay_series(connection, run, links), kpis),
         truth=truth,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analytics.definitions import KpiDefinition
+from analytics.outages import Outage
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -116,6 +117,23 @@ class CompletenessFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOutages:
+    """The outages of one link in the direction and by the bounds of its availability.
+
+    `reason` says why availability could not be computed; then nothing was observed.
+    """
+
+    device: str
+    link: str
+    direction: str
+    t_max_ms: float
+    survival_ms: float
+    observed_s: float
+    outages: Sequence[Outage]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One row of the event stream. `detail` is JSON text or None."""
 
@@ -178,6 +196,7 @@ class RunReport:
     made_at: datetime
     program: str
     profile: str = ""
+    outages: Sequence[LinkOutages] = ()
     events: Sequence[EventRow] = ()
     series: Sequence[DelaySeries] = ()
     truth: Sequence[TruthRow] | None = None

@@ -143,7 +143,7 @@ def table(sheet, head):
 def test_sheets_for_people_come_before_sheets_for_programs(opened):
     """Cover first, raw data last."""
     assert opened(report()).sheetnames == [
-        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "指標の定義", "完全性", "事象",
+        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "指標の定義", "完全性", "事象",
         "データ項目", "probe",
     ]  # fmt: skip
 
