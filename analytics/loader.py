@@ -12,6 +12,7 @@ from analytics.evaluate import Subject, evaluate_link, ping_convention
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
+from storage.pending import settle_seconds
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -55,19 +56,24 @@ def load_clock_quality(
     return clock_quality(own, far, start_us, end_us)
 
 
-def evaluate_run(connection: psycopg.Connection, run: RunRecord, profile: str | None) -> list[KpiResult]:
+def evaluate_run(
+    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None
+) -> list[KpiResult]:
     """Evaluate every link of a run that has probes, against a requirement profile (name, path, or None).
 
-    Raises RequirementError for a profile that cannot be used.
+    A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
+    neither absent nor all delivered, they are under way. Raises RequirementError for a profile that cannot be used.
     """
     requirements = load_requirements(profile)
     ids = link_ids(connection, run.site, run.devices, run.links)
     start_us, end_us = run_window_us(run)
+    is_open = run.ended_at is None if is_live is None else is_live
+    settle_s = settle_seconds(connection, list(ids.values())) if is_open else {}
     results: list[KpiResult] = []
     for (device, link), link_id in ids.items():
         if not link:
             continue
-        probes = load_probes(connection, link_id, start_us, end_us)
+        probes = load_probes(connection, link_id, start_us, end_us - round(settle_s.get(link_id, 0) * 1e6))
         if not probes.n:
             continue
         first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())

@@ -169,8 +169,9 @@ _LATE = """
 WITH told AS (
     SELECT device_id, epoch FROM device_status UNION SELECT device_id, epoch FROM device_status_log),
 waiting AS (
-    SELECT coalesce(max((detail->>'timeout_s')::float8), %(timeout)s) AS probe_s FROM event
-    WHERE name = 'probe.session' AND link_id = ANY(%(links)s) AND t >= %(start)s - interval '1 day' AND t < %(end)s),
+    SELECT coalesce(max((detail->'timeout_s')::float8), %(timeout)s) AS probe_s FROM event
+    WHERE name = 'probe.session' AND jsonb_typeof(detail->'timeout_s') = 'number'
+      AND link_id = ANY(%(links)s) AND t >= %(start)s - interval '1 day' AND t < %(end)s),
 arrival AS (
     SELECT device_id, t_last, extract(epoch FROM received_at - t_last) AS after_s,
            CASE stream WHEN 'probe' THEN greatest(probe_s, %(timeout)s) ELSE 0 END AS allowed_s
@@ -234,9 +235,7 @@ class _Facts:
         """Return the absent numbers of the run's outbox lives, with the times between which they were taken."""
         dropped: dict[int, list[Range]] = defaultdict(list)
         for epoch_id, detail in self._rows(_DROPPED):
-            dropped[epoch_id] += [(int(a), int(b)) for a, b in detail.get("ranges", [])]
-            if {"first_seq", "last_seq"} <= detail.keys():
-                dropped[epoch_id].append((int(detail["first_seq"]), int(detail["last_seq"])))
+            dropped[epoch_id] += _dropped_ranges(detail)
         found = []
         for epoch_id, device_id, device, epoch, first, last, absent, quarantined, taken, pending, at_s in self._rows(
             _LEDGERS
@@ -279,7 +278,7 @@ class _Facts:
         by_device = self._device_evidence(batch_gaps)
         events: dict[int, list[SourceEvent]] = defaultdict(list)
         for link_id, t_s, name, detail in self._rows(_SOURCES):
-            events[link_id].append(SourceEvent(t_s, name, float((detail or {}).get("again_in_s") or 0)))
+            events[link_id].append(SourceEvent(t_s, name, _again_in_s(detail)))
         gaps: list[TimeGap] = []
         coverage: list[Coverage] = []
         run_s = self._end_s - self._start_s
@@ -374,6 +373,34 @@ def _joined(late: LateData, end: datetime, batches: int, after_s: float) -> Late
         batches=late.batches + batches,
         latest_s=max(late.latest_s, round(after_s, 1)),
     )
+
+
+class _Drops(msgspec.Struct):
+    """What a drop report says: the range just dropped, and all so far."""
+
+    first_seq: int
+    last_seq: int
+    ranges: list[tuple[int, int]] = []
+
+
+class _Failure(msgspec.Struct):
+    again_in_s: float = 0.0
+
+
+def _dropped_ranges(detail: object) -> list[Range]:
+    """Read a drop report; an event of that name with another detail explains nothing."""
+    try:
+        drops = msgspec.convert(detail, _Drops)
+    except msgspec.ValidationError:
+        return []
+    return [each for each in [(drops.first_seq, drops.last_seq), *drops.ranges] if each[0] <= each[1]]
+
+
+def _again_in_s(detail: object) -> float:
+    try:
+        return msgspec.convert(detail, _Failure).again_in_s
+    except msgspec.ValidationError:
+        return 0.0
 
 
 @overload

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.pending import WAITING
+
 Kind = Literal["timeseries", "stat", "table", "geomap"]
 Format = Literal["time_series", "table"]
 
@@ -81,6 +83,11 @@ def _per_device(table: str, expressions: str, where: str = "true") -> str:
     )
 
 
+_SETTLED_PROBE = f"probe LEFT JOIN ({' '.join(WAITING.split())}) AS waiting USING (link_id)"
+_IS_SETTLED = "copy <= 1 AND (settle_s IS NULL OR t <= now() - settle_s * interval '1 second')"
+"""Losses are counted up to where the sender's timeout has passed: the newest packets can only be delivered ones."""
+
+
 def _quantile(q: str, column: str) -> str:
     return f"percentile_disc({q}) WITHIN GROUP (ORDER BY {column})"
 
@@ -103,8 +110,8 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe", "avg((lost > 0)::int) AS loss", "copy <= 1"),
-        description="送信した全パケットに対する割合。RFC 7680, RFC 6673。",
+        sql=_per_link(_SETTLED_PROBE, "avg((lost > 0)::int) AS loss", _IS_SETTLED),
+        description="送信した全パケットに対する割合。応答待ちの間は結果が確定せず表示しない。RFC 7680, RFC 6673。",
     ),
     Panel(
         title="片方向遅延(上り・下り)中央値 One-way delay, median",
@@ -118,7 +125,7 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe", "avg((lost = 1)::int) AS up, avg((lost = 2)::int) AS down", "copy <= 1"),
+        sql=_per_link(_SETTLED_PROBE, "avg((lost = 1)::int) AS up, avg((lost = 2)::int) AS down", _IS_SETTLED),
         description="反射側の通し番号で方向が証明できた損失。RFC 8762。",
     ),
     Panel(

@@ -16,7 +16,7 @@ from api.run_report import run_report
 from contract.streams import STREAMS
 from storage.connect import connect
 from storage.runs import get_run
-from tests.api.conftest import LOST_EVERY, PACKETS, serving, spread_us
+from tests.api.conftest import LOST_EVERY, PACKETS, batch, serving, spread_us
 
 
 def test_health_tells_mode_and_age_of_the_last_commit(client):
@@ -188,6 +188,54 @@ def test_live_gives_the_latest_of_each_link(client):
     assert links["carrier"]["radio"] is None
     assert l5g["place"]["lat_deg"] == 35.6
     assert links[""]["delay"] is None
+
+
+@pytest.fixture
+def waiting(db, site):
+    """Probes of l5g as a sender with a timeout of 15 s leaves them: of the last seconds only answers have rows."""
+    writer = db.writer()
+    t_us = [round(site.started_at.timestamp() * 1e6)]
+    writer.commit([
+        batch(20, "event", t_us, link="l5g", name=["probe.session"], severity=["info"], message=["x"],
+              detail=['{"timeout_s": 15.0}'])
+    ])  # fmt: skip
+    writer.connection.execute(
+        "DELETE FROM probe USING link WHERE link.link_id = probe.link_id AND link = 'l5g' AND lost > 0"
+        " AND t > now() - interval '15 seconds'"
+    )
+    return writer.connection
+
+
+def test_live_loss_is_of_packets_whose_fate_is_settled(waiting, client):
+    """With a timeout of 15 s, loss is of the window that ended 17 s ago; delays are of the newest."""
+    links = {link["link"]: link["delay"] for link in client.get("/v1/live?window_s=20").json()["links"]}
+
+    assert links["l5g"]["settled_s"] == 17
+    assert 199 <= links["l5g"]["sent"] <= 201
+    assert links["l5g"]["lost"] in {3, 4, 5}
+    assert links["l5g"]["latest_us"] == 20_000 + spread_us(PACKETS - 2)
+    # A link that states no timeout settles at once.
+    assert links["carrier"]["settled_s"] == 0
+    assert 100 <= links["carrier"]["sent"] <= 220
+
+
+def test_a_run_that_goes_on_counts_no_packet_under_way(waiting, client):
+    """Its KPIs end where the packets are settled, and none is absent; the finished run has all that came."""
+
+    def counted():
+        results = client.get("/v1/runs/run-1/kpis").json()
+        lost = {row["link"]: row["n"] for row in results if (row["id"], row["statistic"]) == ("loss", "ratio")}
+        return lost, {row["link"]: row["value"] for row in results if row["id"] == "absent"}
+
+    finished, absent = counted()
+    waiting.execute("UPDATE run SET ended_at = NULL")
+    going_on, none_absent = counted()
+
+    assert absent["l5g"] >= 1
+    assert none_absent == {}
+    # The made-up data reach a second or two beyond now, and a run that goes on ends now.
+    assert finished["carrier"] - going_on["carrier"] < 30
+    assert finished["l5g"] - going_on["l5g"] > 100
 
 
 def test_a_quantile_among_lost_packets_is_null(site):
