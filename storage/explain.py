@@ -34,6 +34,7 @@ from storage.gaps import (
     longest_pause_s,
     merged,
     pauses,
+    share_time,
 )
 from storage.reader import link_ids
 from storage.runs import RunRecord
@@ -117,7 +118,7 @@ silent AS (
       AND first_at < %(end)s AND status.received_at >= %(start)s)
 SELECT epoch_id, device_id, device, ledger.epoch, first_seq, last_seq,
        int8multirange(int8range(1, 1 + greatest(announced, upper(committed) - 1, upper(quarantined) - 1))) - committed,
-       quarantined, status.taken, status.pending, extract(epoch FROM status.at)::int8
+       quarantined, status.taken, status.pending, floor(extract(epoch FROM status.at))::int8
 FROM ledger JOIN device USING (device_id) LEFT JOIN span USING (epoch_id)
 LEFT JOIN device_status AS status USING (device_id, epoch)
 WHERE epoch_id IN (SELECT epoch_id FROM span UNION SELECT epoch_id FROM silent)
@@ -128,16 +129,16 @@ SELECT batch_id >> 40, detail FROM event
 WHERE name = 'outbox.dropped' AND link_id = ANY(%(own)s) AND t >= %(start)s
 """
 _BOUNDS = """
-SELECT (SELECT extract(epoch FROM max(t_last))::int8 FROM (
+SELECT (SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM (
             SELECT t_last FROM batch WHERE batch_id < gap.low AND batch_id >= (gap.low >> 40) << 40
             ORDER BY batch_id DESC LIMIT %(neighbours)s) AS before),
-       (SELECT extract(epoch FROM max(t_last))::int8 FROM (
+       (SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM (
             SELECT t_last FROM batch WHERE batch_id > gap.high AND batch_id < ((gap.high >> 40) + 1) << 40
             ORDER BY batch_id LIMIT %(neighbours)s) AS after)
 FROM unnest(%(low)s::int8[], %(high)s::int8[]) WITH ORDINALITY AS gap(low, high, number) ORDER BY number
 """
 _NEXT_LIFE = """
-SELECT extract(epoch FROM min(t_first))::int8 FROM batch
+SELECT floor(extract(epoch FROM min(t_first)))::int8 FROM batch
 WHERE epoch_id = (SELECT min(epoch_id) FROM ledger WHERE device_id = %s AND epoch_id > %s AND committed <> '{}')
 """
 _SECONDS = """
@@ -150,17 +151,17 @@ FROM batch JOIN link USING (link_id)
 WHERE device_id = ANY(%(devices)s) AND t_first < %(end)s AND t_last >= %(start)s GROUP BY 1, 2 ORDER BY 1, 2
 """
 _HEARD = """
-SELECT device_id, greatest(extract(epoch FROM status.at)::int8, (
-           SELECT extract(epoch FROM max(t_last))::int8 FROM batch JOIN link USING (link_id)
+SELECT device_id, greatest(floor(extract(epoch FROM status.at))::int8, (
+           SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM batch JOIN link USING (link_id)
            WHERE link.device_id = status.device_id AND t_last >= %(start)s))
 FROM device_status AS status WHERE device_id = ANY(%(devices)s)
 """
 _STATES = """
-SELECT device_id, state, extract(epoch FROM at)::int8 FROM device_status_log
+SELECT device_id, state, floor(extract(epoch FROM at))::int8 FROM device_status_log
 WHERE device_id = ANY(%(devices)s) ORDER BY change_id
 """
 _SOURCES = """
-SELECT link_id, extract(epoch FROM t)::int8, name, detail FROM event
+SELECT link_id, floor(extract(epoch FROM t))::int8, name, detail FROM event
 WHERE link_id = ANY(%(links)s) AND t >= %(start)s - interval '1 hour' AND t < %(end)s
   AND name IN ('source.started', 'source.failed', 'source.finished')
 ORDER BY link_id, t
@@ -268,10 +269,12 @@ class _Facts:
         if open_end_s is None:
             row = self._connection.execute(_NEXT_LIFE.encode(), (device_id, epoch_id)).fetchone()
             open_end_s = row[0] if row else None
-        return [
-            msgspec.structs.replace(gap, after=_utc(after), before=_utc(open_end_s if before is None else before))
-            for gap, (after, before) in zip(gaps, bounds, strict=True)
-        ]
+        return share_time(
+            [
+                msgspec.structs.replace(gap, after=_utc(after), before=_utc(open_end_s if before is None else before))
+                for gap, (after, before) in zip(gaps, bounds, strict=True)
+            ]
+        )
 
     def time_gaps(self, batch_gaps: Sequence[BatchGap]) -> tuple[list[TimeGap], list[Coverage]]:
         """Return the classified pauses of every periodic stream of the run, and how much each covers."""
@@ -336,6 +339,9 @@ class _Facts:
         for device_id, state, at_s in self._rows(_STATES):
             states[device_id].append(StateChange(state, at_s))
         heard = dict(self._rows(_HEARD))
+        for device_id, changes in states.items():
+            if changes[-1].state == "offline":  # it said goodbye: nobody waits for a sign
+                heard.pop(device_id, None)
         return {
             device: (
                 from_numbers([gap for gap in batch_gaps if gap.device == device], self._start_s, self._end_s),

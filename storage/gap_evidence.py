@@ -91,11 +91,12 @@ def from_silence(alive: Seconds, start_s: int, end_s: int, last_heard_s: int | N
     """
     longest_s = longest_pause_s(alive[(alive >= start_s) & (alive < end_s)], periods=PERIODS_OTHERS)
     heard_s = end_s if last_heard_s is None else min(max(last_heard_s + 1, start_s), end_s)
-    found = [
-        Evidence("agent_down", low, min(high, heard_s))
-        for low, high in pauses(alive, start_s, end_s, longest_s=longest_s)
-        if low < heard_s
-    ]
-    if heard_s < end_s:
-        found.append(Evidence("unreachable", heard_s, end_s))
+    found = []
+    for low, high in pauses(alive, start_s, end_s, longest_s=longest_s):
+        # A life sign just after the last sample proves no stop.
+        unheard_s = low if low < heard_s <= low + longest_s else heard_s
+        if low < unheard_s:
+            found.append(Evidence("agent_down", low, min(high, unheard_s)))
+        if max(low, unheard_s) < high:
+            found.append(Evidence("unreachable", max(low, unheard_s), high))
     return found

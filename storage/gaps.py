@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import msgspec
@@ -150,6 +150,38 @@ def _without(ranges: Iterable[Range], others: Sequence[Range]) -> list[Range]:
         if start <= whole_last:
             left.append((start, whole_last))
     return left
+
+
+def share_time(gaps: Sequence[BatchGap]) -> list[BatchGap]:
+    """Return the gaps of one outbox life with the time of adjoining ones divided between them by their numbers.
+
+    Adjoining ranges (dropped, then still waiting) lie between the same two batches that arrived. Batches are closed at
+    a steady rate, so each has about its share of that time, in the order of the numbers.
+    """
+    shared: list[BatchGap] = []
+    chain: list[BatchGap] = []
+    for gap in [*gaps, None]:
+        if chain and (gap is None or gap.first_seq != chain[-1].last_seq + 1):
+            shared += _shared(chain)
+            chain = []
+        if gap is not None:
+            chain.append(gap)
+    return shared
+
+
+def _shared(chain: Sequence[BatchGap]) -> list[BatchGap]:
+    after, before = chain[0].after, chain[-1].before
+    if len(chain) == 1 or after is None or before is None or before <= after:
+        return list(chain)
+    total = chain[-1].last_seq - chain[0].first_seq + 1
+    edges = [after]
+    for gap in chain:
+        passed = (gap.last_seq - chain[0].first_seq + 1) / total
+        edges.append(after + timedelta(seconds=round((before - after).total_seconds() * passed)))
+    return [
+        msgspec.structs.replace(gap, after=low, before=high)
+        for gap, (low, high) in zip(chain, pairwise(edges), strict=True)
+    ]
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:

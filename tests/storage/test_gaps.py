@@ -1,5 +1,7 @@
 """The classifier of gaps: pure functions on tables of cases."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from storage.gap_evidence import SourceEvent, StateChange, from_silence, from_sources, from_states
 from storage.gap_reasons import REASONS, ReasonId, reasons_md
 from storage.gaps import (
+    BatchGap,
     EpochLedger,
     Evidence,
     Interval,
@@ -17,6 +20,7 @@ from storage.gaps import (
     longest_pause_s,
     merged,
     pauses,
+    share_time,
 )
 
 
@@ -94,6 +98,28 @@ def test_the_classes_add_up_to_what_is_absent(absent, explained, first, more):
     edges = {n for a, b in absent if a <= first - 1 <= b for n in range(a, first)}
     edges |= {n for a, b in absent if a <= first + more + 1 <= b for n in range(first + more + 1, b + 1)}
     assert sorted(inside | edges) == listed
+
+
+def test_adjoining_ranges_share_the_time_between_the_batches_that_arrived():
+    """Thirty dropped, then ten waiting, between two batches 40 s apart; a range apart from them keeps its own."""
+    at = [datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (0, 30, 40, 50, 55)]
+
+    def gap(first, last, reason, after, before):
+        return BatchGap(
+            device="car-1", epoch="e1", first_seq=first, last_seq=last, reason=reason, edge=False, after=after,
+            before=before,
+        )  # fmt: skip
+
+    given_gaps = [
+        gap(1, 30, "dropped", at[0], at[2]),
+        gap(31, 40, "in_outbox", at[0], at[2]),
+        gap(50, 50, "lost", at[3], at[4]),
+    ]
+    assert [(at[0], at[1]), (at[1], at[2]), (at[3], at[4])] == [
+        (each.after, each.before) for each in share_time(given_gaps)
+    ]
+    unknown = [msgspec.structs.replace(each, before=None) for each in given_gaps]
+    assert unknown == share_time(unknown)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +236,8 @@ def test_silence_is_a_stop_only_while_the_device_was_heard_again():
         Evidence("agent_down", 20, 60), Evidence("agent_down", 80, 91), Evidence("unreachable", 91, 100),
     ] == from_silence(alive, 0, 100, last_heard_s=90)  # fmt: skip
     assert [Evidence("agent_down", 20, 60), Evidence("agent_down", 80, 100)] == from_silence(alive, 0, 100, None)
+    # A life sign just after the last sample proves no stop.
+    assert [Evidence("agent_down", 20, 60), Evidence("unreachable", 80, 100)] == from_silence(alive, 0, 100, 81)
 
 
 def test_the_table_of_reasons_is_complete():
