@@ -27,6 +27,7 @@ from analytics.series import Series, series
 from analytics.statistics import effective_n
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
+from storage.pending import settle_seconds
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -71,14 +72,19 @@ def load_clock_quality(
     return clock_quality(own, far, start_us, end_us)
 
 
-def evaluate_run(connection: psycopg.Connection, run: RunRecord, profile: str | None) -> list[KpiResult]:
+def evaluate_run(
+    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None
+) -> list[KpiResult]:
     """Evaluate every link of a run that has probes, against a requirement profile (name, path, or None).
 
-    Raises RequirementError for a profile that cannot be used.
+    A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
+    neither absent nor all delivered, they are under way. Raises RequirementError for a profile that cannot be used.
     """
     requirements = load_requirements(profile)
     ids = link_ids(connection, run.site, run.devices, run.links)
     window = run_window_us(run)
+    is_open = run.ended_at is None if is_live is None else is_live
+    settle_s = settle_seconds(connection, list(ids.values())) if is_open else {}
     exclusions = [(_microseconds(each.started_at), _microseconds(each.ended_at), each.link)
                   for each in list_exclusions(connection, run, revoked=False)]  # fmt: skip
     results: list[KpiResult] = []
@@ -88,9 +94,11 @@ def evaluate_run(connection: psycopg.Connection, run: RunRecord, profile: str | 
             if name == device:
                 spans = [(start, end) for start, end, only in exclusions if only in ("", link)]
                 who = (device, link, link_id, own_id)
-                found = _evaluate_link(connection, who, window, requirements, spans)
+                settled = (window[0], window[1] - round(settle_s.get(link_id, 0) * 1e6))
+                asked = (window, settled, requirements)
+                found = _evaluate_link(connection, who, asked, spans)
                 if spans:
-                    found = beside(found, _evaluate_link(connection, who, window, requirements, ()), spans, window)
+                    found = beside(found, _evaluate_link(connection, who, asked, ()), spans, window)
                 results += found
     return results
 
@@ -229,14 +237,18 @@ def _about(
 
 
 def _evaluate_link(
-    connection: psycopg.Connection, who: tuple[str, str, int, int | None], window: Span, profile: Profile,
+    connection: psycopg.Connection, who: tuple[str, str, int, int | None], asked: tuple[Span, Span, Profile],
     excluded: Sequence[Span],
 ) -> list[KpiResult]:  # fmt: skip
-    """Return the KPIs of one link; of the link "", those of the device itself and of what it sent without a link."""
+    """Return the KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
+
+    `asked`: the window, the part of it in which every packet's fate is known, and the requirements.
+    """
     device, link, link_id, own_id = who
+    window, settled, profile = asked
     about = _about(connection, own_id, window, excluded)
     results: list[KpiResult] = []
-    probes = load_probes(connection, link_id, *window, excluded) if link else None
+    probes = load_probes(connection, link_id, *settled, excluded) if link else None
     if probes is not None and probes.n:
         first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
         clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from api.access import Connection, Name
 from api.encoding import JsonResponse, described
+from storage.pending import WAITING
 
 router = APIRouter(prefix="/v1", tags=["live"])
 
@@ -27,10 +28,12 @@ _LOOK_BACK_S = 600
 
 
 class Delay(msgspec.Struct, frozen=True, kw_only=True):
-    """Probes of one link in the window: round trip over the packets sent, loss as infinite delay.
+    """Probes of one link: delays of the window that ends now, loss of the one that ended `settled_s` ago.
 
-    A quantile that lies among the lost packets is null, and so is every one where nothing was sent. `latest_us` is
-    the last delay that was measured. `up_median_us` and `down_median_us` are over what was measured one way.
+    A lost packet is known as lost only when its timeout is over: the newest packets can only be delivered ones, and
+    their loss would always be zero. `sent`, `lost` and `loss_ratio` are therefore of the last packets whose fate is
+    settled, null where there are none. Among the newest, those lost already count as infinite delay: a quantile among
+    them is null. `latest_us` is the last delay that was measured, `up_median_us` and `down_median_us` are one way.
     """
 
     sent: int
@@ -41,6 +44,7 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     latest_us: int | None
     up_median_us: int | None
     down_median_us: int | None
+    settled_s: float
 
 
 class Radio(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,20 +101,27 @@ WHERE (%(site)s::text IS NULL OR site = %(site)s)
 ORDER BY site, device, link
 """
 # A further copy of an answered packet (copy > 1) says nothing about delay or loss.
-_DELAYS = """
-WITH recent AS (
-    SELECT link_id, t, lost, rtt_us, ul_us, dl_us,
-           CASE WHEN lost > 0 THEN %(infinite_us)s ELSE rtt_us END AS ranked_us
-    FROM probe
-    WHERE t > now() - %(window_s)s * interval '1 second' AND copy <= 1)
-SELECT link_id, count(*) AS sent, count(*) FILTER (WHERE lost > 0) AS lost,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY ranked_us) AS median_us,
-       percentile_disc(0.95) WITHIN GROUP (ORDER BY ranked_us) AS p95_us,
-       (array_agg(rtt_us ORDER BY t DESC) FILTER (WHERE rtt_us IS NOT NULL))[1] AS latest_us,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY ul_us) AS up_median_us,
-       percentile_disc(0.5) WITHIN GROUP (ORDER BY dl_us) AS down_median_us
-FROM recent GROUP BY link_id
-"""
+_DELAYS = f"""
+WITH waiting AS ({WAITING}),
+recent AS (
+    SELECT link_id, t, lost, rtt_us, ul_us, dl_us, coalesce(settle_s, 0) AS settle_s,
+           CASE WHEN lost > 0 THEN %(infinite_us)s ELSE rtt_us END AS ranked_us,
+           t > now() - %(window_s)s * interval '1 second' AS is_new,
+           settle_s IS NULL OR (t <= now() - settle_s * interval '1 second'
+               AND t > now() - (settle_s + %(window_s)s) * interval '1 second') AS is_settled
+    FROM probe LEFT JOIN waiting USING (link_id)
+    WHERE t > now() - (%(window_s)s + (SELECT coalesce(max(settle_s), 0) FROM waiting)) * interval '1 second'
+      AND copy <= 1)
+SELECT link_id, count(*) FILTER (WHERE is_settled AND (is_new OR settle_s > 0)) AS sent,
+       count(*) FILTER (WHERE lost > 0 AND is_settled AND (is_new OR settle_s > 0)) AS lost,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY ranked_us) FILTER (WHERE is_new) AS median_us,
+       percentile_disc(0.95) WITHIN GROUP (ORDER BY ranked_us) FILTER (WHERE is_new) AS p95_us,
+       (array_agg(rtt_us ORDER BY t DESC) FILTER (WHERE rtt_us IS NOT NULL AND is_new))[1] AS latest_us,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY ul_us) FILTER (WHERE is_new) AS up_median_us,
+       percentile_disc(0.5) WITHIN GROUP (ORDER BY dl_us) FILTER (WHERE is_new) AS down_median_us,
+       max(settle_s) AS settled_s
+FROM recent GROUP BY link_id HAVING bool_or(is_new) OR max(settle_s) > 0
+"""  # noqa: S608 - made of this program's own words; every value is a parameter
 _RADIO = """
 SELECT DISTINCT ON (link_id) link_id, t AS at, rat, pci, rsrp_dbm, rsrq_db, sinr_db FROM radio
 WHERE t > now() - %(recent_s)s * interval '1 second' ORDER BY link_id, t DESC

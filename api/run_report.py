@@ -20,19 +20,23 @@ from analytics.report.model import (
     EpochFacts,
     EventRow,
     ExclusionRow,
+    NumberGap,
     OmittedStream,
     RawStream,
     RunFacts,
     RunReport,
+    TimeSpan,
     TruthRow,
 )
 from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_s
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from api.raw_series import count_rows, raw_stream, run_links
+from api.run_outages import run_outages
 from contract.streams import STREAMS
-from storage.completeness import run_completeness
 from storage.exclusions import list_exclusions
+from storage.explain import explained_completeness
+from storage.gap_reasons import REASONS
 from storage.reader import iterate_columns
 from storage.runs import RunRecord
 
@@ -74,6 +78,7 @@ def run_report(
         made_at=made_at,
         program=_program(),
         profile=_profile(profile),
+        outages=run_outages(connection, run, profile, kpis),
         events=_events(connection, run, links),
         exclusions=[
             ExclusionRow(
@@ -111,10 +116,24 @@ def _program() -> str:
 
 
 def _completeness(connection: psycopg.Connection, run: RunRecord) -> CompletenessFacts:
-    found = run_completeness(connection, run)
+    found = explained_completeness(connection, run)
     return CompletenessFacts(
-        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs], as_of=found.as_of
-    )
+        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs],
+        as_of=found.as_of,
+        number_gaps=[NumberGap(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.batch_gaps],
+        time_gaps=[TimeSpan(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.time_gaps],
+        late=[
+            TimeSpan(
+                device=late.device, link="", stream="", start=late.start, end=late.end, duration_s=late.duration_s,
+                **_words(late.reason),
+            )
+            for late in found.late
+        ],
+    )  # fmt: skip
+
+
+def _words(reason: str) -> dict[str, str]:
+    return {"reason": REASONS[reason].ja, "todo": REASONS[reason].todo_ja}
 
 
 def _raw(

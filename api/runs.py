@@ -13,8 +13,8 @@ from analytics.route import Grid, RouteCell
 from api.access import Connection, Name, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS, ProblemError
-from storage.completeness import Completeness, run_completeness
 from storage.exclusions import Exclusion, list_exclusions
+from storage.explain import ExplainedCompleteness, explained_completeness
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
@@ -72,7 +72,7 @@ def route(  # noqa: PLR0917 - query parameters
         raise ProblemError(422, str(error), "meshes have 125, 250, 500, 1000 or 10000 m") from error
 
 
-@router.get("/{run}/completeness", responses=described(Completeness))
+@router.get("/{run}/completeness", responses=described(ExplainedCompleteness))
 def completeness(connection: Connection, run: Run) -> Response:
-    """Return what the outboxes took for this run against what the database has, with the missing numbers."""
-    return JsonResponse(run_completeness(connection, run))
+    """Return what the outboxes took for this run against what the database has, and a reason for every gap."""
+    return JsonResponse(explained_completeness(connection, run))

@@ -74,7 +74,8 @@ class _OutboxThread:
                 "outbox.dropped",
                 "error",
                 f"送信待ちの上限により{drop.batches}バッチを破棄 / {drop.batches} batches dropped by quota",
-                {**drop._asdict(), "reason": "quota"},
+                # With all ranges so far, since an outage long enough to drop drops its earlier reports as well.
+                {**drop._asdict(), "reason": "quota", "ranges": await self._call(self._outbox.dropped_ranges)},
             )
         append = partial(self._outbox.append, reporting=drops)
         stored, more = await self._call(append, notice.due(everything=True))

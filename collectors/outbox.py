@@ -40,6 +40,14 @@ FROM dropped WHERE event_seq IS NULL
 """Drops that no batch tells of any more: never reported, or the report was dropped in its turn."""
 
 
+_ROOM_SHARE = 100
+_ROOM_BYTES = 4_096
+"""A full outbox frees a hundredth of its quota at a time, and room for the event that says so. Freeing only what the
+next batch needs would drop, and report, twice a second, and the reports would push out further data."""
+
+_TOLD_RANGES = 100
+
+
 class OutboxError(RuntimeError):
     """Raised when an outbox cannot be used; the message says what to do."""
 
@@ -219,7 +227,8 @@ class Outbox:
     def _make_room(self, size: int, now_ns: int) -> Drop | None:
         if self._bytes + size <= self.max_bytes or not self._batches:
             return None
-        excess = self._bytes + size - self.max_bytes
+        room = min(max(self.max_bytes // _ROOM_SHARE, _ROOM_BYTES), self.max_bytes // 4)
+        excess = self._bytes + size - self.max_bytes + room
         victims, freed = [], 0
         for seq, length in self._db.execute("SELECT seq, length(payload) FROM batch ORDER BY seq"):
             victims.append(seq)
@@ -228,7 +237,14 @@ class Outbox:
                 break
         self._db.execute("DELETE FROM batch WHERE seq <= ?", (victims[-1],))
         drop = Drop(victims[0], victims[-1], len(victims))
-        self._db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, 'quota', NULL)", (*drop, now_ns))
+        # What is dropped in a row is one row: an outage of days must not fill the table.
+        longer = self._db.execute(
+            "UPDATE dropped SET last_seq = ?, batches = batches + ?, at_ns = ?, event_seq = NULL"
+            " WHERE last_seq = ? AND reason = 'quota'",
+            (drop.last_seq, drop.batches, now_ns, drop.first_seq - 1),
+        )
+        if not longer.rowcount:
+            self._db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, 'quota', NULL)", (*drop, now_ns))
         self._batches -= len(victims)
         self._bytes -= freed
         return drop
@@ -242,6 +258,13 @@ class Outbox:
             else:
                 found.append(Drop(first, last, batches))
         return found
+
+    def dropped_ranges(self, limit: int = _TOLD_RANGES) -> list[tuple[int, int]]:
+        """Return the latest `limit` ranges of seq, inclusive, that were dropped in this life of the outbox."""
+        rows = self._db.execute(
+            "SELECT first_seq, last_seq FROM dropped ORDER BY first_seq DESC LIMIT ?", (limit,)
+        ).fetchall()
+        return [(int(first), int(last)) for first, last in reversed(rows)]
 
     def delete(self, ranges: Iterable[tuple[int, int]]) -> int:
         """Delete batches by inclusive ranges of seq, in one transaction; return how many there were."""

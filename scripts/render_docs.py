@@ -11,6 +11,7 @@ from dashboards.grafana.build import DASHBOARD_FILE, dashboard_json
 from jissho.render import settings_md
 from storage.aggregates import continuous_aggregates_sql, plain_aggregates_sql
 from storage.ddl import SQL_FOLDER, columnstore_sql, hypertables_sql, streams_sql
+from storage.gap_reasons import reasons_md
 from storage.partitions import chunks_sql, partitions_sql
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,7 @@ RENDERED: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "data-contract.md": data_contract_md,
     ROOT / "docs" / "asyncapi.json": asyncapi_json,
     ROOT / "docs" / "kpi.md": kpi_md,
+    ROOT / "docs" / "gaps.md": reasons_md,
     ROOT / "docs" / "settings.md": settings_md,
     DASHBOARD_FILE: dashboard_json,
     SQL_FOLDER / "0002_streams.sql": streams_sql,

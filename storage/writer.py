@@ -19,6 +19,7 @@ from contract.envelope import Status
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch, RefusedPayload
 from storage.ddl import KEY_COLUMNS
+from storage.life_signs import note_status
 from storage.partitions import Coverage
 from storage.pgcopy import HEADER, TRAILER, CopyColumn, encode_rows
 
@@ -154,14 +155,7 @@ class Writer:
     def announce(self, site: str, device: str, status: Status) -> None:
         """Store a device's life sign, and how many batches its outbox says it has taken."""
         device_id = self._device_id(site, device)
-        self.connection.execute(
-            "INSERT INTO device_status VALUES (%s, %s, to_timestamp(%s / 1e9), %s, %s, %s, %s, %s, now())"
-            " ON CONFLICT (device_id) DO UPDATE SET (state, at, epoch, taken, pending, agent, sources, received_at) ="
-            " (excluded.state, excluded.at, excluded.epoch, excluded.taken, excluded.pending, excluded.agent,"
-            " excluded.sources, excluded.received_at) WHERE device_status.at <= excluded.at",
-            (device_id, status.state, status.at_ns, status.epoch, status.taken, status.pending, status.agent,
-             status.sources),
-        )  # fmt: skip
+        note_status(self.connection, device_id, status)
         if status.epoch and status.taken:
             self.connection.execute(
                 "UPDATE ledger SET announced = greatest(announced, %s) WHERE epoch_id = %s",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analytics.definitions import KpiDefinition
+from analytics.outages import Outage
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -66,11 +67,46 @@ class EpochFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberGap:
+    """Consecutive numbers that are not in the database. `reason` and `todo` are the words to print.
+
+    `edge`: they may lie before or after the run. Measured between `after` and `before`, where those are known.
+    """
+
+    device: str
+    epoch: str
+    first_seq: int
+    last_seq: int
+    reason: str
+    todo: str
+    edge: bool
+    after: datetime | None
+    before: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSpan:
+    """A stretch without samples of a stream, or (`stream` empty) one that was delivered late. `reason`: the words."""
+
+    device: str
+    link: str
+    stream: str
+    start: datetime
+    end: datetime
+    duration_s: int
+    reason: str
+    todo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessFacts:
-    """The completeness of the run as the ledger stood at `as_of`."""
+    """The completeness of the run as the ledger stood at `as_of`, with its gaps explained."""
 
     epochs: Sequence[EpochFacts]
     as_of: datetime
+    number_gaps: Sequence[NumberGap] = ()
+    time_gaps: Sequence[TimeSpan] = ()
+    late: Sequence[TimeSpan] = ()
 
     @property
     def whole(self) -> EpochFacts:
@@ -80,6 +116,23 @@ class CompletenessFacts:
             for name in ("taken", "committed", "quarantined", "missing", "pending", "rows", "deleted")
         }
         return EpochFacts(device="", epoch="", first_seq=0, last_seq=0, missing_ranges=(), **sums)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOutages:
+    """The outages of one link in the direction and by the bounds of its availability.
+
+    `reason` says why availability could not be computed; then nothing was observed.
+    """
+
+    device: str
+    link: str
+    direction: str
+    t_max_ms: float
+    survival_ms: float
+    observed_s: float
+    outages: Sequence[Outage]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +213,7 @@ class RunReport:
     made_at: datetime
     program: str
     profile: str = ""
+    outages: Sequence[LinkOutages] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()

@@ -102,6 +102,11 @@ class Sheet:
         """Leave rows empty."""
         self.row += rows
 
+    def merge(self, row: int, first: int, last: int, cell: Cell, name: str) -> None:
+        """Let one cell of the row just written spread over the columns `first` to `last`."""
+        self.worksheet.merge_range(row, first, row, last, "", self.book.format(name))
+        put(self.worksheet, row, first, cell, self.book.format(name))
+
     def head(self, cells: Sequence[str], *, height: float = 26) -> int:
         """Write the header row of a table, keep it in view, and repeat it on every printed page."""
         index = self.line(cells, "head", height=height)

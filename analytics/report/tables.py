@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analytics.definitions import BY_ID
+from analytics.report.gap_tables import write_gaps
 from analytics.report.jst import JST_NOTE, clock_text
 from analytics.report.model import EpochFacts, RunReport
 from analytics.report.sheet import Book, Sheet, number_format, scaled
@@ -65,6 +66,7 @@ def write_completeness(book: Book, report: RunReport) -> str:
         ),
     ):
         sheet.line([note], "plain")
+    write_gaps(sheet, report.completeness)
     return sheet.name
 
 

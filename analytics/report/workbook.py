@@ -1,8 +1,8 @@
 """The workbook of a run: what a report writer opens to copy tables and charts from, and to hand in the raw data with.
 
-Sheets for people come first (cover, KPI, charts, definitions, completeness, events), sheets for programs after them.
-Rows go to disk as they are written, so that a workbook's memory does not grow with its rows: 25,000 probe rows/s, 11
-columns each.
+Sheets for people come first (cover, KPI, charts, outages, definitions, completeness, events), sheets for programs
+after them. Rows go to disk as they are written, so that a workbook's memory does not grow with its rows: 25,000 probe
+rows/s, 11 columns each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from analytics.report.exclusion_sheet import write_exclusions
 from analytics.report.jst import JST_NOTE
 from analytics.report.kpi_sheet import write_definitions, write_kpis
 from analytics.report.model import RunReport
+from analytics.report.outage_sheet import write_outages
 from analytics.report.raw_sheets import EXCEL_ROWS, RawSheet, write_raw
 from analytics.report.sheet import Book
 from analytics.report.tables import open_data_items, write_completeness, write_data_items, write_events, write_truth
@@ -40,6 +41,7 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
         contents.append((write_truth(book, report), "模擬環境の真値との比較"))
     charts = write_charts(book, report.series)
     contents += charts
+    contents.append((write_outages(book, report), "通信断毎の時刻、継続時間、位置、直前の無線品質"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))
     contents.append((write_completeness(book, report), "端末毎の到達率と欠番"))
     if report.exclusions:

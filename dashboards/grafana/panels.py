@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.pending import WAITING
+
 Kind = Literal["timeseries", "stat", "table", "geomap"]
 Format = Literal["time_series", "table"]
 
@@ -81,6 +83,11 @@ def _per_device(table: str, expressions: str, where: str = "true") -> str:
     )
 
 
+_SETTLED_SECONDS = f"probe_1s LEFT JOIN ({' '.join(WAITING.split())}) AS waiting USING (link_id)"
+_IS_SETTLED = "(settle_s IS NULL OR bucket <= now() - (settle_s + 1) * interval '1 second')"
+"""Losses are counted up to where the sender's timeout has passed: the newest packets can only be delivered ones."""
+
+
 def _quantile(q: str, column: str) -> str:
     return f"percentile_disc({q}) WITHIN GROUP (ORDER BY {column})"
 
@@ -108,8 +115,10 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe_1s", _share("lost_up + lost_down + lost_unknown", "loss"), time="bucket"),
-        description="送信した全パケットに対する割合。RFC 7680, RFC 6673。",
+        sql=_per_link(
+            _SETTLED_SECONDS, _share("lost_up + lost_down + lost_unknown", "loss"), _IS_SETTLED, time="bucket"
+        ),
+        description="送信した全パケットに対する割合。応答待ちの間は結果が確定せず表示しない。RFC 7680, RFC 6673。",
     ),
     Panel(
         title="片方向遅延(上り・下り)中央値 One-way delay, median",
@@ -123,7 +132,9 @@ PANELS: tuple[Panel, ...] = (
         kind="timeseries",
         unit="percentunit",
         minimum=0,
-        sql=_per_link("probe_1s", f"{_share('lost_up', 'up')}, {_share('lost_down', 'down')}", time="bucket"),
+        sql=_per_link(
+            _SETTLED_SECONDS, f"{_share('lost_up', 'up')}, {_share('lost_down', 'down')}", _IS_SETTLED, time="bucket"
+        ),
         description="反射側の通し番号で方向が証明できた損失。RFC 8762。",
     ),
     Panel(

@@ -157,8 +157,10 @@ def delay_chart(
 def loss_chart(
     rows: Sequence[Row], links: dict[int, str], start: datetime, end: datetime, step: timedelta
 ) -> dict[str, Any]:
-    """Share of lost packets per link, in percent."""
-    lines = lines_by_link(rows, links, lambda row: 100 * row["lost"] / row["n"], step)
+    """Share of lost packets per link, in percent; nothing for steps whose packets may still be under way."""
+    lines = lines_by_link(
+        rows, links, lambda row: 100 * row["lost"] / row["n"] if row.get("is_settled", True) else None, step
+    )
     option = _frame("%", start, end, list(lines), min=0, max=None if _highest(lines) > 5 else 5)  # noqa: PLR2004
     colours = link_colours(links)
     for link, points in lines.items():

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from storage.pending import WAITING
 from storage.reader import link_ids
 from storage.runs import RunRecord
 
@@ -18,10 +19,12 @@ MAX_POINTS = 600
 _TIMEOUT_MS = 4000
 _STEPS_S = (1, 2, 5, 10, 30, 60, 300, 600, 1800, 3600)
 
-_DELAY = """
+_DELAY = f"""
 SELECT time_bucket(%(step)s, t) AS at, link_id, count(*) AS n, count(*) FILTER (WHERE lost > 0) AS lost,
+       coalesce(max(t) <= now() - max(settle_s) * interval '1 second', true) AS is_settled,
        percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY coalesce(rtt_us, ul_us, dl_us)) AS quantiles_us
-FROM probe WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s) AND copy <= 1
+FROM probe LEFT JOIN ({WAITING}) AS waiting USING (link_id)
+WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s) AND copy <= 1
 GROUP BY 1, 2 ORDER BY 1
 """
 _RADIO = """

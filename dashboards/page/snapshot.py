@@ -105,7 +105,11 @@ class Snapshots:
         try:
             with self._pool.connection() as connection:
                 run = _shown_run(connection, run_name)
-                return [] if run is None else evaluate_run(connection, run, self.profile)
+                return (
+                    []
+                    if run is None
+                    else evaluate_run(connection, run, self.profile, is_live=run.ended_at is None or not run_name)
+                )
         except (psycopg.Error, StorageError, ValueError) as error:
             return _one_line(error)
 

@@ -17,7 +17,7 @@ from api.run_report import run_report
 from contract.streams import STREAMS
 from storage.connect import connect
 from storage.runs import get_run
-from tests.api.conftest import LOST_EVERY, PACKETS, serving, spread_us
+from tests.api.conftest import LOST_EVERY, PACKETS, batch, serving, spread_us
 
 
 def test_health_tells_mode_and_age_of_the_last_commit(client):
@@ -48,6 +48,21 @@ def test_completeness_names_the_missing_batch(client):
     assert (found["taken"], found["committed"], found["quarantined"], found["missing"]) == (9, 7, 1, 1)
     assert found["epochs"][0]["missing_ranges"] == [[5, 5]]
     assert found["epochs"][0]["pending"] == 1
+    listed = [(gap["first_seq"], gap["last_seq"], gap["reason"], gap["edge"]) for gap in found["batch_gaps"]]
+    assert [(5, 5, "lost", False), (8, 8, "quarantined", False), (10, 10, "in_outbox", True)] == listed
+
+
+def test_every_second_of_a_run_is_covered_or_explained(client):
+    """Both links are probed all the time; the one host sample leaves the rest of the minute, in which batch 5 is."""
+    found = client.get("/v1/runs/run-1/completeness").json()
+
+    covered = {
+        (row["link"], row["stream"]): (row["run_s"] - row["covered_s"], row["gap_s"]) for row in found["coverage"]
+    }
+    assert covered["l5g", "probe"] == covered["carrier", "probe"] == (0, 0)
+    gap_s = sum(gap["duration_s"] for gap in found["time_gaps"])
+    assert gap_s > 50
+    assert covered["", "host"] == (gap_s, gap_s)
 
 
 def test_two_links_of_one_run_are_compared_at_the_same_instants(client):
@@ -206,6 +221,54 @@ def test_live_gives_the_latest_of_each_link(client):
     assert links["carrier"]["radio"] is None
     assert l5g["place"]["lat_deg"] == 35.6
     assert links[""]["delay"] is None
+
+
+@pytest.fixture
+def waiting(db, site):
+    """Probes of l5g as a sender with a timeout of 15 s leaves them: of the last seconds only answers have rows."""
+    writer = db.writer()
+    t_us = [round(site.started_at.timestamp() * 1e6)]
+    writer.commit([
+        batch(20, "event", t_us, link="l5g", name=["probe.session"], severity=["info"], message=["x"],
+              detail=['{"timeout_s": 15.0}'])
+    ])  # fmt: skip
+    writer.connection.execute(
+        "DELETE FROM probe USING link WHERE link.link_id = probe.link_id AND link = 'l5g' AND lost > 0"
+        " AND t > now() - interval '15 seconds'"
+    )
+    return writer.connection
+
+
+def test_live_loss_is_of_packets_whose_fate_is_settled(waiting, client):
+    """With a timeout of 15 s, loss is of the window that ended 17 s ago; delays are of the newest."""
+    links = {link["link"]: link["delay"] for link in client.get("/v1/live?window_s=20").json()["links"]}
+
+    assert links["l5g"]["settled_s"] == 17
+    assert 199 <= links["l5g"]["sent"] <= 201
+    assert links["l5g"]["lost"] in {3, 4, 5}
+    assert links["l5g"]["latest_us"] == 20_000 + spread_us(PACKETS - 2)
+    # A link that states no timeout settles at once.
+    assert links["carrier"]["settled_s"] == 0
+    assert 100 <= links["carrier"]["sent"] <= 220
+
+
+def test_a_run_that_goes_on_counts_no_packet_under_way(waiting, client):
+    """Its KPIs end where the packets are settled, and none is absent; the finished run has all that came."""
+
+    def counted():
+        results = client.get("/v1/runs/run-1/kpis").json()
+        lost = {row["link"]: row["n"] for row in results if (row["id"], row["statistic"]) == ("loss", "ratio")}
+        return lost, {row["link"]: row["value"] for row in results if row["id"] == "absent"}
+
+    finished, absent = counted()
+    waiting.execute("UPDATE run SET ended_at = NULL")
+    going_on, none_absent = counted()
+
+    assert absent["l5g"] >= 1
+    assert none_absent == {}
+    # The made-up data reach a second or two beyond now, and a run that goes on ends now.
+    assert finished["carrier"] - going_on["carrier"] < 30
+    assert finished["l5g"] - going_on["l5g"] > 100
 
 
 def test_a_quantile_among_lost_packets_is_null(site):

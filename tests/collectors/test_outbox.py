@@ -131,6 +131,9 @@ def test_a_full_quota_drops_the_oldest_and_says_which(path):
     assert statistics.taken == 20
     assert statistics.dropped == sum(drop.batches for drop in drops) == 20 - statistics.batches
     assert drops[0].first_seq == 1
+    # Room is freed for more than the next batch, and what is dropped in a row is one range.
+    assert len(drops) < statistics.dropped
+    assert outbox.dropped_ranges() == [(1, drops[-1].last_seq)]
     assert outbox.newest_before(99, 99)[-1].seq == drops[-1].last_seq + 1
     outbox.close()
 

@@ -137,6 +137,13 @@ def test_steps_in_which_all_was_lost_break_the_delay_and_show_100_percent_loss()
     assert [0.0, 100.0, 100.0] == values(series_named(loss, "l5g"))
 
 
+def test_loss_is_not_drawn_while_packets_are_under_way():
+    """The newest steps hold answered packets only: nothing is said of their loss."""
+    rows = [probe_row(0, lost=1), probe_row(1) | {"is_settled": True}, probe_row(2) | {"is_settled": False}]
+    loss = charts.loss_chart(rows, LINKS, START, END, SECOND)
+    assert [10.0, 0.0, None] == values(series_named(loss, "l5g"))
+
+
 def test_a_link_that_lost_everything_still_has_its_line():
     """With no delay at all the link stays in the legend."""
     option = delay([probe_row(second, lost=10, quantiles_us=None) for second in range(3)])

@@ -218,10 +218,48 @@ def test_a_status_tells_how_many_batches_to_expect(db):
     writer = db.writer()
     writer.commit([probe_batch(1)])
     writer.announce("site-a", "car-1", Status(state="online", at_ns=2_000_000_000, epoch="e1", taken=9, pending=8))
-    writer.announce("site-a", "car-1", Status(state="lost", at_ns=1_000_000_000, epoch="e1", taken=3))
+    writer.announce("site-a", "car-1", Status(state="online", at_ns=1_000_000_000, epoch="e1", taken=3))
 
     assert writer.connection.execute("SELECT announced FROM ledger").fetchone() == (9,)
     assert writer.connection.execute("SELECT state, pending FROM device_status").fetchone() == ("online", 8)
+
+
+def test_a_will_tells_the_loss_and_nothing_else(db):
+    """The broker's word for a lost device is older than its last life sign and counts all the same, but for no figure.
+
+    After a goodbye it is the word of an earlier connection, and no news.
+    """
+    writer = db.writer()
+    state = "SELECT state, taken, pending, extract(epoch FROM at)::int FROM device_status"
+    will = Status(state="lost", at_ns=1_000_000_000, epoch="e1")
+    writer.announce("site-a", "car-1", Status(state="online", at_ns=2_000_000_000, epoch="e1", taken=9, pending=8))
+    writer.announce("site-a", "car-1", will)
+    lost = writer.connection.execute(state).fetchone()
+    writer.announce("site-a", "car-1", Status(state="offline", at_ns=3_000_000_000, epoch="e1", taken=9))
+    writer.announce("site-a", "car-1", will)
+
+    assert lost == ("lost", 9, 8, 2)
+    assert writer.connection.execute(state).fetchone() == ("offline", 9, 0, 3)
+
+
+def test_only_changes_of_state_are_logged(db):
+    """Life signs that say the same leave one line; a change of state or of outbox life leaves one each."""
+    writer = db.writer()
+    for at_s, (state, epoch) in enumerate(
+        [*[("online", "e1")] * 5, *[("lost", "e1")] * 3, ("online", "e1"), ("online", "e2"), ("offline", "e2")], 1
+    ):
+        writer.announce("site-a", "car-1", Status(state=state, at_ns=at_s * 10**9, epoch=epoch, taken=at_s))
+
+    logged = writer.connection.execute(
+        "SELECT state, epoch, extract(epoch FROM at)::int, taken FROM device_status_log ORDER BY change_id"
+    ).fetchall()
+    assert logged == [
+        ("online", "e1", 1, 1),
+        ("lost", "e1", 5, 5),
+        ("online", "e1", 9, 9),
+        ("online", "e2", 10, 10),
+        ("offline", "e2", 11, 11),
+    ]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,10 +13,12 @@ from analytics.report.model import (
     EpochFacts,
     EventRow,
     ExclusionRow,
+    NumberGap,
     OmittedStream,
     RawStream,
     RunFacts,
     RunReport,
+    TimeSpan,
     TruthRow,
 )
 from analytics.report.series import SeriesBuilder
@@ -142,7 +144,7 @@ def table(sheet, head):
 def test_sheets_for_people_come_before_sheets_for_programs(opened):
     """Cover first, raw data last."""
     assert opened(report()).sheetnames == [
-        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "指標の定義", "完全性", "事象",
+        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "指標の定義", "完全性", "事象",
         "データ項目", "probe",
     ]  # fmt: skip
 
@@ -279,6 +281,37 @@ def test_completeness_sheet_names_every_missing_batch(opened):
     assert rows[0]["欠番"].value == "5, 9-10"
     counts = ("測定\n[バッチ]", "登録済\n[バッチ]", "未着\n[バッチ]", "到達率\n[%]")
     assert [rows[0][name].value for name in counts] == [200, 196, 3, 98]
+
+
+def test_completeness_sheet_gives_each_gap_its_reason(opened):
+    """Numbers, times and late data, each with reason and remedy; lists without rows say so."""
+    given = report()
+    end = START + timedelta(seconds=7)
+    facts = replace(
+        given.completeness,
+        number_gaps=[
+            NumberGap(
+                device="bus-1", epoch="e1", first_seq=9, last_seq=10, reason="上限による破棄", todo="増やす", edge=True,
+                after=START, before=None,
+            )
+        ],
+        time_gaps=[
+            TimeSpan(
+                device="bus-1", link="l5g", stream="probe", start=START, end=end, duration_s=7, reason="収集停止",
+                todo="調べる",
+            )
+        ],
+    )  # fmt: skip
+    sheet = opened(replace(given, completeness=facts))["完全性"]
+    rows = [[cell for cell in row if cell is not None] for row in sheet.iter_rows(values_only=True)]
+
+    assert ["bus-1", "e1", 9, 10, 2, "11-27 14:03:05 - 不明", "上限による破棄(測定外を含みうる)", "増やす"] in rows
+    assert [
+        "bus-1", "l5g", "区間測定", "2025-11-27 14:03:05", "2025-11-27 14:03:12", 7, "収集停止", "調べる",
+    ] in rows  # fmt: skip
+    assert ["遅れて届いたデータはない。"] in rows
+    plain = [row[0] for row in opened(given)["完全性"].iter_rows(values_only=True)]
+    assert {"登録されていない番号はない。", "データのない時間はない。"} <= set(plain)
 
 
 def test_events_are_text_in_jst(opened):

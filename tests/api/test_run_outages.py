@@ -1,0 +1,98 @@
+"""The outages of a run in its workbook, from the database."""
+
+from datetime import UTC, datetime, timedelta
+
+import openpyxl
+import pytest
+
+from analytics.report.outage_sheet import SHEET
+from analytics.report.workbook import write_workbook
+from api.run_report import run_report
+from storage.runs import get_run, start_run
+from tests.api.conftest import batch
+
+START = datetime(2026, 6, 10, 1, 0, 0, tzinfo=UTC)
+T0_US = round(START.timestamp() * 1e6)
+SECONDS = 120
+DOWN = {"l5g": [(30, 36), (80, 95)], "carrier": []}
+
+
+def drive(writer, *, is_moving=True):
+    """Commit a drive of two minutes: two links at 10 packets/s, radio, place and speed once a second."""
+    seconds = range(SECONDS)
+    t_us = [T0_US + second * 1_000_000 for second in seconds]
+    made = []
+    for number, (link, down) in enumerate(DOWN.items()):
+        lost = [any(low <= k / 10 < high for low, high in down) for k in range(SECONDS * 10)]
+        rtt = [None if gone else 21_000 + k * 7 % 900 for k, gone in enumerate(lost)]
+        made.append(
+            batch(
+                number + 1, "probe", [T0_US + k * 100_000 for k in range(SECONDS * 10)], link=link,
+                session=[1] * len(rtt), seq=list(range(len(rtt))), rtt_us=rtt, copy=[int(not gone) for gone in lost],
+                lost=[3 if gone else 0 for gone in lost],
+            )
+        )  # fmt: skip
+    made.append(
+        batch(
+            3, "radio", t_us, link="l5g", pci=[12 if second < 90 else 40 for second in seconds],
+            cell_id=[4097 if second < 90 else 8193 for second in seconds],
+            rsrp_dbm=[-80.0 - second % 31 for second in seconds], sinr_db=[20.0 - second % 31 for second in seconds],
+        )
+    )  # fmt: skip
+    if is_moving:
+        made.append(
+            batch(
+                4, "position", t_us, lat_deg=[38.2545 + second * 1e-4 for second in seconds],
+                lon_deg=[140.8396] * SECONDS, speed_mps=[11.1] * SECONDS, mode=[3] * SECONDS,
+            )
+        )  # fmt: skip
+    writer.commit(made)
+    return start_run(
+        writer.connection, name="drive", site="site-a", started_at=START, ended_at=START + timedelta(seconds=SECONDS)
+    )
+
+
+def cells(connection, run, path):
+    report = run_report(connection, run, profile=None, made_at=START, raw="none")
+    write_workbook(report, path)
+    return [
+        [cell for cell in row if cell is not None]
+        for row in openpyxl.load_workbook(path)[SHEET].iter_rows(values_only=True)
+    ]
+
+
+def _tables(rows):
+    """Return the numbered rows of the two tables: the sums of the links, and the outages."""
+    split = rows.index(["通信断"])
+    return [[row for row in part if row and isinstance(row[0], int)] for part in (rows[:split], rows[split:])]
+
+
+def test_every_outage_has_its_time_place_and_radio(db, tmp_path):
+    """Two outages on one link, none on the other; times in JST, the second with a change of cell."""
+    writer = db.writer()
+    rows = cells(writer.connection, drive(writer), tmp_path / "drive.xlsx")
+
+    sums, (first, second) = _tables(rows)
+    assert sums == [
+        [1, "bus-1", "carrier", "2分00秒", "0.0秒", 0, "往復"],
+        [2, "bus-1", "l5g", "2分00秒", "18.6秒", 2, "往復", pytest.approx(13.82135)],
+    ]
+    times = ["2026-06-10 10:00:31.200", "2026-06-10 10:00:36.021", pytest.approx(4.82172)]
+    place = [pytest.approx(38.2575), 140.8396, 39.96, -110.0, -10.0]
+    assert first == [1, "bus-1", "l5g", *times, 60, 60, *place, "PCI 12 / ID 4097", "PCI 12 / ID 4097"]
+    assert second[3:8] == [
+        "2026-06-10 10:01:21.200", "2026-06-10 10:01:35.021", pytest.approx(13.82135), 150, 150,
+    ]  # fmt: skip
+    assert second[-3:] == ["PCI 12 / ID 4097", "PCI 40 / ID 8193", "前後でセルが異なる"]
+
+
+def test_a_run_without_outages_says_so(db, tmp_path):
+    """On the link that never failed; absent place and speed leave their cells empty."""
+    writer = db.writer()
+    run = drive(writer, is_moving=False)
+    with_outages = cells(writer.connection, run, tmp_path / "l5g.xlsx")
+    assert [len(row) for row in _tables(with_outages)[1]] == [12, 13]
+
+    writer.connection.execute("UPDATE run SET links = '{carrier}'")
+    calm = cells(writer.connection, get_run(writer.connection, run.name), tmp_path / "carrier.xlsx")
+    assert ["この測定に通信断はない。"] in calm
