@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from contract.foreign import ForeignMappings
     from ingest.service import IngestSettings
 
 log = logging.getLogger("jissho")
@@ -46,6 +47,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("JISSHO_MQTT_PASSWORD", "", "Password for the broker.", is_secret=True),
     Setting("JISSHO_MQTT_TLS", "no", "yes: TLS to the broker, checked against the system's certificates."),
     Setting("JISSHO_MQTT_VERSION", "5", "MQTT version: 5 or 3.1.1."),
+    Setting(
+        "JISSHO_FOREIGN_PROFILES",
+        "",
+        "Foreign devices that ingest listens to: shipped profile names (`jissho foreign list`) or paths, with commas.",
+    ),
     Setting("JISSHO_HTTP_HOST", "127.0.0.1", "Address of the API and the page; 0.0.0.0 to open them to the network."),
     Setting("JISSHO_HTTP_PORT", "8080", "Port of the API and the page."),
     Setting("JISSHO_PROFILE", "", "Requirement profile for verdicts: a shipped name or the path of a TOML file."),
@@ -85,6 +91,12 @@ class Settings:
         if value not in {"yes", "no"}:
             raise SettingError(f"{name}={value!r} must be yes or no")
         return value == "yes"
+
+    def foreign(self) -> ForeignMappings:
+        """Return the profiles of foreign devices, ready to map; raises ProfileError."""
+        from contract.foreign import load_foreign_mappings  # noqa: PLC0415 - most commands need none
+
+        return load_foreign_mappings(self.text("JISSHO_FOREIGN_PROFILES"))
 
     def ingest(self, database_url: str) -> IngestSettings:
         """Return the settings of the ingest service."""
