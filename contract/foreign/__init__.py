@@ -1,6 +1,6 @@
 """Foreign devices: third parties' MQTT messages to rows of the contract's streams, by profiles in TOML."""
 
-from contract.foreign.mapping import ForeignMapping, ForeignRow, Mapped
+from contract.foreign.mapping import ForeignMapping, Mapped
 from contract.foreign.payloads import message_digest
 from contract.foreign.profile import (
     ForeignProfile,
@@ -9,6 +9,7 @@ from contract.foreign.profile import (
     shipped_foreign_profiles,
 )
 from contract.foreign.registry import ForeignMappings, load_foreign_mappings
+from contract.foreign.rules import ForeignRow
 
 __all__ = [
     "ForeignMapping",

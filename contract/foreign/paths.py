@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from contract.recording import ProfileError
@@ -70,6 +71,7 @@ class Scope:
         return self.chain[-1]
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str, *, for_records: bool = False) -> Path:
     """Parse a path; raises ProfileError. `for_records` allows `*`, and nothing but what is below the message."""
     if text.startswith(("/", "$/")):

@@ -14,8 +14,8 @@ from ingest.replay import replay
 from storage.quarantine import list_entries
 from tests.ingest.test_pipeline import message as own_message
 
-RECEIVED_US = 1_780_272_100_000_000
-T_S = 1_780_272_000
+RECEIVED_US = 1_748_736_100_000_000
+T_S = 1_748_736_000
 
 
 def profiles(**changes):
