@@ -38,3 +38,5 @@ def completeness(run: str, *, json: bool = False) -> None:
         ],
         note="数はバッチ(まとめて送る単位) counts are batches; 未着 pending: 端末が持つ分 still with the device",
     )  # fmt: skip
+    if found.foreign_rows:
+        print(f"他社機器 foreign devices: {found.foreign_rows} rows, not in the proof 番号がなく証明の対象外")

@@ -20,11 +20,11 @@ def ingest() -> None:
             signal.signal(number, lambda *_: stop.set())
         service = IngestService(settings.ingest(url))
         service.start()
+        print(f"ingest: {settings.text('JISSHO_MQTT_HOST')}:{settings.port('JISSHO_MQTT_PORT')}", flush=True)
         foreign = ForeignService(settings.ingest(url), profiles) if profiles else None
         if foreign is not None:
             foreign.start()
             print(f"ingest: foreign devices on {', '.join(profiles.subscriptions)}", flush=True)
-        print(f"ingest: {settings.text('JISSHO_MQTT_HOST')}:{settings.port('JISSHO_MQTT_PORT')}", flush=True)
         stop.wait()
         service.stop()
         if foreign is not None:

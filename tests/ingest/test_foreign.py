@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -11,7 +12,9 @@ from ingest.decode import decode
 from ingest.foreign import process_foreign, sort_foreign
 from ingest.pipeline import Message
 from ingest.replay import replay
+from storage.completeness import run_completeness
 from storage.quarantine import list_entries
+from storage.runs import get_run, start_run
 from tests.ingest.test_pipeline import message as own_message
 
 RECEIVED_US = 1_748_736_100_000_000
@@ -191,6 +194,17 @@ def test_processes_that_get_the_same_messages_at_once_store_each_once(db):
         assert count(connection) == 200
         ledger = connection.execute("SELECT DISTINCT committed::text FROM ledger").fetchall()
     assert ledger == [("{[1,41)}",)]
+
+
+def test_the_completeness_proof_does_not_count_what_numbers_nothing(db):
+    """Rows of a foreign device are told, but no share of them is claimed to be complete."""
+    writer = db.writer()
+    process_foreign(writer, [message(1), message(2)], profiles())
+    began = datetime.fromtimestamp(T_S, tz=UTC)
+    start_run(writer.connection, name="r", site="yokohama", started_at=began, ended_at=began + timedelta(seconds=60))
+    found = run_completeness(writer.connection, get_run(writer.connection, "r"))
+
+    assert (found.epochs, found.ratio, found.foreign_rows) == ([], None, 2)
 
 
 def test_no_outbox_may_use_the_epoch_of_foreign_devices():
