@@ -1,6 +1,7 @@
 """Foreign messages to rows: known answers, honest refusals, and no message at all that could stop ingest."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,24 @@ def test_the_shipped_profiles_read_their_samples(name):
             found.append({**row._asdict(), "values": shown})
 
     assert expected == found
+
+
+def test_the_readme_shows_a_profile_that_works():
+    """Its example is read as it stands, and its table names every shipped profile."""
+    readme = (TESTCASES.parent / "README.md").read_text()
+    block = readme.split("```toml\n")[1].split("```")[0]
+    made = ForeignMapping(parse_foreign_profile("readme", tomllib.loads(block)))
+    message = {
+        "serial": "CPE-1", "sim": "SIM 1", "time": "2025-06-01 09:00:00", "name": "wan", "fields": {"users": 3},
+        "cells": [{"role": "serving", "rsrp": -885, "bler": 1.5}],
+    }  # fmt: skip
+
+    found = rows(made, message, "cpe/yokohama/x/status")
+    assert [(row.device, row.link, row.stream, row.t_ns) for row in found] == [
+        ("cpe-1", "l5g", "radio", T_NS),
+        ("cpe-1", "l5g", "metric", T_NS),
+    ]
+    assert all(f"| `{name}` |" in readme for name in shipped_foreign_profiles())
 
 
 @pytest.mark.parametrize(
