@@ -159,7 +159,7 @@ class ForeignService:
             arrived = self._take()
             if arrived:
                 writer = self._commit(writer, arrived)
-            elif self._stopping.is_set():
+            if self._stopping.is_set() and (not arrived or writer is None):
                 break
         if writer is not None:
             writer.connection.close()

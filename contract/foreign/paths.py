@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from contract.recording import ProfileError
 
 _START = re.compile(r"\$\.?|(\^+)\.?|@topic\.|@key\Z|@value\Z")
+_HOLE = re.compile(r"\{([^{}]+)\}")
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<key>[^=\]]+)=(?P<value>[^\]]*)\]")
 _INDEX = re.compile(r"\d{1,6}\Z")
 
@@ -90,6 +91,16 @@ def parse_path(text: str, *, for_records: bool = False) -> Path:
     if for_records and (path.start not in {"record", "message"} or path.up):
         raise ProfileError(f"each: path {text!r} must go down from the message")
     return path
+
+
+def heading_path(text: str) -> Path:
+    """Return the path to the cell under a CSV's heading, which may look like anything; only with @ it is a path."""
+    return parse_path(text) if text.startswith("@") else Path(text, "record", 0, (text,))
+
+
+def template_parts(text: str) -> tuple[str, ...]:
+    """Return a template cut into text and paths by turns: the odd places are paths."""
+    return tuple(_HOLE.split(text))
 
 
 def _steps(text: str, position: int) -> tuple[Step, ...]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from contract.foreign.paths import parse_path
+from contract.foreign.paths import heading_path, parse_path, template_parts
 from contract.foreign.topics import TopicPattern, parse_pattern
 from contract.recording import ProfileError
 from contract.recording.profile import ColumnRule, CsvRule, TimeRule, check_columns, check_time
@@ -177,14 +177,21 @@ def _check_topics_and_names(profile: ForeignProfile) -> None:
     for part, rule in profile.names.items():
         if part not in _PARTS:
             raise ProfileError(f"names.{part}: only {', '.join(_PARTS)} have names")
-        _check_name_rule(f"names.{part}", rule)
+        _check_name_rule(profile, f"names.{part}", rule)
     for part in ("site", "device"):
         for pattern in patterns:
             if part not in profile.names and part not in pattern.captures:
                 raise ProfileError(f"names.{part}: topic {pattern.text!r} has no {{{part}}}: say where it is to be had")
 
 
-def _check_name_rule(place: str, rule: NameRule) -> None:
+def _check_path(profile: ForeignProfile, text: str) -> None:
+    path = parse_path(text) if profile.format == "json" else heading_path(text)
+    for pattern in profile.patterns if path.start == "topic" else ():
+        if path.steps[0] not in pattern.captures:
+            raise ProfileError(f"path {text!r}: topic {pattern.text!r} has no {{{path.steps[0]}}}")
+
+
+def _check_name_rule(profile: ForeignProfile, place: str, rule: NameRule) -> None:
     if (rule.const is None) == (rule.source is None):
         raise ProfileError(f"{place}: give one of `from` and `const`")
     names = [*rule.values.values(), *([rule.const] if rule.const is not None else [])]
@@ -195,28 +202,32 @@ def _check_name_rule(place: str, rule: NameRule) -> None:
             except ValueError as error:
                 raise ProfileError(str(error)) from error
     if rule.source is not None:
-        parse_path(rule.source)
+        _check_path(profile, rule.source)
 
 
 def _check_rule(profile: ForeignProfile, rule: RowRule) -> None:
     stream = STREAMS.get(rule.stream)
     if stream is None:
         raise ProfileError(f"stream: {rule.stream!r} is not one of {', '.join(STREAMS)}")
+    if profile.format == "csv" and rule.each != "$":
+        raise ProfileError("each: the records of a CSV are its rows")
     for path in rule.record_paths:
         parse_path(path, for_records=True)
-    for path in rule.where:
-        parse_path(path)
-    _check_time_rule(rule.time or profile.time)
+    _check_time_rule(profile, rule.time or profile.time)
     check_columns(rule.stream, rule.columns, {name for name, column in rule.columns.items() if column.template})
     for name, column in rule.columns.items():
         if column.number is not None:
             raise ProfileError(f"columns.{name}: `number` is for files; a message has no rows to count")
-        if column.source is not None:
-            parse_path(column.source)
+        if column.template and stream.column(name).kind != "text":
+            raise ProfileError(f"columns.{name}: `template` makes text, and the column is none")
+    columns = rule.columns.values()
+    paths = [*rule.where, *(column.source for column in columns if column.source is not None)]
+    for path in (*paths, *(part for column in columns for part in template_parts(column.template)[1::2])):
+        _check_path(profile, path)
     _check_link(profile, rule, scope=stream.scope)
 
 
-def _check_time_rule(time: TimeRule | None) -> None:
+def _check_time_rule(profile: ForeignProfile, time: TimeRule | None) -> None:
     if time is None:
         raise ProfileError('time: say where the time of a row stands; `from = "@received"` if the device sends none')
     if time.relative:
@@ -226,13 +237,13 @@ def _check_time_rule(time: TimeRule | None) -> None:
             raise ProfileError(f"time: {ARRIVAL} has neither unit nor format, time zone nor offset")
         return
     for path in time.sources:
-        parse_path(path)
+        _check_path(profile, path)
     check_time(time)
 
 
 def _check_link(profile: ForeignProfile, rule: RowRule, *, scope: str) -> None:
     if rule.link is not None:
-        _check_name_rule("link", rule.link)
+        _check_name_rule(profile, "link", rule.link)
     if scope == "device" or rule.link is not None or "link" in profile.names:
         return
     for pattern in profile.patterns:

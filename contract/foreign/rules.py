@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contract.codec import PayloadError
 from contract.columns import Column
-from contract.foreign.paths import ABSENT, Path, Scope, find, parse_path, plain_text
+from contract.foreign.paths import ABSENT, Path, Scope, find, heading_path, parse_path, plain_text, template_parts
 from contract.foreign.profile import ARRIVAL, Condition, ForeignProfile, NameRule, RowRule
 from contract.recording import ProfileError
 from contract.recording.cells import ReadCell, cell_reader
@@ -26,7 +25,6 @@ EARLIEST_NS = 946_684_800 * 10**9
 LATEST_AHEAD_NS = 86_400 * 10**9
 """How far a time may lie ahead of its arrival: a day, since a zone left out shifts a time by up to 14 hours."""
 
-_HOLE = re.compile(r"\{([^{}]+)\}")
 _SHOWN = 80
 _DEVICE_ITSELF = NameRule(const="")
 
@@ -128,8 +126,7 @@ class CompiledRule:
 
 def compile_rule(profile: ForeignProfile, rule: RowRule, place: str) -> CompiledRule:
     """Make a checked rule ready; raises ProfileError for units that do not convert."""
-    # A column of a CSV may have dots in its name; only what begins with @ is a path there.
-    path_of: Callable[[str], Path] = parse_path if profile.format == "json" else _heading
+    path_of: Callable[[str], Path] = parse_path if profile.format == "json" else heading_path
     stream = STREAMS[rule.stream]
     time = rule.time or profile.time
     assert time is not None
@@ -167,12 +164,7 @@ def compile_rule(profile: ForeignProfile, rule: RowRule, place: str) -> Compiled
 
 
 def _template(text: str, path_of: Callable[[str], Path]) -> tuple[str | Path, ...]:
-    parts = _HOLE.split(text)
-    return tuple(path_of(part) if index % 2 else part for index, part in enumerate(parts) if part)
-
-
-def _heading(text: str) -> Path:
-    return parse_path(text) if text.startswith("@") else Path(text, "record", 0, (text,))
+    return tuple(path_of(part) if index % 2 else part for index, part in enumerate(template_parts(text)) if part)
 
 
 def _condition(said: str | list[str] | Condition) -> Condition:

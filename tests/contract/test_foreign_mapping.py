@@ -246,9 +246,9 @@ def test_csv_in_a_message_is_read_with_the_same_words():
         format="csv",
         csv={"encoding": "cp932", "delimiter": ";"},
         time={"from": "時刻", "timezone": "JST"},
-        columns={"rsrp_dbm": {"from": "RSRP.avg", "null": ["-200"]}, "pci": {"from": "PCI", "optional": True}},
+        columns={"rsrp_dbm": {"from": "RSRP.avg", "null": ["-200"]}, "pci": {"from": "PCI[-]", "optional": True}},
     )
-    text = "時刻;RSRP.avg;PCI\n2025-06-01 09:00:00;-88.5;101\n2025-06-01 09:00:01;-200;102\n"
+    text = "時刻;RSRP.avg;PCI[-]\n2025-06-01 09:00:00;-88.5;101\n2025-06-01 09:00:01;-200;102\n"
 
     found = rows(made, text.encode("cp932"))
     assert [(row.t_ns - T_NS, row.values) for row in found] == [

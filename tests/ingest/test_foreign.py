@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from contract.foreign import ForeignMapping, ForeignMappings, parse_foreign_profile
+from contract.foreign import ForeignMapping, ForeignMappings, load_foreign_mappings, parse_foreign_profile
 from ingest.decode import decode
 from ingest.foreign import process_foreign, sort_foreign
 from ingest.pipeline import Message
@@ -205,6 +207,42 @@ def test_the_completeness_proof_does_not_count_what_numbers_nothing(db):
     found = run_completeness(writer.connection, get_run(writer.connection, "r"))
 
     assert (found.epochs, found.ratio, found.foreign_rows) == ([], None, 2)
+
+
+LEAF = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+    | st.sampled_from([10**400, 2**63, 2**64, -(2**63) - 1, 1e308, "1e400", "\0", "\ud800", T_S, T_S * 1000, "serving"])
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["t", "time", "rsrp", "name", "value", "cells", "role", "metrics", "fields", "timestamp", "system"]
+)
+JSON = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=6))
+SHIPPED = load_foreign_mappings("cpe_status,telegraf,sparkplug_json")
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SHIPPED.mappings), JSON | st.binary(max_size=40))
+def test_nothing_that_a_stranger_sends_stops_ingest(mapping, body):
+    """Every message ends among those to be stored, refused or passed over; what is refused can be told and kept."""
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    found = sort_foreign([Message(mapping.patterns[0].example, payload, RECEIVED_US)], SHIPPED)
+
+    assert len(found.messages) + len(found.refused) + found.ignored == 1
+    assert all(item.detail.encode() and "\0" not in item.detail for item in found.refused)
+
+
+def test_very_deep_or_long_messages_are_refused():
+    """Neither the depth of the nesting nor the length of a number is anybody's to choose."""
+    deep = b'{"t": 1748736001, "rsrp": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    long = b'{"t": 1748736001, "rsrp": ' + b"9" * 100_000 + b"}"
+    less = b'{"t": 1748736001, "rsrp": ' + b"[" * 900 + b"]" * 900 + b"}"
+    sent = [Message("cpe/yokohama/cpe-1/status", each, RECEIVED_US) for each in (deep, long, less)]
+
+    assert len(sort_foreign(sent, profiles()).refused) == 3
+    events = profiles(stream="event", columns={
+        "name": {"const": "x"}, "severity": {"const": "info"}, "message": {"const": "x"}, "detail": {"from": "rsrp"},
+    })  # fmt: skip
+    assert len(sort_foreign(sent, events).refused) in {2, 3}
 
 
 def test_no_outbox_may_use_the_epoch_of_foreign_devices():
