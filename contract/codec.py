@@ -36,7 +36,7 @@ class PayloadError(ValueError):
 
 QUARANTINE_REASONS: dict[str, str] = {
     "oversized": "The payload is larger than the contract allows.",
-    "malformed": "The payload is neither JSON nor MessagePack of the envelope's shape.",
+    "malformed": "The payload is neither JSON nor MessagePack of the envelope's shape (of a foreign device: no JSON).",
     "unknown_version": "The payload speaks another major version of the contract.",
     "unknown_stream": "The stream is not in the table of streams.",
     "identity_conflict": "Another batch was committed under the same number: a device or its outbox was cloned, or its "
@@ -47,6 +47,8 @@ QUARANTINE_REASONS: dict[str, str] = {
     "length_mismatch": "A column does not have n values.",
     "type_mismatch": "A value is not of the column's type, or null where none may be.",
     "out_of_range": "A value is outside the column's valid range.",
+    "nothing_mapped": "No profile takes the topic of a foreign message, or no rule of it makes a row of the message.",
+    "bad_time": "The time of a foreign message is missing, cannot be read, or cannot be true.",
     "rejected_by_database": "Every check of the contract passed and the database still refused the batch.",
 }
 

@@ -12,6 +12,9 @@ MAX_PAYLOAD_BYTES = 1_000_000
 MAX_BATCH_ROWS = 10_000
 """Largest batch. Beyond it a message stalls the live data behind it on a slow uplink."""
 
+FOREIGN_EPOCH = "foreign"
+"""The epoch of batches that the server made of a third party's messages, and numbers itself; no outbox may use it."""
+
 ColumnValues = bytes | list[int | float | str | bool | None]
 """Values of one column: a plain list (JSON, text), or packed little-endian bytes (`contract.packing`)."""
 

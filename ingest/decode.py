@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from contract.codec import PayloadError, decode_batch
 from contract.columns import Column
-from contract.envelope import MAX_BATCH_ROWS, Batch, ColumnValues
+from contract.envelope import FOREIGN_EPOCH, MAX_BATCH_ROWS, Batch, ColumnValues
 from contract.packing import ITEM_BYTES, split
 from contract.streams import STREAMS
 from contract.topics import NAME, Topic
@@ -37,6 +37,11 @@ def decode(payload: bytes, *, topic: Topic | None, received_at_us: int) -> Colum
     """
     batch = decode_batch(payload)
     _check_identity(batch, topic)
+    return to_columns(batch, received_at_us=received_at_us)
+
+
+def to_columns(batch: Batch, *, received_at_us: int) -> ColumnBatch:
+    """Return a batch as numpy columns, checked against the contract except for its names. Raises PayloadError."""
     stream = STREAMS.get(batch.stream)
     if stream is None:
         raise PayloadError("unknown_stream", f"stream {batch.stream!r} is not in the table of streams")
@@ -67,6 +72,8 @@ def _check_identity(batch: Batch, topic: Topic | None) -> None:
         raise PayloadError(
             "identity_mismatch", f"epoch {batch.epoch!r} must have 1 to {_EPOCH_MAX_CHARACTERS} characters"
         )
+    if batch.epoch == FOREIGN_EPOCH:
+        raise PayloadError("identity_mismatch", f"epoch {batch.epoch!r} belongs to devices without an outbox")
     if not 0 < batch.seq < 2**SEQ_BITS:
         raise PayloadError("identity_mismatch", f"seq {batch.seq} must be 1 to 2^{SEQ_BITS} - 1")
     if topic is not None and (topic.site, topic.device, topic.kind) != (batch.site, batch.device, batch.stream):

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO
 
 from contract.codec import PayloadError, encode_batch
-from contract.envelope import Batch
 from contract.recording import Profile, RecordedSample, Unreadable, load_profile, read_recording
 from contract.samples import Sample, sample_faults
 from contract.streams import STREAMS
 from contract.topics import check_name
 from ingest.decode import decode
-from storage.columnar import ColumnBatch
+from ingest.rows import batch_of_rows
+from storage.columnar import BatchKey, ColumnBatch
 from storage.writer import Writer
 
 SOURCE = "import/1"
@@ -203,7 +203,10 @@ class _Reading:
 
     def _write(self, stream: str, link: str, rows: list[RecordedSample]) -> None:
         """Encode rows as one batch; where the contract refuses it, halve it until the guilty rows stand alone."""
-        payload = encode_batch(_batch(self.origin, self.batches + 1, stream, link, rows))
+        origin = self.origin
+        key = BatchKey(origin.site, origin.device, origin.epoch, self.batches + 1)
+        timed = [(row.t_ns, row.values) for row in rows]
+        payload = encode_batch(batch_of_rows(key, stream, link, SOURCE, timed))
         try:
             decode(payload, topic=None, received_at_us=0)
         except PayloadError as error:
@@ -219,27 +222,6 @@ class _Reading:
         self.samples += len(rows) if stream == self.main_stream else 0
         self.spool.write(_LENGTH.pack(len(payload)))
         self.spool.write(payload)
-
-
-def _batch(origin: _Origin, seq: int, stream: str, link: str, rows: list[RecordedSample]) -> Batch:
-    t0_ns = min(row.t_ns for row in rows)
-    columns = {
-        column.name: [row.values.get(column.name, column.default) for row in rows]
-        for column in STREAMS[stream].columns
-        if not column.nullable or any(row.values.get(column.name, column.default) is not None for row in rows)
-    }
-    return Batch(
-        site=origin.site,
-        device=origin.device,
-        epoch=origin.epoch,
-        seq=seq,
-        stream=stream,
-        link=link,
-        source=SOURCE,
-        n=len(rows),
-        t0_ns=t0_ns,
-        columns={"t": [row.t_ns - t0_ns for row in rows], **columns},
-    )
 
 
 def _file_event(path: Path, profile: Profile, digest: str, reading: _Reading) -> Sample:

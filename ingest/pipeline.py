@@ -23,8 +23,7 @@ from storage.writer import SEQ_BITS, CommitOutcome, Writer
 REJECTED_BY_DATABASE = "rejected_by_database"
 """Quarantine reason for a batch that passed every check of the contract and that the database still refused."""
 
-
-_VALUE_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
+VALUE_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 """Errors that are a batch's own fault. A missing table, a missing right or a read-only server is not: then all wait."""
 
 
@@ -38,11 +37,15 @@ _MOST_TRANSACTIONS = 8
 
 
 class Message(NamedTuple):
-    """One MQTT message as it arrived; `received_at_us` in microseconds since the Unix epoch."""
+    """One MQTT message as it arrived; `received_at_us` in microseconds since the Unix epoch.
+
+    `is_retained`: the broker had kept it from before, for whoever subscribes.
+    """
 
     topic: str
     payload: bytes
     received_at_us: int
+    is_retained: bool = False
 
 
 class Answer(NamedTuple):
@@ -140,7 +143,7 @@ def process(writer: Writer, messages: Sequence[Message]) -> Processed:
         for group in others:
             outcome = _sum(outcome, writer.commit(group))
         outcome = _sum(outcome, writer.commit(last, refused))
-    except _VALUE_REFUSED:
+    except VALUE_REFUSED:
         outcome = _sum(outcome, _commit_one_by_one(writer, messages, refused))
     if outcome.conflicts:
         _set_aside(writer, messages, outcome)
@@ -181,20 +184,15 @@ def _sum(first: CommitOutcome, second: CommitOutcome) -> CommitOutcome:
 
 def _commit_one_by_one(writer: Writer, messages: Sequence[Message], refused: list[RefusedPayload]) -> CommitOutcome:
     total = writer.commit([], refused)
-    committed, duplicates, conflicts, refusals, rows = [], [], [], list(total.refused), 0
     for message in messages:
         batches, _, _ = sort_messages([message])
         try:
             outcome = writer.commit(batches)
-        except _VALUE_REFUSED as error:
+        except VALUE_REFUSED as error:
             entry = refuse(message, PayloadError(REJECTED_BY_DATABASE, " ".join(str(error).split())))
             outcome = writer.commit([], [entry])
-        committed += outcome.committed
-        duplicates += outcome.duplicates
-        conflicts += outcome.conflicts
-        refusals += outcome.refused
-        rows += outcome.rows
-    return CommitOutcome(committed, duplicates, conflicts, refusals, rows)
+        total = total.plus(outcome)
+    return total
 
 
 def receipts(outcome: CommitOutcome) -> list[Answer]:

@@ -8,10 +8,13 @@ from itertools import groupby
 
 import msgspec
 
+from contract.foreign import ForeignMappings
+from contract.topics import parse_topic
+from ingest.foreign import process_foreign, sort_foreign
 from ingest.pipeline import Message, process, sort_messages
 from storage.columnar import RefusedPayload
 from storage.quarantine import QuarantineEntry, mark_replayed, read_payload, restate
-from storage.writer import Writer
+from storage.writer import CommitOutcome, Writer
 
 HANDFUL_ENTRIES = 16
 """Entries of one transaction. Payloads have up to 1 MB, and live data of the same device wait for it."""
@@ -20,6 +23,7 @@ HANDFUL_ENTRIES = 16
 class ReplayOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the entries tried. `replayed` = `committed` + `duplicates` + life signs of devices.
 
+    A message of a foreign device may be several batches, or none that its profile wants.
     `refused` are still in quarantine; `reasons` counts them by today's reason.
     """
 
@@ -32,10 +36,14 @@ class ReplayOutcome(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-def replay(writer: Writer, entries: Sequence[QuarantineEntry]) -> ReplayOutcome:
+NO_FOREIGN = ForeignMappings()
+
+
+def replay(writer: Writer, entries: Sequence[QuarantineEntry], foreign: ForeignMappings = NO_FOREIGN) -> ReplayOutcome:
     """Decode entries again and commit those that pass; the others stay, with the reason they have now.
 
-    A handful is one transaction with its marks, so that a crash leaves an entry either taken and marked, or neither.
+    `foreign` reads the messages of third parties. A handful is one transaction with its marks, so that a crash leaves
+    an entry either taken and marked, or neither.
     """
     committed = duplicates = rows = 0
     refused: list[RefusedPayload] = []
@@ -43,8 +51,8 @@ def replay(writer: Writer, entries: Sequence[QuarantineEntry]) -> ReplayOutcome:
         messages = [_message(writer, entry) for entry in handful]
         with writer.connection.transaction():
             # What cannot be decoded must not come by the writer: it would count as one more arrival.
-            undecoded = {_name(item): item for item in sort_messages(messages)[1]}
-            outcome = process(writer, [message for message in messages if _name(message) not in undecoded]).outcome
+            undecoded = {_name(item): item for item in _undecoded(messages, foreign)}
+            outcome = _commit(writer, [message for message in messages if _name(message) not in undecoded], foreign)
             still = {**undecoded, **{_name(item): item for item in outcome.refused}}
             taken = []
             for entry, message in zip(handful, messages, strict=True):
@@ -70,6 +78,23 @@ def replay(writer: Writer, entries: Sequence[QuarantineEntry]) -> ReplayOutcome:
         reasons=dict(Counter(item.reason for item in refused).most_common()),
         rows=rows,
     )
+
+
+def _undecoded(messages: Sequence[Message], foreign: ForeignMappings) -> list[RefusedPayload]:
+    own, others = _by_sender(messages)
+    return sort_messages(own)[1] + sort_foreign(others, foreign).refused
+
+
+def _commit(writer: Writer, messages: Sequence[Message], foreign: ForeignMappings) -> CommitOutcome:
+    own, others = _by_sender(messages)
+    outcome = process(writer, own).outcome
+    return outcome.plus(process_foreign(writer, others, foreign)) if others else outcome
+
+
+def _by_sender(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """Return the messages of our own devices and those of others."""
+    own = [message for message in messages if parse_topic(message.topic) is not None]
+    return own, [message for message in messages if parse_topic(message.topic) is None]
 
 
 def _handfuls(entries: Sequence[QuarantineEntry]) -> Iterator[Sequence[QuarantineEntry]]:

@@ -30,6 +30,7 @@ _COMMANDS = (
     ("import", "recording:import_file", "Import a recorded file (ping log, CSV, Parquet), or an exported outbox."),
     ("outbox", "outbox:app", "State of a device's outbox; write it to a file for a USB stick."),
     ("completeness", "completeness:completeness", "Prove what of a run is in the database."),
+    ("foreign", "foreign:app", "Third parties' devices: profiles, and a trial on a captured message."),
     ("quarantine", "quarantine:app", "List, show and replay what was refused."),
     ("export", "export:export", "Write the workbook or the CSV files of a run."),
     ("grafana", "grafana:app", "Write the Grafana dashboard and provisioning files, or upload the dashboard."),

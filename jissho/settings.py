@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from contract.topics import NAME
 
 if TYPE_CHECKING:
+    from contract.foreign import ForeignMappings
     from ingest.service import IngestSettings
 
 log = logging.getLogger("jissho")
@@ -60,6 +61,11 @@ SETTINGS: tuple[Setting, ...] = (
         "JISSHO_INGEST_REPORT_S",
         "10",
         "Seconds between two rows of ingest's own health (site server, metric ingest.*). 0: none.",
+    ),
+    Setting(
+        "JISSHO_FOREIGN_PROFILES",
+        "",
+        "Foreign devices that ingest listens to: shipped profile names (`jissho foreign list`) or paths, with commas.",
     ),
     Setting("JISSHO_HTTP_HOST", "127.0.0.1", "Address of the API and the page; 0.0.0.0 to open them to the network."),
     Setting("JISSHO_HTTP_PORT", "8080", "Port of the API and the page."),
@@ -110,6 +116,12 @@ class Settings:
         if value not in {"yes", "no"}:
             raise SettingError(f"{name}={value!r} must be yes or no")
         return value == "yes"
+
+    def foreign(self) -> ForeignMappings:
+        """Return the profiles of foreign devices, ready to map; raises ProfileError."""
+        from contract.foreign import load_foreign_mappings  # noqa: PLC0415 - most commands need none
+
+        return load_foreign_mappings(self.text("JISSHO_FOREIGN_PROFILES"))
 
     def ingest(self, database_url: str) -> IngestSettings:
         """Return the settings of the ingest service."""

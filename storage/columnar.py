@@ -58,6 +58,19 @@ class ColumnBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignMessage:
+    """A message without epoch and seq: its batches, and the `digest` by which it is told apart from every other.
+
+    The batches have seq 0; the writer numbers them when it stores them.
+    """
+
+    digest: bytes
+    received_at_us: int
+    source: str
+    batches: tuple[ColumnBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedPayload:
     """A payload that could not become a batch: kept whole, with the reason. `key` is known if it could be read."""
 

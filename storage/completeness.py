@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import psycopg
 
+from contract.envelope import FOREIGN_EPOCH
 from storage.reader import link_ids
 from storage.runs import RunRecord
 
@@ -38,7 +39,11 @@ class EpochCompleteness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completeness(msgspec.Struct, frozen=True, kw_only=True):
-    """The completeness of a run. `ratio` is committed / taken; None where nothing was taken."""
+    """The completeness of a run. `ratio` is committed / taken; None where nothing was taken.
+
+    `foreign_rows` came from third parties' devices, which number nothing: what of theirs is missing nobody can say, so
+    they are no part of the proof.
+    """
 
     run: str
     epochs: list[EpochCompleteness]
@@ -48,6 +53,7 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     pending: int
     rows: int
+    foreign_rows: int = 0
     ratio: float | None
     as_of: datetime
     deleted: int = 0
@@ -67,7 +73,7 @@ WITH span AS (
 cut AS (
     SELECT span.*, ledger.epoch, ledger.announced, device.device,
            int8multirange(int8range(first_seq, last_seq, '[]')) AS whole, committed, quarantined
-    FROM span JOIN ledger USING (epoch_id) JOIN device USING (device_id))
+    FROM span JOIN ledger USING (epoch_id) JOIN device USING (device_id) WHERE epoch <> %(foreign)s)
 SELECT device, epoch, first_seq, last_seq, rows,
        (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(whole * committed) AS r),
        (SELECT coalesce(sum(upper(r) - lower(r)), 0) FROM unnest(whole * quarantined) AS r),
@@ -77,12 +83,17 @@ SELECT device, epoch, first_seq, last_seq, rows,
 FROM cut ORDER BY device, epoch
 """
 
+_FOREIGN_ROWS = """
+SELECT coalesce(sum(n), 0) FROM batch JOIN ledger USING (epoch_id)
+WHERE link_id = ANY(%(links)s) AND t_first < %(end)s AND t_last >= %(start)s AND epoch = %(foreign)s
+"""
+
 
 def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Completeness:
     """Return the completeness of `run` as the ledger has it now."""
     ids = list(link_ids(connection, run.site, run.devices).values())
     now = datetime.now(tz=UTC)
-    parameters = {"links": ids, "start": run.started_at, "end": run.ended_at or now}
+    parameters = {"links": ids, "start": run.started_at, "end": run.ended_at or now, "foreign": FOREIGN_EPOCH}
     epochs = []
     for device, epoch, first, last, rows, committed, quarantined, gaps, pending, deleted in connection.execute(
         _EPOCHS, parameters
@@ -104,6 +115,7 @@ def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Complete
                 deleted=deleted,
             )
         )
+    foreign = connection.execute(_FOREIGN_ROWS, parameters).fetchone()
     taken = sum(epoch.taken for epoch in epochs)
     committed_total = sum(epoch.committed for epoch in epochs)
     return Completeness(
@@ -115,6 +127,7 @@ def run_completeness(connection: psycopg.Connection, run: RunRecord) -> Complete
         missing=sum(epoch.missing for epoch in epochs),
         pending=sum(epoch.pending for epoch in epochs),
         rows=sum(epoch.rows for epoch in epochs),
+        foreign_rows=0 if foreign is None else int(foreign[0]),
         ratio=committed_total / taken if taken else None,
         as_of=now,
         deleted=sum(epoch.deleted for epoch in epochs),

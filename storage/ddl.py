@@ -32,8 +32,10 @@ REGISTER_TABLES = (
     "batch",
     "quarantine",
     "device_status",
+    "device_status_log",
     "run",
     "exclusion",
+    "foreign_message",
     "retention_policy",
     "retention_log",
 )

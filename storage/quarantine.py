@@ -11,8 +11,10 @@ from psycopg.rows import class_row
 
 from storage.errors import StorageError
 
+_SITE = "CASE WHEN starts_with(topic, 'jissho/') THEN split_part(topic, '/', 3) ELSE '' END"
+_DEVICE = "CASE WHEN starts_with(topic, 'jissho/') THEN split_part(topic, '/', 4) ELSE '' END"
 _COLUMNS = (
-    "quarantine_id, received_at, topic, split_part(topic, '/', 3) AS site, split_part(topic, '/', 4) AS device,"
+    f"quarantine_id, received_at, topic, {_SITE} AS site, {_DEVICE} AS device,"
     " epoch, seq, reason, detail, octet_length(payload) AS bytes, encode(payload_sha256, 'hex') AS sha256, seen,"
     " replayed_at"
 )
@@ -20,6 +22,8 @@ _COLUMNS = (
 
 class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One refused payload without its bytes. `site` and `device` are those of the topic: who was allowed to send it.
+
+    They are empty for a foreign device, whose topic only a profile can read.
 
     `epoch` and `seq` are None where the payload does not say whose it is. `seen` counts how often the same bytes came.
     `replayed_at` is None while it is refused.
@@ -57,7 +61,7 @@ def list_entries(
         return cursor.execute(
             f"SELECT {_COLUMNS} FROM quarantine"
             " WHERE (%(reason)s = '' OR reason = %(reason)s)"
-            " AND (%(device)s = '' OR split_part(topic, '/', 4) = %(device)s)"
+            f" AND (%(device)s = '' OR {_DEVICE} = %(device)s)"
             " AND (%(all)s OR replayed_at IS NULL)"
             " ORDER BY quarantine_id DESC LIMIT %(limit)s".encode(),
             {"reason": reason, "device": device, "limit": limit, "all": with_replayed},

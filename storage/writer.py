@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import psycopg
@@ -17,7 +17,7 @@ import psycopg
 from contract.columns import Stream
 from contract.envelope import Status
 from contract.streams import STREAMS
-from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch, RefusedPayload
+from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch, ForeignMessage, RefusedPayload
 from storage.ddl import KEY_COLUMNS
 from storage.life_signs import note_status
 from storage.partitions import Coverage
@@ -36,6 +36,13 @@ _KNOWN = """
 SELECT epoch_id, seq FROM unnest(%s::int4[], %s::int8[]) AS incoming(epoch_id, seq) JOIN ledger USING (epoch_id)
 WHERE committed @> seq
 """
+_CLAIM = """
+INSERT INTO foreign_message (sha256, received_at, source)
+SELECT sha256, to_timestamp(at_us / 1e6), source
+FROM unnest(%s::bytea[], %s::int8[], %s::text[]) AS message(sha256, at_us, source)
+ON CONFLICT DO NOTHING RETURNING sha256
+"""
+_NEXT_SEQ = "SELECT epoch_id, coalesce(upper(committed), 1) FROM ledger WHERE epoch_id = ANY(%s)"
 _COMMIT_LEDGER = """
 UPDATE ledger SET committed = committed + taken.seqs, quarantined = quarantined - taken.seqs, last_at = now(),
                   announced = greatest(announced, upper(taken.seqs) - 1)
@@ -72,6 +79,16 @@ class CommitOutcome:
     conflicts: list[ColumnBatch] = field(default_factory=list)
     refused: list[RefusedPayload] = field(default_factory=list)
     rows: int = 0
+
+    def plus(self, other: CommitOutcome) -> CommitOutcome:
+        """Return what two transactions did together."""
+        return CommitOutcome(
+            self.committed + other.committed,
+            self.duplicates + other.duplicates,
+            self.conflicts + other.conflicts,
+            self.refused + other.refused,
+            self.rows + other.rows,
+        )
 
 
 def _copy(
@@ -152,6 +169,36 @@ class Writer:
             rows=sum(batch.n for batch in fresh),
         )
 
+    def commit_foreign(
+        self, messages: Sequence[ForeignMessage], refused: Sequence[RefusedPayload] = ()
+    ) -> CommitOutcome:
+        """Commit messages that have no number, each exactly once by its digest, and file `refused`, in one transaction.
+
+        Their batches get the next numbers of their epoch, so that batch and ledger look like those of any device; the
+        keys of duplicates have seq 0. Raises as `commit` does.
+        """
+        unique: dict[bytes, ForeignMessage] = {}
+        repeated = [message for message in messages if unique.setdefault(message.digest, message) is not message]
+        batches = [batch for message in messages for batch in message.batches]
+        epoch_ids = {batch.key: self._epoch_id(batch.key) for batch in batches}
+        for batch in batches:
+            self._link_id(batch.key.site, batch.key.device, batch.link)
+        with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
+            # Every process claims in the order of the digests, then locks ledgers in the order of their ids: no two
+            # wait for each other. A claim that another transaction holds is waited for: a duplicate if that commits.
+            taken = self._claim(cursor, [unique[digest] for digest in sorted(unique)])
+            fresh = [message for message in unique.values() if message.digest in taken]
+            numbered = self._numbered(cursor, [batch for message in fresh for batch in message.batches], epoch_ids)
+            self._insert(cursor, numbered, {batch.key: self._epoch_id(batch.key) for batch in numbered})
+            self._quarantine(cursor, refused, {})
+        repeated += [message for message in unique.values() if message.digest not in taken]
+        return CommitOutcome(
+            committed=[batch.key for batch in numbered],
+            duplicates=[batch.key for message in repeated for batch in message.batches],
+            refused=list(refused),
+            rows=sum(batch.n for batch in numbered),
+        )
+
     def announce(self, site: str, device: str, status: Status) -> None:
         """Store a device's life sign, and how many batches its outbox says it has taken."""
         device_id = self._device_id(site, device)
@@ -161,6 +208,31 @@ class Writer:
                 "UPDATE ledger SET announced = greatest(announced, %s) WHERE epoch_id = %s",
                 (status.taken, self._epoch_id(BatchKey(site, device, status.epoch, 0))),
             )
+
+    def _claim(self, cursor: psycopg.Cursor, messages: Sequence[ForeignMessage]) -> set[bytes]:
+        if not messages:
+            return set()
+        columns = (
+            [message.digest for message in messages],
+            [message.received_at_us for message in messages],
+            [message.source for message in messages],
+        )
+        return {bytes(row[0]) for row in cursor.execute(_CLAIM, columns)}
+
+    def _numbered(
+        self, cursor: psycopg.Cursor, batches: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]
+    ) -> list[ColumnBatch]:
+        locked = sorted({epoch_ids[batch.key] for batch in batches})
+        if not locked:
+            return []
+        cursor.execute(_LOCK_LEDGER, (locked,))
+        following: dict[int, int] = dict(cursor.execute(_NEXT_SEQ, (locked,)).fetchall())
+        numbered = []
+        for batch in batches:
+            epoch_id = epoch_ids[batch.key]
+            numbered.append(replace(batch, key=batch.key._replace(seq=following[epoch_id])))
+            following[epoch_id] += 1
+        return numbered
 
     def _known(self, cursor: psycopg.Cursor, epoch_ids: dict[BatchKey, int]) -> set[tuple[int, int]]:
         if not epoch_ids:

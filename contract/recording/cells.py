@@ -18,6 +18,9 @@ from contract.recording.times import decimal_of
 from contract.recording.units import IDENTITY, Linear, conversion
 from contract.samples import Value
 
+_MOST_DIGITS = 40
+"""More than any column holds, and what the unit table computes with."""
+
 ReadCell = Callable[[Any], Value]
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -25,6 +28,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 def cell_reader(column: Column, rule: ColumnRule) -> ReadCell:
     """Return the function that reads the cells of `column`; raises ProfileError for units that do not convert."""
     nulls = frozenset(marker.casefold() for marker in (*DEFAULT_NULLS, *rule.null))
+    null_numbers = frozenset(map(float, filter(_is_number, rule.null)))
     linear = _linear(column, rule)
     if column.kind in NUMERIC_KINDS:
         read = _number_reader(column, linear)
@@ -41,6 +45,8 @@ def cell_reader(column: Column, rule: ColumnRule) -> ReadCell:
             raw = raw.strip()
             if raw.casefold() in nulls and raw not in values:
                 return None
+        elif raw in null_numbers and not isinstance(raw, bool):  # Parquet and JSON have numbers where CSV has text
+            return None
         if values and (mapped := values.get(str(raw))) is not None:
             return mapped
         return read(raw)
@@ -66,6 +72,8 @@ def _number_reader(column: Column, linear: Linear) -> ReadCell:
         except ValueError:
             return raw if isinstance(raw, bool) else str(raw)
         if not number.is_finite():
+            return float("nan") if number.is_nan() else float(number)
+        if number.adjusted() > _MOST_DIGITS:  # "1e999999" as an integer would have a million digits
             return float(number)
         if not linear.is_identity:
             number = linear(number)
@@ -75,6 +83,13 @@ def _number_reader(column: Column, linear: Linear) -> ReadCell:
         return float(number)
 
     return read
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return decimal_of(text).is_finite()
+    except ValueError:
+        return False
 
 
 def _boolean(raw: Any) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -146,6 +146,8 @@ def load_profile(name_or_path: str | Path, options: Mapping[str, str] | None = N
 
 
 def _profile(name: str, table: dict[str, Any]) -> Profile:
+    # What only matters to messages by MQTT (contract.foreign): one profile may serve a device's files and messages.
+    table = {key: value for key, value in table.items() if key not in {"topics", "names"}}
     # Column by column, since msgspec does not say at which key of a dictionary it stopped.
     columns = table.get("columns", {})
     rules = {
@@ -204,19 +206,29 @@ def _check(profile: Profile) -> None:
         return
     if profile.time is None:
         raise ProfileError("time: the profile does not say where the time of a row stands")
-    _check_time(profile, profile.time)
-    for name, rule in profile.columns.items():
-        if name not in stream.column_names:
-            raise ProfileError(f"columns.{name}: stream {stream.name} has only {', '.join(stream.column_names)}")
-        given = [rule.source is not None, rule.const is not None, rule.number is not None]
-        if sum(given) != 1:
-            raise ProfileError(f"columns.{name}: give one of `from`, `const` and `number`")
+    check_time(profile.time)
+    if profile.time.relative and not profile.start:
+        raise ProfileError("time.relative: the option `start` must say when the recording began (ISO 8601)")
+    check_columns(profile.stream, profile.columns)
     if profile.sort_by not in {"", "t", *profile.columns}:
         raise ProfileError(f'sort_by: {profile.sort_by!r} is neither "t" nor a mapped column')
-    constants: dict[str, Value] = {name: rule.const for name, rule in profile.columns.items() if rule.const is not None}
+
+
+def check_columns(stream_name: str, columns: Mapping[str, ColumnRule], made: Collection[str] | None = None) -> None:
+    """Check the columns of a profile for `stream_name`; raises ProfileError. `made` come by another rule of theirs."""
+    stream = STREAMS[stream_name]
+    for name, rule in columns.items():
+        if name not in stream.column_names:
+            raise ProfileError(f"columns.{name}: stream {stream.name} has only {', '.join(stream.column_names)}")
+        given = [rule.source is not None, rule.const is not None, rule.number is not None, name in (made or ())]
+        if sum(given) != 1:
+            raise ProfileError(
+                f"columns.{name}: give one of `from`, `const` and {'`number`' if made is None else '`template`'}"
+            )
+    constants: dict[str, Value] = {name: rule.const for name, rule in columns.items() if rule.const is not None}
     for fault in sample_faults(stream.name, constants):
         name, _, rest = fault.partition(" ")
-        if name in constants or name not in profile.columns:
+        if name in constants or name not in columns:
             raise ProfileError(f"columns.{name}: {rest}")
 
 
@@ -230,12 +242,11 @@ def _check_ping(profile: Profile) -> None:
         raise ProfileError("a ping log has no columns: leave out `time`, `columns` and `sort_by`")
 
 
-def _check_time(profile: Profile, rule: TimeRule) -> None:
+def check_time(rule: TimeRule) -> None:
+    """Check where a time stands and how it is written; raises ProfileError."""
     if not rule.sources:
         raise ProfileError("time.from: names no column")
     if rule.timezone:
         zone(rule.timezone)
     if rule.relative and (rule.unit == "iso" or rule.format):
         raise ProfileError("time.relative: a relative time needs a unit of s, ms, us or ns")
-    if rule.relative and not profile.start:
-        raise ProfileError("time.relative: the option `start` must say when the recording began (ISO 8601)")

@@ -39,10 +39,9 @@ OnUnreadable = Callable[[Unreadable], None]
 _TEXT_SHOWN = 200
 
 
-def time_reader(profile: Profile, rule: TimeRule) -> ReadTime:
-    """Return the function that reads the time of a row from its time cells."""
+def time_reader(rule: TimeRule, start_ns: int | None = None) -> ReadTime:
+    """Return the function that reads the time of a row from its time cells; relative times count from `start_ns`."""
     default = zone(rule.timezone) if rule.timezone else None
-    start_ns = profile.start_ns if rule.relative else None
     shift_ns = decimal_ns(rule.offset_s, "s") + (start_ns or 0)
     unit, pattern = rule.unit, rule.format
 
@@ -94,7 +93,7 @@ def _samples(
 ) -> Iterator[RecordedSample]:
     assert profile.time is not None
     rule = profile.time
-    read_time = time_reader(profile, rule)
+    read_time = time_reader(rule, profile.start_ns if rule.relative else None)
     fixed, readers = _compiled(profile, session)
     sources = [rule.source or "" for name, rule in profile.columns.items() if name in readers]
     optional = frozenset(rule.source or "" for rule in profile.columns.values() if rule.optional)

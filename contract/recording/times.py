@@ -16,7 +16,8 @@ from typing import Any
 from contract.recording.errors import ProfileError
 
 NS = 1_000_000_000
-_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
+_MOST_DIGITS = 40
+_CONTEXT = Context(prec=_MOST_DIGITS, rounding=ROUND_HALF_EVEN)
 _NS_PER = {"s": Decimal(NS), "ms": Decimal(1_000_000), "us": Decimal(1000), "ns": Decimal(1)}
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
@@ -69,8 +70,8 @@ def decimal_of(value: object) -> Decimal:
 def decimal_ns(value: object, unit: str) -> int:
     """Return `value` in `unit` ("s", "ms", "us", "ns") as whole nanoseconds, rounded half to even."""
     number = decimal_of(value)
-    if not number.is_finite():
-        raise ValueError(f"{value!r} is not a time")
+    if not number.is_finite() or number.adjusted() > _MOST_DIGITS:
+        raise ValueError(f"{str(value)[:_MOST_DIGITS]!r} is not a time")
     return int(_CONTEXT.multiply(number, _NS_PER[unit]).to_integral_value(ROUND_HALF_EVEN))
 
 

@@ -62,7 +62,12 @@ _BASES: dict[str, dict[str, Fraction]] = {
         "GHz": Fraction(10**9),
     },
     "gain": {"dB": Fraction(1), "cdB": Fraction(1, 100), "ddB": Fraction(1, 10)},
-    "power level": {"dB[mW]": Fraction(1), "cdB[mW]": Fraction(1, 100), "dB[W]": Fraction(1)},
+    "power level": {
+        "dB[mW]": Fraction(1),
+        "cdB[mW]": Fraction(1, 100),
+        "ddB[mW]": Fraction(1, 10),
+        "dB[W]": Fraction(1),
+    },
     "temperature": {"Cel": Fraction(1), "K": Fraction(1), "[degF]": Fraction(5, 9)},
 }
 _SHIFTS = {"dB[W]": Fraction(30), "K": Fraction(-27315, 100), "[degF]": Fraction(-160, 9)}
@@ -74,7 +79,7 @@ _ALIASES = {
     "bps": "bit/s", "kbps": "kbit/s", "Mbps": "Mbit/s", "Gbps": "Gbit/s",
     "B/s": "By/s", "kB/s": "kBy/s", "MB/s": "MBy/s",
     "ft": "[ft_i]", "degree": "deg", "degrees": "deg", "°": "deg", "fps": "1/s",
-    "dBm": "dB[mW]", "dBW": "dB[W]",
+    "dBm": "dB[mW]", "dBW": "dB[W]", "0.1 dBm": "ddB[mW]", "0.01 dBm": "cdB[mW]", "0.1 dB": "ddB", "0.01 dB": "cdB",
     "C": "Cel", "degC": "Cel", "°C": "Cel", "℃": "Cel", "F": "[degF]", "degF": "[degF]",
 }  # fmt: skip
 _DIMENSION = {unit: dimension for dimension, units in _BASES.items() for unit in units}

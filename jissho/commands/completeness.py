@@ -48,6 +48,8 @@ def completeness(run: str, *, json: bool = False) -> None:
         note="数はバッチ(まとめて送る単位) counts are batches; 未着 pending: 端末が持つ分 still with the device"
         + ("; 削除 deleted: 保存期間の経過による by retention" if found.deleted else ""),
     )  # fmt: skip
+    if found.foreign_rows:
+        print(f"他社機器 foreign devices: {found.foreign_rows} rows, not in the proof 番号がなく証明の対象外")
     _print_gaps(found)
 
 

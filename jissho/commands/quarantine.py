@@ -143,13 +143,15 @@ def replay(
     _check_reason(reason)
     if number and (reason or device):
         raise SettingError("give numbers, or --reason and --device, not both")
-    with database(Settings()) as url, connect(url) as connection:
+    settings = Settings()
+    foreign = settings.foreign()
+    with database(settings) as url, connect(url) as connection:
         if number:
             chosen = [get_entry(connection, each) for each in dict.fromkeys(number)]
             entries = [entry for entry in chosen if entry.replayed_at is None]
         else:
             entries = list_entries(connection, reason=reason, device=device)
-        outcome = replay_entries(Writer(connection), entries)
+        outcome = replay_entries(Writer(connection), entries, foreign)
     if json:
         print_json([outcome])
         return

@@ -1,0 +1,205 @@
+"""The subscriber for foreign devices: their messages are acknowledged to the broker only after COMMIT.
+
+A foreign device waits for no receipt, so the broker has to keep a message until it is in the database. That is why this
+is a connection of its own beside `ingest.service`: manual acknowledgement, and a session that the broker keeps while
+this process is away. What comes twice for that reason is stored once. QoS 0 has no such promise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import ssl
+import threading
+import time
+from typing import Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+import psycopg
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from contract.foreign import ForeignMappings
+from ingest.foreign import process_foreign
+from ingest.pipeline import Message
+from ingest.service import FIRST_RETRY_S, LAST_RETRY_S, IngestCounts, IngestSettings
+from storage.connect import connect
+from storage.errors import UnreachableError
+from storage.writer import CommitOutcome, Writer
+
+log = logging.getLogger("jissho.ingest.foreign")
+
+SESSION_EXPIRY_S = 7 * 86_400
+"""How long the broker keeps messages while no ingest runs (MQTT 5; under 3.1.1 the broker decides)."""
+
+_WINDOW = 1000
+"""Messages that the broker may send before the first is acknowledged, if its own limit allows (mosquitto: 20)."""
+
+_QUIET_S = 0.01
+"""A commit starts when nothing came for this long: with the broker's window of 20, waiting for the full `commit_age_s`
+would hold it to 100 messages a second."""
+
+
+class _Arrived(NamedTuple):
+    message: Message
+    mid: int
+    qos: int
+    connection: int
+
+
+class ForeignService:
+    """Runs until `stop`; survives a broker or a database that goes away."""
+
+    def __init__(self, settings: IngestSettings, profiles: ForeignMappings) -> None:
+        """Prepare, without connecting."""
+        self.settings = settings
+        self.profiles = profiles
+        self.counts = IngestCounts()
+        self.subscribed = threading.Event()
+        self._arrived: queue.Queue[_Arrived] = queue.Queue(maxsize=10 * _WINDOW)
+        self._stopping = threading.Event()
+        self._connection = 0
+        self._is_v5 = settings.mqtt_version == "5"
+        self._client = self._make_client()
+        self._committer = threading.Thread(target=self._commit_forever, name="jissho-foreign-commit", daemon=True)
+
+    def start(self) -> None:
+        """Start both threads. A broker or database that is not there yet is waited for."""
+        self._committer.start()
+        properties = None
+        if self._is_v5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.ReceiveMaximum = _WINDOW
+        self._client.connect_async(
+            self.settings.mqtt_host,
+            self.settings.mqtt_port,
+            keepalive=20,
+            clean_start=False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Commit what has come, and disconnect; the broker keeps the rest for the next start."""
+        self._stopping.set()
+        self._committer.join(timeout=30)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _make_client(self) -> mqtt.Client:
+        settings = self.settings
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"{settings.client_id}-foreign",
+            clean_session=None if self._is_v5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311,
+            manual_ack=True,
+        )
+        if settings.mqtt_username:
+            client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
+        if settings.mqtt_tls:
+            client.tls_set_context(ssl.create_default_context())
+        client.reconnect_delay_set(min_delay=1, max_delay=int(LAST_RETRY_S))
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._on_subscribed
+        client.on_message = self._received
+        return client
+
+    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
+        if reason.is_failure:
+            log.error("broker refused the connection for foreign devices: %s", reason)
+            return
+        self._connection += 1
+        client.subscribe([(topic, 1) for topic in self.profiles.subscriptions])
+
+    def _disconnected(self, *_arguments: Any) -> None:
+        self.subscribed.clear()
+
+    def _on_subscribed(
+        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        for topic, reason in zip(self.profiles.subscriptions, reasons, strict=False):
+            if reason.is_failure:
+                log.error("broker refused the subscription to %s: %s; allow it for the user of ingest", topic, reason)
+        self.subscribed.set()
+
+    def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        body = Message(message.topic, bytes(message.payload), time.time_ns() // 1000, message.retain)
+        arrived = _Arrived(body, message.mid, message.qos, self._connection)
+        # Waiting here stalls the broker's TCP stream, which is what a database that does not keep up needs. What is
+        # left out while stopping was not acknowledged.
+        while not self._stopping.is_set():
+            with contextlib.suppress(queue.Full):
+                self._arrived.put(arrived, timeout=1)
+                return
+
+    def _take(self) -> list[_Arrived]:
+        """Return what came until a short silence; empty after `commit_age_s` without anything."""
+        taken: list[_Arrived] = []
+        size = 0
+        wait_s = self.settings.commit_age_s
+        deadline = time.monotonic() + wait_s
+        while size < self.settings.commit_bytes and len(taken) < _WINDOW and time.monotonic() < deadline:
+            try:
+                taken.append(self._arrived.get(timeout=wait_s))
+            except queue.Empty:
+                break
+            size += len(taken[-1].message.payload)
+            wait_s = _QUIET_S
+        return taken
+
+    def _commit_forever(self) -> None:
+        writer: Writer | None = None
+        while True:
+            arrived = self._take()
+            if arrived:
+                writer = self._commit(writer, arrived)
+            if self._stopping.is_set() and (not arrived or writer is None):
+                break
+        if writer is not None:
+            writer.connection.close()
+
+    def _commit(self, writer: Writer | None, arrived: list[_Arrived]) -> Writer | None:
+        """Commit until it succeeds, then acknowledge; return the writer to go on with."""
+        pause_s = FIRST_RETRY_S
+        while True:
+            started = time.monotonic()
+            try:
+                if writer is None:
+                    writer = Writer(connect(self.settings.database_url, name="jissho-foreign"))
+                outcome = process_foreign(writer, [each.message for each in arrived], self.profiles)
+            except (UnreachableError, psycopg.Error) as error:
+                reason = " ".join(str(error).split())
+                log.warning("database: %s; %d messages wait, trying again in %.1f s", reason, len(arrived), pause_s)
+                if writer is not None:
+                    writer.connection.close()
+                    writer = None
+                # While stopping one try is enough: the broker keeps what was not acknowledged.
+                if self._stopping.wait(pause_s) and pause_s > FIRST_RETRY_S:
+                    return None
+                pause_s = min(pause_s * 2, LAST_RETRY_S)
+                continue
+            self._count(outcome, len(arrived), time.monotonic() - started)
+            for each in arrived:
+                # Under a new connection the number may mean another message; the old one was sent again.
+                if each.qos and each.connection == self._connection:
+                    self._client.ack(each.mid, each.qos)
+            return writer
+
+    def _count(self, outcome: CommitOutcome, messages: int, took_s: float) -> None:
+        for refused in outcome.refused:
+            log.warning("quarantined: %s on %s: %s", refused.reason, refused.topic, refused.detail)
+        counts = self.counts
+        counts.messages += messages
+        counts.batches += len(outcome.committed)
+        counts.rows += outcome.rows
+        counts.duplicates += len(outcome.duplicates)
+        counts.refused += len(outcome.refused)
+        counts.commits += 1
+        counts.commit_s += took_s
+        counts.last_commit_at = time.time()
