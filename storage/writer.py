@@ -183,6 +183,7 @@ class Writer:
         epoch_ids = {batch.key: self._epoch_id(batch.key) for batch in batches}
         for batch in batches:
             self._link_id(batch.key.site, batch.key.device, batch.link)
+            self._coverage.ensure(self.connection, batch.stream, batch.t_us)
         with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
             # Every process claims in the order of the digests, then locks ledgers in the order of their ids: no two
             # wait for each other. A claim that another transaction holds is waited for: a duplicate if that commits.

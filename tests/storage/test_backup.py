@@ -63,6 +63,7 @@ def fill(writer):
         "INSERT INTO retention_policy (stream, older_than) VALUES ('', '365 days');"
         "INSERT INTO retention_log (stream, link_id, before, deleted, rows, cause)"
         " VALUES ('probe', 1, now(), '{[2020-01-01,2020-02-01)}', 5, 'policy');"
+        "INSERT INTO foreign_message (sha256, received_at, source) VALUES ('\\x01', now(), 'test');"
         "INSERT INTO exclusion (run_id, started_at, ended_at, reason, excluded_by)"
         " SELECT run_id, now(), now() + interval '1 minute', 'r', 'b' FROM run;"
         # The highest run number was given out and is gone: it must not be given out again.
