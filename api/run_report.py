@@ -101,7 +101,9 @@ def _program() -> str:
 def _completeness(connection: psycopg.Connection, run: RunRecord) -> CompletenessFacts:
     found = run_completeness(connection, run)
     return CompletenessFacts(
-        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs], as_of=found.as_of
+        epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs],
+        as_of=found.as_of,
+        foreign_rows=found.foreign_rows,
     )
 
 

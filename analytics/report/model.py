@@ -65,10 +65,15 @@ class EpochFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessFacts:
-    """The completeness of the run as the ledger stood at `as_of`."""
+    """The completeness of the run as the ledger stood at `as_of`.
+
+    `foreign_rows` came from third parties' devices, which number nothing: they are in the database and no part of the
+    proof.
+    """
 
     epochs: Sequence[EpochFacts]
     as_of: datetime
+    foreign_rows: int = 0
 
     @property
     def whole(self) -> EpochFacts:
