@@ -120,6 +120,7 @@ def _completeness(connection: psycopg.Connection, run: RunRecord) -> Completenes
     return CompletenessFacts(
         epochs=[EpochFacts(**msgspec.structs.asdict(epoch)) for epoch in found.epochs],
         as_of=found.as_of,
+        foreign_rows=found.foreign_rows,
         number_gaps=[NumberGap(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.batch_gaps],
         time_gaps=[TimeSpan(**msgspec.structs.asdict(gap) | _words(gap.reason)) for gap in found.time_gaps],
         late=[

@@ -79,7 +79,15 @@ def _summary(report: RunReport) -> list[tuple[str, str]]:
 
 
 def completeness_sentence(report: RunReport) -> str:
-    """Return in one sentence what of the measured data is in the database."""
+    """Return in a sentence what of the measured data is in the database, and in another what cannot be proven."""
+    foreign_rows = report.completeness.foreign_rows
+    foreign = f"他社機器の{foreign_rows:,}行は番号を持たず、照合の対象外である。" if foreign_rows else ""
+    if report.completeness.whole.ratio is None and foreign:
+        return foreign
+    return _proven(report) + foreign
+
+
+def _proven(report: RunReport) -> str:
     whole = report.completeness.whole
     if whole.ratio is None:
         return "この測定のデータはデータベースに1件もない。"

@@ -100,13 +100,18 @@ class TimeSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessFacts:
-    """The completeness of the run as the ledger stood at `as_of`, with its gaps explained."""
+    """The completeness of the run as the ledger stood at `as_of`, with its gaps explained.
+
+    `foreign_rows` came from third parties' devices, which number nothing: they are in the database and no part of the
+    proof.
+    """
 
     epochs: Sequence[EpochFacts]
     as_of: datetime
     number_gaps: Sequence[NumberGap] = ()
     time_gaps: Sequence[TimeSpan] = ()
     late: Sequence[TimeSpan] = ()
+    foreign_rows: int = 0
 
     @property
     def whole(self) -> EpochFacts:

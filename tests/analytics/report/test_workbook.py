@@ -273,6 +273,21 @@ def test_what_retention_deleted_is_said_and_is_no_gap(opened):
     assert notes == ["注5) 登録済のうち4バッチの生データは、保存期間の経過により削除した。"]
 
 
+@pytest.mark.parametrize(
+    ("taken", "expected"), [(200, "測定した全200バッチ(10行)がデータベースにある(100%)。"), (0, "")]
+)
+def test_rows_of_foreign_devices_are_no_part_of_the_proof(opened, taken, expected):
+    """The cover says that they are there and that nothing is proven of them."""
+    epoch = EpochFacts(
+        device="bus-1", epoch="e1", first_seq=1, last_seq=taken, taken=taken, committed=taken, quarantined=0,
+        missing=0, missing_ranges=[], pending=0, rows=10,
+    )  # fmt: skip
+    given = report(completeness=CompletenessFacts(epochs=[epoch], as_of=START, foreign_rows=1200), raw=())
+    cover = {row[0].value: row[1].value for row in opened(given)["表紙"].iter_rows(max_col=2)}
+
+    assert cover["データの完全性"] == expected + "他社機器の1,200行は番号を持たず、照合の対象外である。"
+
+
 def test_completeness_sheet_names_every_missing_batch(opened):
     """One row an outbox life, the gaps by number, and the sum below."""
     rows = table(opened(report())["完全性"], 3)
