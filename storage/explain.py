@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import psycopg
 
+from storage import gap_queries
 from storage.completeness import Completeness, run_completeness
 from storage.gap_evidence import (
     SourceEvent,
@@ -19,6 +20,7 @@ from storage.gap_evidence import (
     from_silence,
     from_sources,
     from_states,
+    under_way,
 )
 from storage.gap_reasons import ReasonId
 from storage.gaps import (
@@ -36,6 +38,7 @@ from storage.gaps import (
     pauses,
     share_time,
 )
+from storage.pending import settle_seconds
 from storage.reader import link_ids
 from storage.runs import RunRecord
 
@@ -107,86 +110,6 @@ class ExplainedCompleteness(Completeness, frozen=True, kw_only=True):
     late: list[LateData]
 
 
-_LEDGERS = """
-WITH span AS (
-    SELECT epoch_id, min(seq) AS first_seq, max(seq) AS last_seq FROM batch
-    WHERE link_id = ANY(%(links)s) AND t_first < %(end)s AND t_last >= %(start)s GROUP BY epoch_id),
-silent AS (
-    -- In contact during the run, and nothing of this life has arrived yet.
-    SELECT epoch_id FROM ledger JOIN device_status AS status USING (device_id, epoch)
-    WHERE device_id = ANY(%(devices)s) AND announced > 0 AND committed = '{}'
-      AND first_at < %(end)s AND status.received_at >= %(start)s)
-SELECT epoch_id, device_id, device, ledger.epoch, first_seq, last_seq,
-       int8multirange(int8range(1, 1 + greatest(announced, upper(committed) - 1, upper(quarantined) - 1))) - committed,
-       quarantined, status.taken, status.pending, floor(extract(epoch FROM status.at))::int8
-FROM ledger JOIN device USING (device_id) LEFT JOIN span USING (epoch_id)
-LEFT JOIN device_status AS status USING (device_id, epoch)
-WHERE epoch_id IN (SELECT epoch_id FROM span UNION SELECT epoch_id FROM silent)
-ORDER BY device, epoch_id
-"""
-_DROPPED = """
-SELECT batch_id >> 40, detail FROM event
-WHERE name = 'outbox.dropped' AND link_id = ANY(%(own)s) AND t >= %(start)s
-"""
-_BOUNDS = """
-SELECT (SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM (
-            SELECT t_last FROM batch WHERE batch_id < gap.low AND batch_id >= (gap.low >> 40) << 40
-            ORDER BY batch_id DESC LIMIT %(neighbours)s) AS before),
-       (SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM (
-            SELECT t_last FROM batch WHERE batch_id > gap.high AND batch_id < ((gap.high >> 40) + 1) << 40
-            ORDER BY batch_id LIMIT %(neighbours)s) AS after)
-FROM unnest(%(low)s::int8[], %(high)s::int8[]) WITH ORDINALITY AS gap(low, high, number) ORDER BY number
-"""
-_NEXT_LIFE = """
-SELECT floor(extract(epoch FROM min(t_first)))::int8 FROM batch
-WHERE epoch_id = (SELECT min(epoch_id) FROM ledger WHERE device_id = %s AND epoch_id > %s AND committed <> '{}')
-"""
-_SECONDS = """
-SELECT link_id, extract(epoch FROM date_trunc('second', t))::int8 AS second, count(*)
-FROM {stream} WHERE link_id = ANY(%(links)s) AND t >= %(start)s AND t < %(end)s GROUP BY 1, 2 ORDER BY 1, 2
-"""
-_ALIVE = """
-SELECT device_id, extract(epoch FROM date_trunc('second', t_last))::int8 AS second
-FROM batch JOIN link USING (link_id)
-WHERE device_id = ANY(%(devices)s) AND t_first < %(end)s AND t_last >= %(start)s GROUP BY 1, 2 ORDER BY 1, 2
-"""
-_HEARD = """
-SELECT device_id, greatest(floor(extract(epoch FROM status.at))::int8, (
-           SELECT floor(extract(epoch FROM max(t_last)))::int8 FROM batch JOIN link USING (link_id)
-           WHERE link.device_id = status.device_id AND t_last >= %(start)s))
-FROM device_status AS status WHERE device_id = ANY(%(devices)s)
-"""
-_STATES = """
-SELECT device_id, state, floor(extract(epoch FROM at))::int8 FROM device_status_log
-WHERE device_id = ANY(%(devices)s) ORDER BY change_id
-"""
-_SOURCES = """
-SELECT link_id, floor(extract(epoch FROM t))::int8, name, detail FROM event
-WHERE link_id = ANY(%(links)s) AND t >= %(start)s - interval '1 hour' AND t < %(end)s
-  AND name IN ('source.started', 'source.failed', 'source.finished')
-ORDER BY link_id, t
-"""
-_LATE = """
-WITH told AS (
-    SELECT device_id, epoch FROM device_status UNION SELECT device_id, epoch FROM device_status_log),
-waiting AS (
-    SELECT coalesce(max((detail->'timeout_s')::float8), %(timeout)s) AS probe_s FROM event
-    WHERE name = 'probe.session' AND jsonb_typeof(detail->'timeout_s') = 'number'
-      AND link_id = ANY(%(links)s) AND t >= %(start)s - interval '1 day' AND t < %(end)s),
-arrival AS (
-    SELECT device_id, t_last, extract(epoch FROM received_at - t_last) AS after_s,
-           CASE stream WHEN 'probe' THEN greatest(probe_s, %(timeout)s) ELSE 0 END AS allowed_s
-    FROM waiting, batch JOIN ledger USING (epoch_id) JOIN told USING (device_id, epoch)
-    WHERE link_id = ANY(%(links)s) AND t_first < %(end)s AND t_last >= %(start)s),
--- A device whose clock is behind delivers nothing late: the least delay is its clock's.
-clock AS (SELECT device_id, least(greatest(min(after_s), 0), 60) AS error_s FROM arrival GROUP BY device_id)
-SELECT device_id, extract(epoch FROM date_trunc('second', t_last))::int8 AS second, count(*),
-       max(after_s - error_s)::float8, min(extract(epoch FROM t_last) + after_s - error_s)::float8
-FROM arrival JOIN clock USING (device_id) WHERE after_s - error_s > allowed_s + %(late)s
-GROUP BY 1, 2 ORDER BY 1, 2
-"""
-
-
 def explained_completeness(connection: psycopg.Connection, run: RunRecord) -> ExplainedCompleteness:
     """Return the completeness of `run` as the database has it now, with every gap explained."""
     found = run_completeness(connection, run)
@@ -235,11 +158,11 @@ class _Facts:
     def batch_gaps(self) -> list[BatchGap]:
         """Return the absent numbers of the run's outbox lives, with the times between which they were taken."""
         dropped: dict[int, list[Range]] = defaultdict(list)
-        for epoch_id, detail in self._rows(_DROPPED):
+        for epoch_id, detail in self._rows(gap_queries.DROPPED):
             dropped[epoch_id] += _dropped_ranges(detail)
         found = []
         for epoch_id, device_id, device, epoch, first, last, absent, quarantined, taken, pending, at_s in self._rows(
-            _LEDGERS
+            gap_queries.LEDGERS
         ):
             gaps = classify_numbers(
                 EpochLedger(
@@ -264,10 +187,10 @@ class _Facts:
             return []
         base = epoch_id << 40
         low, high = ([base + gap.first_seq for gap in gaps], [base + gap.last_seq for gap in gaps])
-        bounds = self._rows(_BOUNDS, low=low, high=high)
+        bounds = self._rows(gap_queries.BOUNDS, low=low, high=high)
         open_end_s = told_at_s
         if open_end_s is None:
-            row = self._connection.execute(_NEXT_LIFE.encode(), (device_id, epoch_id)).fetchone()
+            row = self._connection.execute(gap_queries.NEXT_LIFE.encode(), (device_id, epoch_id)).fetchone()
             open_end_s = row[0] if row else None
         return share_time(
             [
@@ -280,23 +203,26 @@ class _Facts:
         """Return the classified pauses of every periodic stream of the run, and how much each covers."""
         by_device = self._device_evidence(batch_gaps)
         events: dict[int, list[SourceEvent]] = defaultdict(list)
-        for link_id, t_s, name, detail in self._rows(_SOURCES):
+        for link_id, t_s, name, detail in self._rows(gap_queries.SOURCES):
             events[link_id].append(SourceEvent(t_s, name, _again_in_s(detail)))
         gaps: list[TimeGap] = []
         coverage: list[Coverage] = []
+        settle = settle_seconds(self._connection, list(self._link_names))
         run_s = self._end_s - self._start_s
         for stream in PERIODIC_STREAMS:
             for link_id, (seconds, counts) in self._seconds(stream).items():
                 device, link = self._link_names[link_id]
                 numbers, others = by_device.get(device, ([], []))
-                evidence = [*numbers, *from_sources(events[link_id], stream, seconds), *others]
+                settle_s = settle.get(link_id, 0) if stream == "probe" else 0
+                sources = from_sources(events[link_id], stream, seconds)
+                evidence = [*numbers, *sources, *others, *under_way(others, settle_s)]
                 periods = PERIODS_PROBE if stream == "probe" else PERIODS_OTHERS
                 longest_s = longest_pause_s(seconds, counts, periods=periods)
                 intervals = [
                     interval
                     for start_s, end_s in pauses(
                         seconds, self._start_s, self._end_s, longest_s=longest_s,
-                        settle_s=_SETTLE_S if self._is_open else 0,
+                        settle_s=max(_SETTLE_S, int(settle_s)) if self._is_open else 0,
                     )
                     for interval in classify_pause(start_s, end_s, evidence, longest_s=longest_s)
                 ]  # fmt: skip
@@ -316,7 +242,7 @@ class _Facts:
     def _seconds(self, stream: str) -> dict[int, tuple[Seconds, Seconds]]:
         """Return seconds and counts of each link that should have this stream: it has some, or the run names it."""
         found: dict[int, tuple[Seconds, Seconds]] = {}
-        for link_id, second, count in self._group(_SECONDS.format(stream=stream)):
+        for link_id, second, count in self._group(gap_queries.SECONDS.format(stream=stream)):
             found[link_id] = (second, count)
         if stream == "probe":
             for (_, link), link_id in self._links.items():
@@ -333,12 +259,12 @@ class _Facts:
     def _device_evidence(self, batch_gaps: Sequence[BatchGap]) -> dict[str, tuple[list[Evidence], list[Evidence]]]:
         """Return for each device the evidence of its numbers, and that of its states and its silence."""
         alive: dict[int, list[int]] = defaultdict(list)
-        for device_id, second in self._rows(_ALIVE):
+        for device_id, second in self._rows(gap_queries.ALIVE):
             alive[device_id].append(second)
         states: dict[int, list[StateChange]] = defaultdict(list)
-        for device_id, state, at_s in self._rows(_STATES):
+        for device_id, state, at_s in self._rows(gap_queries.STATES):
             states[device_id].append(StateChange(state, at_s))
-        heard = dict(self._rows(_HEARD))
+        heard = dict(self._rows(gap_queries.HEARD))
         for device_id, changes in states.items():
             if changes[-1].state == "offline":  # it said goodbye: nobody waits for a sign
                 heard.pop(device_id, None)
@@ -358,7 +284,7 @@ class _Facts:
     def late(self) -> list[LateData]:
         """Return the stretches that came later than they were measured, one for each backlog."""
         found: list[LateData] = []
-        for device_id, second, batches, after_s, arrived_s in self._rows(_LATE):
+        for device_id, second, batches, after_s, arrived_s in self._rows(gap_queries.LATE):
             device, start, end = self._devices[device_id], _utc(second), _utc(int(np.ceil(arrived_s)))
             before = found[-1] if found else None
             # One cut, one arrival: what was measured before the earliest arrival of the backlog belongs to it.

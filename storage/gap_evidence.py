@@ -23,7 +23,7 @@ class StateChange(NamedTuple):
 
 
 class SourceEvent(NamedTuple):
-    """source.started, source.failed or source.finished of one link; `again_in_s` is when a failed one starts again."""
+    """source.started, .failed or .finished, or probe.pending, of one link. `again_in_s`: until the next try."""
 
     t_s: int
     name: str
@@ -69,9 +69,10 @@ def from_sources(events: Sequence[SourceEvent], stream: str, seconds: Seconds) -
             latest_s = event.t_s + int(event.again_in_s) + _MARGIN_S
             found.append(Evidence(why, event.t_s, latest_s if after is None else min(after.t_s + 1, latest_s)))
         elif event.name == "source.started" and after is not None and after.name == "source.failed":
-            before = int(np.searchsorted(seconds, after.t_s, side="right"))
-            silent_s = int(seconds[before - 1]) + 1 if before else event.t_s
-            found.append(Evidence(why, max(event.t_s, silent_s), after.t_s + 1))
+            found.append(Evidence(why, max(event.t_s, _last_before(seconds, after.t_s, event.t_s)), after.t_s + 1))
+        elif event.name == "probe.pending" and stream == "probe":
+            # Packets that were under way when the sender stopped: sent in vain, and without a row.
+            found.append(Evidence(why, max(_last_before(seconds, event.t_s, 0), 0), event.t_s + 1))
         elif event.name == "source.finished":
             found.append(Evidence("agent_down", event.t_s, after.t_s + 1 if after is not None else _FOREVER_S))
     started = next((event.t_s for event in events if event.name == "source.started"), None)
@@ -81,6 +82,17 @@ def from_sources(events: Sequence[SourceEvent], stream: str, seconds: Seconds) -
 
 
 _FOREVER_S = 2**40
+
+
+def _last_before(seconds: Seconds, at_s: int, otherwise_s: int) -> int:
+    """Return the second after the last one with a sample up to `at_s`."""
+    before = int(np.searchsorted(seconds, at_s, side="right"))
+    return int(seconds[before - 1]) + 1 if before else otherwise_s
+
+
+def under_way(silence: Sequence[Evidence], settle_s: float) -> list[Evidence]:
+    """Return the stretches before a device fell silent whose probes it still waited for: their rows went with it."""
+    return [Evidence(each.reason, each.start_s - int(settle_s), each.start_s) for each in silence if settle_s]
 
 
 def from_silence(alive: Seconds, start_s: int, end_s: int, last_heard_s: int | None) -> list[Evidence]:

@@ -127,6 +127,20 @@ def test_a_link_that_cannot_be_probed_is_down(drive):
     assert [] == numbers
 
 
+def test_a_link_without_answers_raises_no_alarm_before_their_timeout(drive):
+    """The device lives and the last 14 s of a link have no row: its packets are still awaited."""
+    drive.measure(range(99), first_seq=1, link="lte")
+    drive.measure(range(85), first_seq=100)
+    drive.tell("online", 99, taken=184)
+    unexplained, _, _ = drive.explained()
+    drive.event(185, 1, "probe.session", '{"timeout_s": 15.0}')
+    drive.tell("online", 100, taken=185)
+    waiting, _, _ = drive.explained()
+
+    assert [(85, "lost")] == [times[::2] for times in unexplained]
+    assert [] == waiting
+
+
 def test_a_drop_report_explains_all_it_names(drive):
     """Also what earlier reports named that were dropped themselves; a report that is none explains nothing."""
     drive.measure(range(10))

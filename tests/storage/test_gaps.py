@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.gap_evidence import SourceEvent, StateChange, from_silence, from_sources, from_states
+from storage.gap_evidence import SourceEvent, StateChange, from_silence, from_sources, from_states, under_way
 from storage.gap_reasons import REASONS, ReasonId, reasons_md
 from storage.gaps import (
     BatchGap,
@@ -219,6 +219,15 @@ def test_a_killed_agent_is_no_failing_source():
     events = [SourceEvent(10, "source.started"), SourceEvent(90, "source.started")]
     assert [Evidence("agent_down", 0, 12)] == from_sources(events, "probe", np.arange(10, 50))
     assert [] == from_sources(events, "probe", np.arange(5, 50))
+
+
+def test_packets_under_way_when_a_sender_stopped_are_no_alarm():
+    """Those whose answers it awaited have no row: unanswered at an orderly end, gone with an agent that died."""
+    pending = [SourceEvent(60, "probe.pending")]
+    assert [Evidence("link_down", 46, 61)] == from_sources(pending, "probe", np.arange(10, 46))
+    assert [] == from_sources(pending, "host", np.arange(10, 46))
+    assert [Evidence("agent_down", 43, 60)] == under_way([Evidence("agent_down", 60, 90)], 17.0)
+    assert [] == under_way([Evidence("agent_down", 60, 90)], 0)
 
 
 def test_goodbye_is_a_stop_until_the_device_is_back():
