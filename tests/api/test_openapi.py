@@ -1,5 +1,6 @@
 """The OpenAPI document against the server: whatever fits the schema gets an answer that the schema describes."""
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from tests.api.conftest import serving
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+# The server runs beside the strategies in this process, and its connection pool draws its pauses from `random`.
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 def test_every_answer_is_one_that_the_schema_describes(site):
     """No request, however odd, is a server error or an answer of another shape."""
     with serving(ApiSettings(database_url=site.url)) as client:
