@@ -111,11 +111,4 @@ MONITORING: tuple[KpiDefinition, ...] = (
         meaning_ja="ミニマル・リスク・マヌーバの開始回数",
         meaning_en="How often a minimal risk manoeuvre began.",
     ),
-    KpiDefinition(
-        id="redundant_availability", name_ja="冗長後の可用性", name_en="Availability after redundancy", unit="1",
-        better="larger", clause="3GPP TS 22.104 C.3; down only when both links are down", stream="probe",
-        columns=("rtt_us", "lost"), statistics=("ratio",),
-        meaning_ja="2回線のどちらかが使えた時間の割合。両回線を同時に観測した時間による",
-        meaning_en="Share of time in which at least one of two links was up, over the time both were observed.",
-    ),
 )  # fmt: skip
