@@ -76,7 +76,10 @@ def availability(probes: ProbeArrays, direction: str, t_max_us: int, survival_us
     end_us = np.concatenate(ends) if ends else np.empty(0, np.int64)
     if _overlap(windows):
         windows, start_us, end_us = _together(windows, starts, ends)
+    # Sessions are numbered by chance, and so they lie here.
     windows.sort()
+    order_of_time = np.argsort(start_us)
+    start_us, end_us = start_us[order_of_time], end_us[order_of_time]
     observed_us = sum(high - low for low, high in windows)
     return Availability(
         observed_us, start_us, end_us, _by_second(windows, start_us, end_us),

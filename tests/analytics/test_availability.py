@@ -158,3 +158,16 @@ def test_two_senders_at_once_do_not_cut_each_other_short():
     down = availability(probes(both), "round_trip", 100_000, 500_000)
     assert down.start_us.size == 1
     assert down.down_us == pytest.approx(4_000_000 - 600_000, abs=30_000)
+
+
+def test_outages_come_in_the_order_of_time_whatever_the_sessions_are_called():
+    """Session numbers are drawn by chance: the later one may have the smaller number."""
+    rows = []
+    for session, start_us in ((9, T0_US), (2, T0_US + 60_000_000)):
+        for number in range(1000):
+            at = {"session": session, "seq": number, "t_us": start_us + number * 10_000}
+            rows.append({**at, **({"lost": 3} if 300 <= number < 700 else {"rtt_us": 1000})})
+    found = availability(probes(rows), "round_trip", 100_000, 500_000)
+    assert found.start_us.size == 2
+    assert found.start_us[0] < T0_US + 60_000_000 < found.start_us[1]
+    assert found.ratio == pytest.approx(1 - 2 * 3.4 / 20, abs=0.01)
