@@ -48,6 +48,16 @@ class Message(NamedTuple):
     is_retained: bool = False
 
 
+class Handful(NamedTuple):
+    """Messages read and checked, and all that a commit needs of them: `groups` are batches by stretches of time."""
+
+    messages: Sequence[Message]
+    groups: list[list[ColumnBatch]]
+    refused: list[RefusedPayload]
+    statuses: list[tuple[Topic, Status]]
+    newest_us: int
+
+
 class Answer(NamedTuple):
     """One receipt to publish."""
 
@@ -120,8 +130,8 @@ def refuse(message: Message, error: PayloadError) -> RefusedPayload:
 
 def by_time(batches: Sequence[ColumnBatch]) -> list[list[ColumnBatch]]:
     """Split batches where their times leave a wide gap; the newest first, since live data do not wait for a backlog."""
-    ordered = sorted(batches, key=lambda batch: int(batch.t_us[0]))
-    starts = [int(batch.t_us[0]) for batch in ordered]
+    ordered = sorted(batches, key=lambda batch: batch.first_us)
+    starts = [batch.first_us for batch in ordered]
     gaps = sorted(
         ((high - low, index) for index, (low, high) in enumerate(itertools.pairwise(starts), 1)), reverse=True
     )
@@ -129,28 +139,38 @@ def by_time(batches: Sequence[ColumnBatch]) -> list[list[ColumnBatch]]:
     return [ordered[start:end] for start, end in reversed([*itertools.pairwise([0, *cuts, len(ordered)])])]
 
 
-def process(writer: Writer, messages: Sequence[Message]) -> Processed:
-    """Commit messages, in one transaction for each stretch of time, and return the receipts to be published now.
+def prepare(messages: Sequence[Message]) -> Handful:
+    """Do what needs no database: decode, check, sort. Never raises for what it is given."""
+    batches, refused, statuses = sort_messages(messages)
+    newest_us = max((batch.last_us for batch in batches), default=0)
+    return Handful(messages, by_time(batches), refused, statuses, newest_us)
+
+
+def commit(writer: Writer, handful: Handful) -> Processed:
+    """Commit a handful, in one transaction for each stretch of time, and return the receipts to be published now.
 
     A batch that the database refuses is found by committing one by one and goes to quarantine; the others are
     committed. Raises any other psycopg.Error where the database cannot be used now: call again, the ledger knows what
     is done.
     """
-    batches, refused, statuses = sort_messages(messages)
     outcome = CommitOutcome()
-    *others, last = by_time(batches)
+    *others, last = handful.groups
     try:
         for group in others:
             outcome = _sum(outcome, writer.commit(group))
-        outcome = _sum(outcome, writer.commit(last, refused))
+        outcome = _sum(outcome, writer.commit(last, handful.refused))
     except VALUE_REFUSED:
-        outcome = _sum(outcome, _commit_one_by_one(writer, messages, refused))
+        outcome = _sum(outcome, _commit_one_by_one(writer, handful.messages, handful.refused))
     if outcome.conflicts:
-        _set_aside(writer, messages, outcome)
-    for topic, status in statuses:
+        _set_aside(writer, handful.messages, outcome)
+    for topic, status in handful.statuses:
         writer.announce(topic.site, topic.device, status)
-    newest_us = max((int(batch.t_us.max()) for batch in batches), default=0)
-    return Processed(outcome, receipts(outcome), len(statuses), newest_us)
+    return Processed(outcome, receipts(outcome), len(handful.statuses), handful.newest_us)
+
+
+def process(writer: Writer, messages: Sequence[Message]) -> Processed:
+    """Prepare and commit messages. Raises as `commit` does."""
+    return commit(writer, prepare(messages))
 
 
 def _set_aside(writer: Writer, messages: Sequence[Message], outcome: CommitOutcome) -> None:
@@ -167,7 +187,7 @@ def _set_aside(writer: Writer, messages: Sequence[Message], outcome: CommitOutco
 
 
 def _signature(batch: ColumnBatch) -> tuple[BatchKey, str, str, int, int, int]:
-    return batch.key, batch.stream, batch.link, batch.n, int(batch.t_us.min()), int(batch.t_us.max())
+    return batch.key, batch.stream, batch.link, batch.n, batch.first_us, batch.last_us
 
 
 def _sum(first: CommitOutcome, second: CommitOutcome) -> CommitOutcome:

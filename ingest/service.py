@@ -1,8 +1,9 @@
 """The ingest service: an MQTT subscriber that feeds the pipeline, and answers with receipts after COMMIT.
 
-Two threads: paho's network thread only queues messages, the committing thread takes what came within `commit_age_s`
-(or `commit_bytes`), commits it and publishes receipts. Nothing is acknowledged by hand: a message that this process
-loses was never receipted, so the device still has it and sends it again. A third thread applies retention once a day.
+Three threads: paho's network thread only queues messages, the reading thread takes what came within `commit_age_s` (or
+`commit_bytes`) and turns it into columns, the committing thread stores that and publishes receipts: while the database
+works on one handful, the next is read. Nothing is acknowledged by hand: a message that this process loses was never
+receipted, so the device still has it and sends it again. A fourth thread applies retention once a day.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.topics import ALL_DATA, RECEIPT, STATUS, check_name
 from ingest.health import IngestHealth, SelfReport, serve_metrics
-from ingest.pipeline import Message, Processed, process
+from ingest.inbox import Inbox
+from ingest.pipeline import Handful, Message, Processed, commit, prepare
 from ingest.upkeep import Upkeep
 from storage.connect import connect
 from storage.errors import UnreachableError
@@ -39,10 +41,6 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 _SESSION_EXPIRY_S = 3600
 _ALL_STATUS = f"jissho/+/+/+/{STATUS}"
 _RECEIPT_ENDING = f"/{RECEIPT}"
-_QUEUE_WAIT_S = 5.0
-_LEAST_MESSAGE_BYTES = 2_000
-"""What a small message counts at least, in a transaction and in the queue: decoded, 10 probe rows take about 3 kB, and
-committing costs 0.13 ms a message. By payload alone 8 MB are 21,000 of them: transactions of nearly three seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,55 +95,6 @@ class IngestCounts:
         self.last_commit_at = time.time()
 
 
-def _cost_bytes(message: Message) -> int:
-    return max(len(message.payload), _LEAST_MESSAGE_BYTES)
-
-
-class _Inbox:
-    """Messages between the two threads, bounded in bytes."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._room = threading.Condition()
-        self._bytes = 0
-        self._limit = limit_bytes
-
-    @property
-    def bytes(self) -> int:
-        """What waits, in bytes."""
-        return self._bytes
-
-    def put(self, message: Message) -> bool:
-        """Queue a message; waits for room, which stalls the broker's TCP stream, and gives up after a while."""
-        with self._room:
-            has_room = self._room.wait_for(lambda: self._bytes < self._limit, timeout=_QUEUE_WAIT_S)
-            if not has_room:
-                return False
-            self._bytes += _cost_bytes(message)
-        self._messages.put(message)
-        return True
-
-    def take(self, age_s: float, limit_bytes: int) -> list[Message]:
-        """Return what comes within `age_s` of the first message, at most about `limit_bytes`; empty after `age_s`."""
-        taken: list[Message] = []
-        size = 0
-        deadline = time.monotonic() + age_s
-        while size < limit_bytes and (left := deadline - time.monotonic()) > 0:
-            try:
-                message = self._messages.get(timeout=left)
-            except queue.Empty:
-                break
-            if not taken:
-                deadline = time.monotonic() + age_s
-            taken.append(message)
-            size += _cost_bytes(message)
-        if size:
-            with self._room:
-                self._bytes -= size
-                self._room.notify_all()
-        return taken
-
-
 class IngestService:
     """Runs until `stop`; survives a broker or a database that goes away and says so once a change."""
 
@@ -164,11 +113,13 @@ class IngestService:
         every_s = settings.report_every_s
         self._report = SelfReport(self.health, settings.database_url, every_s) if every_s else None
         self._on_commit = on_commit
-        self._inbox = _Inbox(settings.queue_bytes)
+        self._inbox = Inbox(settings.queue_bytes)
+        self._prepared: queue.Queue[Handful | None] = queue.Queue(maxsize=1)
         self._stopping = threading.Event()
         self.subscribed = threading.Event()
         self._is_v5 = settings.mqtt_version == "5"
         self._client = self._make_client()
+        self._reader = threading.Thread(target=self._read_forever, name="jissho-ingest-read", daemon=True)
         self._committer = threading.Thread(target=self._commit_forever, name="jissho-ingest-commit", daemon=True)
         self._upkeep = Upkeep(settings.database_url)
         self._is_broker_lost = False
@@ -180,6 +131,7 @@ class IngestService:
         """
         if self.settings.metrics_port:
             serve_metrics(self.health, self.settings.metrics_port)
+        self._reader.start()
         self._committer.start()
         self._upkeep.start()
         if self._report is not None:
@@ -288,18 +240,23 @@ class IngestService:
             self.counts.overflowed += 1
             self.health.overflow()
 
-    def _commit_forever(self) -> None:
-        writer: Writer | None = None
+    def _read_forever(self) -> None:
         while True:
             messages = self._inbox.take(self.settings.commit_age_s, self.settings.commit_bytes)
             if messages:
-                writer = self._commit(writer, messages)
+                self._prepared.put(prepare(messages))
             elif self._stopping.is_set():
                 break
+        self._prepared.put(None)
+
+    def _commit_forever(self) -> None:
+        writer: Writer | None = None
+        while (handful := self._prepared.get()) is not None:
+            writer = self._commit(writer, handful)
         if writer is not None:
             writer.connection.close()
 
-    def _commit(self, writer: Writer | None, messages: list[Message]) -> Writer | None:
+    def _commit(self, writer: Writer | None, handful: Handful) -> Writer | None:
         """Commit until it succeeds; return the writer to go on with."""
         pause_s = FIRST_RETRY_S
         while True:
@@ -307,10 +264,12 @@ class IngestService:
             try:
                 if writer is None:
                     writer = Writer(connect(self.settings.database_url, name="jissho-ingest"))
-                processed = process(writer, messages)
+                processed = commit(writer, handful)
             except (UnreachableError, psycopg.Error) as error:
                 reason = " ".join(str(error).split())
-                log.warning("database: %s; %d messages wait, trying again in %.1f s", reason, len(messages), pause_s)
+                log.warning(
+                    "database: %s; %d messages wait, trying again in %.1f s", reason, len(handful.messages), pause_s
+                )
                 if writer is not None:
                     writer.connection.close()
                     writer = None
@@ -320,8 +279,8 @@ class IngestService:
                 pause_s = min(pause_s * 2, LAST_RETRY_S)
                 continue
             took_s = time.monotonic() - started
-            self.counts.add(processed, len(messages), took_s)
-            self.health.committed(processed, len(messages), took_s)
+            self.counts.add(processed, len(handful.messages), took_s)
+            self.health.committed(processed, len(handful.messages), took_s)
             self.health.waiting(self._inbox.bytes)
             self._answer(processed)
             return writer

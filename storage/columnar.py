@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,7 +45,10 @@ class BatchKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ColumnBatch:
-    """A decoded, validated batch. `t_us`: int64[n], microseconds since the Unix epoch, UTC."""
+    """A decoded, validated batch of n >= 1 samples. `t_us`: int64[n], microseconds since the Unix epoch, UTC.
+
+    `first_us` and `last_us`: its earliest and latest sample, found once.
+    """
 
     key: BatchKey
     stream: str
@@ -55,6 +58,13 @@ class ColumnBatch:
     t_us: npt.NDArray[np.int64]
     columns: dict[str, ArrayColumn]
     received_at_us: int
+    first_us: int = field(init=False)
+    last_us: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the span of the samples, which ingest, writer and partitions all ask for."""
+        object.__setattr__(self, "first_us", int(self.t_us.min()))
+        object.__setattr__(self, "last_us", int(self.t_us.max()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import numpy.typing as npt
 import psycopg
 
 from contract.streams import STREAMS
+from storage.columnar import ColumnBatch
 
 WIDTH_DAYS = {"probe": 7}
 WIDTH_DAYS_OTHERS = 28
@@ -189,16 +189,16 @@ class Coverage:
         self._covered: dict[str, list[tuple[int, int]]] = {}
         self._not_before: dict[str, float] = {}
 
-    def ensure(self, connection: psycopg.Connection, stream: str, t_us: npt.NDArray[np.int64]) -> None:
-        """Have the partitions of `stream` made that samples at `t_us` (Unix microseconds) fall into.
+    def ensure(self, connection: psycopg.Connection, batch: ColumnBatch) -> None:
+        """Have the partitions made that the samples of `batch` fall into.
 
         To be called outside a transaction. What cannot be made now is left out: its rows go to the DEFAULT partition.
         """
+        stream = batch.stream
         ranges = self._covered.setdefault(stream, [])
-        low, high = int(t_us.min()), int(t_us.max())
-        if any(start <= low and high < end for start, end in ranges):
+        if any(start <= batch.first_us and batch.last_us < end for start, end in ranges):
             return
-        missing = t_us
+        missing = batch.t_us
         while True:
             for start, end in ranges:
                 missing = missing[(missing < start) | (missing >= end)]

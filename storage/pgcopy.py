@@ -8,7 +8,8 @@ carries no meaning. Streams with text join ready-made cells instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,9 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
 TRAILER = b"\xff\xff"
 POSTGRES_EPOCH_US = 946_684_800_000_000
 """2000-01-01 00:00 UTC in microseconds since the Unix epoch: where PostgreSQL counts timestamps from."""
+
+_KEPT_ROWS, _KEPT_LAYOUTS = 32_000, 16
+"""Bounds of what a thread keeps for the next block: 6 MB a layout at most, for the few that its streams have."""
 
 _NULL = b"\xff\xff\xff\xff"
 _WIRE_DTYPE: dict[str, str] = {
@@ -44,28 +48,80 @@ class CopyColumn:
     column: ArrayColumn
 
 
-def encode_rows(columns: Sequence[CopyColumn], n: int) -> bytes:
-    """Encode n rows, without header and trailer."""
+def encode_rows(columns: Sequence[CopyColumn], n: int) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of n rows, without header and trailer; what was yielded before is valid no longer."""
     if any(column.kind in {"text", "json"} for column in columns):
-        return _encode_with_text(columns, n)
-    nullable = [index for index, column in enumerate(columns) if column.column.valid is not None]
-    if not nullable:
-        return _encode_fixed(columns, n, range(len(columns)), None)
-    # One bit for each column that has nulls: rows with the same bits share a row layout.
-    pattern = np.zeros(n, dtype=np.int64)
-    for bit, index in enumerate(nullable):
-        valid = columns[index].column.valid
-        assert valid is not None
-        pattern |= (~valid).astype(np.int64) << bit
+        yield _encode_with_text(columns, n)
+        return
+    missing = _never_present(columns)
+    nullable = [
+        valid for index, column in enumerate(columns)
+        if index not in missing and (valid := column.column.valid) is not None
+    ]  # fmt: skip
+    layout = tuple("" if index in missing else column.kind for index, column in enumerate(columns))
+    table, whole = _TABLES.pair(layout, n)
+    _fill(table, columns, layout, None)
+    is_whole = np.logical_and.reduce(nullable) if nullable else None
+    if is_whole is None or is_whole.all():
+        yield _bytes_of(table)
+        return
     # Nearly all rows lack nothing: those are cut out of one table, which is cheaper than gathering each column.
-    has_null = pattern != 0
-    parts = [_fixed_table(columns, n, range(len(columns)), None)[~has_null].tobytes()]
-    for bits in np.unique(pattern[has_null]):
-        null_columns = {index for bit, index in enumerate(nullable) if bits >> bit & 1}
-        rows = np.flatnonzero(pattern == bits)
-        present = [index for index in range(len(columns)) if index not in null_columns]
-        parts.append(_encode_fixed(columns, rows.size, present, rows))
-    return b"".join(parts)
+    rows = np.flatnonzero(is_whole)
+    yield _bytes_of(np.take(table, rows, out=whole[: rows.size], mode="clip"))
+    yield from _with_nulls(columns, np.flatnonzero(~is_whole))
+
+
+def _bytes_of(table: npt.NDArray[Any]) -> memoryview:
+    return table.view(np.uint8).data
+
+
+def _never_present(columns: Sequence[CopyColumn]) -> set[int]:
+    """Return which columns are null throughout, as those are that a sensor does not measure."""
+    return {
+        index for index, column in enumerate(columns)
+        if column.column.valid is not None and not column.column.valid.any()
+    }  # fmt: skip
+
+
+def _with_nulls(columns: Sequence[CopyColumn], rows: npt.NDArray[np.intp]) -> Iterator[memoryview]:
+    """Yield the rows at `rows`, those with the same columns null together, since they share a row layout."""
+    pattern = np.zeros(rows.size, dtype=np.int64)
+    for index, column in enumerate(columns):
+        if column.column.valid is not None:
+            pattern |= (~column.column.valid[rows]).astype(np.int64) << index
+    for bits in np.unique(pattern).tolist():
+        layout = tuple("" if bits >> index & 1 else column.kind for index, column in enumerate(columns))
+        alike = rows[pattern == bits]
+        dtype, template = _row_layout(layout)
+        table = np.full(alike.size, template, dtype=dtype)
+        _fill(table, columns, layout, alike)
+        yield _bytes_of(table)
+
+
+class _Tables(threading.local):
+    """Tables of rows with counts and lengths filled in, kept by each thread: only values are written a block.
+
+    16,000 probe rows, 1 % of them lost: 1.3 ms with new memory for each step (two thirds of it page faults, since the
+    allocator gives blocks of this size back at once), 0.5 ms with kept memory.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, ...], tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
+
+    def pair(self, layout: tuple[str, ...], n: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return two tables of n rows: one whose values are still to be written, one to be written over."""
+        kept = self._kept.get(layout)
+        if kept is None or kept[0].size < n:
+            dtype, template = _row_layout(layout)
+            kept = np.full(n, template, dtype=dtype), np.empty(n, dtype=dtype)
+            if n <= _KEPT_ROWS:
+                if len(self._kept) >= _KEPT_LAYOUTS:
+                    self._kept.clear()
+                self._kept[layout] = kept
+        return kept[0][:n], kept[1][:n]
+
+
+_TABLES = _Tables()
 
 
 def _wire_values(column: CopyColumn, rows: npt.NDArray[np.intp] | None) -> npt.NDArray[Any]:
@@ -73,23 +129,13 @@ def _wire_values(column: CopyColumn, rows: npt.NDArray[np.intp] | None) -> npt.N
     return values - POSTGRES_EPOCH_US if column.kind == "t" else values
 
 
-def _encode_fixed(
-    columns: Sequence[CopyColumn], n: int, present: Sequence[int], rows: npt.NDArray[np.intp] | None
-) -> bytes:
-    """Encode n rows in which exactly the columns `present` are not null."""
-    return _fixed_table(columns, n, present, rows).tobytes()
-
-
-def _fixed_table(
-    columns: Sequence[CopyColumn], n: int, present: Sequence[int], rows: npt.NDArray[np.intp] | None
-) -> npt.NDArray[Any]:
-    """Return n rows as they travel, of the columns at `present` (and, where given, the rows at `rows`)."""
-    is_present = set(present)
-    layout, template = _row_layout(tuple(c.kind if i in is_present else "" for i, c in enumerate(columns)))
-    table = np.full(n, template, dtype=layout)
-    for index in present:
-        table[f"value{index}"] = _wire_values(columns[index], rows)
-    return table
+def _fill(
+    table: npt.NDArray[Any], columns: Sequence[CopyColumn], layout: tuple[str, ...], rows: npt.NDArray[np.intp] | None
+) -> None:
+    """Write the values of the columns that `layout` has into a table (where given, of the rows at `rows`)."""
+    for index, kind in enumerate(layout):
+        if kind:
+            table[f"value{index}"] = _wire_values(columns[index], rows)
 
 
 @lru_cache(maxsize=256)

@@ -98,7 +98,8 @@ def _copy(
     with cursor.copy(statement.encode()) as copy:
         copy.write(HEADER)
         for columns, n in blocks:
-            copy.write(encode_rows(columns, n))
+            for part in encode_rows(columns, n):
+                copy.write(part)
         copy.write(TRAILER)
 
 
@@ -149,7 +150,7 @@ class Writer:
         epoch_ids = {key: self._epoch_id(key) for key in unique}
         for batch in unique.values():
             self._link_id(batch.key.site, batch.key.device, batch.link)
-            self._coverage.ensure(self.connection, batch.stream, batch.t_us)
+            self._coverage.ensure(self.connection, batch)
         refused_ids = {index: self._epoch_id(item.key) for index, item in enumerate(refused) if item.key is not None}
         with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
             locked = sorted({*epoch_ids.values(), *refused_ids.values()})
@@ -183,7 +184,7 @@ class Writer:
         epoch_ids = {batch.key: self._epoch_id(batch.key) for batch in batches}
         for batch in batches:
             self._link_id(batch.key.site, batch.key.device, batch.link)
-            self._coverage.ensure(self.connection, batch.stream, batch.t_us)
+            self._coverage.ensure(self.connection, batch)
         with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
             # Every process claims in the order of the digests, then locks ledgers in the order of their ids: no two
             # wait for each other. A claim that another transaction holds is waited for: a duplicate if that commits.
@@ -256,7 +257,7 @@ class Writer:
         ]
 
     def _signature(self, batch: ColumnBatch) -> tuple[str, int, int, int, int]:
-        return batch.stream, self._link_of(batch), batch.n, int(batch.t_us.min()), int(batch.t_us.max())
+        return batch.stream, self._link_of(batch), batch.n, batch.first_us, batch.last_us
 
     def _insert(self, cursor: psycopg.Cursor, fresh: Sequence[ColumnBatch], epoch_ids: dict[BatchKey, int]) -> None:
         if not fresh:
@@ -303,8 +304,8 @@ class Writer:
                 batch.stream,
                 batch.source,
                 batch.n,
-                int(batch.t_us.min()),
-                int(batch.t_us.max()),
+                batch.first_us,
+                batch.last_us,
                 batch.received_at_us,
             )
             for batch in fresh

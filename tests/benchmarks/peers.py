@@ -127,7 +127,7 @@ def _encoded(batch: ColumnBatch) -> bytes:
         CopyColumn("i8", ArrayColumn(np.ones(batch.n, dtype=np.int64))),
         *(CopyColumn(column.kind, batch.columns[column.name]) for column in STREAMS["probe"].columns),
     ]
-    return encode_rows(columns, batch.n)
+    return b"".join(bytes(part) for part in encode_rows(columns, batch.n))
 
 
 def bare_copy(url: str, rows: int, messages: int, seconds: float) -> float:

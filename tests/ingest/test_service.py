@@ -155,3 +155,28 @@ def test_a_share_group_needs_mqtt_5(db):
     """MQTT 3.1.1 knows no shared subscriptions, and says so before anything connects."""
     with pytest.raises(ValueError, match="needs MQTT 5"):
         IngestService(IngestSettings(database_url=db.url, mqtt_version="3.1.1", share_group="pair"))
+
+
+def test_the_next_messages_are_read_while_the_database_works(line, db):
+    """While one transaction waits for a lock, what came later is ready for the next; stopping commits all of it."""
+    service, device = line
+    with db.connect() as blocker:
+        with blocker.transaction():
+            blocker.execute("LOCK TABLE event IN EXCLUSIVE MODE")
+            device.send(message(1))
+            wait_until(lambda: count_waiting(db) == 1)
+            device.send(message(2))
+            wait_until(service._prepared.full)
+            device.send(message(3))
+            wait_until(lambda: service._inbox.bytes == 0)
+            stopping = threading.Thread(target=service.stop)
+            stopping.start()
+        stopping.join(DEADLINE_S)
+        assert blocker.execute("SELECT count(*) FROM event").fetchone() == (3,)
+
+
+def count_waiting(db):
+    """Return how many sessions of the database wait for a lock."""
+    with db.connect() as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return connection.execute(query).fetchone()[0]

@@ -5,6 +5,7 @@ import pytest
 
 from contract.streams import STREAMS
 from storage import partitions
+from storage.columnar import BatchKey, ColumnBatch
 from storage.migrate import database_mode, migrate, read_migrations
 from storage.partitions import Coverage, make_partitions
 from storage.reader import link_ids, read_columns
@@ -138,10 +139,10 @@ def test_rows_in_default_move_when_partitions_are_made(plain):
 def test_two_writers_make_one_partition(plain, db):
     """A partition that another writer made in the meantime is taken as it is."""
     other, mine = Coverage(), Coverage()
-    t_us = np.array([T0_US - 500 * DAY_US])
+    batch = ColumnBatch(BatchKey("s", "d", "e", 1), "probe", "", "", 1, np.array([T0_US - 500 * DAY_US]), {}, T0_US)
     before = tables(plain.connection)
-    other.ensure(db.connect(), "probe", t_us)
-    mine.ensure(plain.connection, "probe", t_us)
+    other.ensure(db.connect(), batch)
+    mine.ensure(plain.connection, batch)
 
     assert len(tables(plain.connection) - before) == 1
 
