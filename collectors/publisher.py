@@ -47,6 +47,10 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `password_env` names an environment variable and `password_file` a file that hold the password; it never stands in
     the configuration itself. `version` "auto" tries MQTT 5 and then 3.1.1.
+
+    `window` and `backlog_batches_per_s`, measured on two cores with batches of 500 rows and live ones beside: 64 and
+    200/s drain 98,000 rows/s, 64 and 300/s 117,000, 128 and 300/s 145,000, 256 and 1,000/s 444,000; live batches were
+    at most 0.4 s behind each time. A wider window is more that a narrow uplink must send before the next live batch.
     """
 
     host: str = "127.0.0.1"
@@ -59,7 +63,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ca_file: str = ""
     keepalive_s: int = 20
     window: int = 64
-    backlog_batches_per_s: float = 200.0
+    backlog_batches_per_s: float = 300.0
     receipt_timeout_s: float = 10.0
 
 
