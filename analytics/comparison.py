@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from analytics.bootstrap import percentile_interval, weights
 from analytics.definitions import BY_ID
+from analytics.link import DIRECTIONS
 from analytics.probes import ProbeArrays
 from analytics.results import Direction
 from analytics.statistics import histogram, rank
@@ -28,7 +29,6 @@ LEAST_BLOCKS = 8
 """With fewer blocks on a side there is no interval: percentile intervals of so few units cover far less than 95 %."""
 _BUCKET = math.log(1.002)
 _STATISTICS = ("p50", "p95", "p99")
-_DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
 
 Blocks = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
@@ -105,17 +105,12 @@ def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
 
 def compare(a: Side, b: Side, *, is_paired: bool, unit_name: str, within_ms: float) -> list[Effect]:
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured."""
-    common = np.intersect1d(a.block[a.block >= 0], b.block[b.block >= 0]) if is_paired else None
-    effects: list[Effect] = []
-    for direction in _DIRECTIONS:
-        if a.probes.has(direction) and b.probes.has(direction):
-            effects += _delays(a, b, common, direction, unit_name)
-    effects += _ratio(a, b, common, "loss", "round_trip", unit_name, _lost)
-    for direction in _DIRECTIONS[:1]:
-        if a.probes.has(direction) and b.probes.has(direction):
-            effects += _ratio(
-                a, b, common, "reliability", direction, unit_name, lambda probes: _timely(probes, within_ms)
-            )
+    pair = _Pair(a, b, is_paired=is_paired, unit_name=unit_name)
+    shared = [direction for direction in DIRECTIONS if a.probes.has(direction) and b.probes.has(direction)]
+    effects = [effect for direction in shared for effect in pair.delays(direction)]
+    effects.append(pair.ratio("loss", _lost))
+    if "round_trip" in shared:
+        effects.append(pair.ratio("reliability", lambda probes: _timely(probes, within_ms)))
     return effects
 
 
@@ -128,17 +123,90 @@ def _timely(probes: ProbeArrays, within_ms: float) -> npt.NDArray[np.bool_]:
     return np.asarray((probes.lost == 0) & delay.valid & (delay.us <= within_ms * 1000))
 
 
-def _draws(a: Blocks, b: Blocks, common: Blocks | None) -> tuple[Blocks, Blocks, Matrix | None, Matrix | None]:
-    """Return the blocks of both sides and how often each was drawn; None where there are too few to draw from."""
-    if common is not None:
-        if common.size < LEAST_BLOCKS:
-            return common, common, None, None
-        drawn = weights(common.size, replicates=REPLICATES)
-        return common, common, drawn, drawn
-    left, right = np.unique(a[a >= 0]), np.unique(b[b >= 0])
-    if min(left.size, right.size) < LEAST_BLOCKS:
-        return left, right, None, None
-    return left, right, weights(left.size, replicates=REPLICATES), weights(right.size, replicates=REPLICATES, seed=7)
+class _Pair:
+    """Both sides, the units drawn from each, and how often each replicate drew them: the same for every figure."""
+
+    def __init__(self, a: Side, b: Side, *, is_paired: bool, unit_name: str) -> None:
+        self._sides = (a, b)
+        self._is_paired = is_paired
+        self._unit_name = unit_name
+        units = [np.unique(side.block[side.block >= 0]) for side in self._sides]
+        if is_paired:
+            units = [np.intersect1d(units[0], units[1], assume_unique=True)] * 2
+        self._units = units
+        self._blocks = min(each.size for each in units)
+        self._drawn: list[Matrix] | None = None
+        if self._blocks >= LEAST_BLOCKS:
+            first = weights(units[0].size, replicates=REPLICATES)
+            other = first if is_paired else weights(units[1].size, replicates=REPLICATES, seed=7)
+            self._drawn = [first, other]
+        self._places = [_within(side.block, each) for side, each in zip(self._sides, units, strict=True)]
+
+    def ratio(self, kpi: str, indicator: Callable[[ProbeArrays], npt.NDArray[np.bool_]]) -> Effect:
+        """Return the difference of the shares of packets for which `indicator` holds."""
+        hits, sent = [], []
+        for side, units, (inside, place) in zip(self._sides, self._units, self._places, strict=True):
+            hits.append(np.bincount(place, indicator(side.probes)[inside], minlength=units.size).astype(np.float64))
+            sent.append(np.bincount(place, minlength=units.size).astype(np.float64))
+        values = [
+            float(hit.sum() / total.sum()) if total.sum() else None for hit, total in zip(hits, sent, strict=True)
+        ]
+        replicated = None
+        if self._drawn is not None and None not in values:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                shares = [
+                    (drawn @ hit) / (drawn @ all_) for drawn, hit, all_ in zip(self._drawn, hits, sent, strict=True)
+                ]
+            replicated = shares[1] - shares[0]
+        return self._effect((kpi, "round_trip", "ratio"), values, replicated, [int(total.sum()) for total in sent])
+
+    def delays(self, direction: Direction) -> Iterator[Effect]:
+        """Yield the differences of mean and quantiles of one direction."""
+        kpi = "rtt" if direction == "round_trip" else "owd"
+        sides = [
+            _Delays(side, place, units.size, direction)
+            for side, place, units in zip(self._sides, self._places, self._units, strict=True)
+        ]
+        counts = [each.n for each in sides]
+        pairs = [] if self._drawn is None or not min(counts) else list(zip(sides, self._drawn, strict=True))
+        for statistic in ("mean", *_STATISTICS):
+            if statistic == "mean":
+                values = [each.mean_ms for each in sides]
+                replicated = [each.mean_of(times) for each, times in pairs]
+            else:
+                q = f"{float(statistic[1:]) / 100:.6g}"
+                values = [each.quantile_ms(q) for each in sides]
+                replicated = [each.quantile_of(q, times) for each, times in pairs]
+            with np.errstate(invalid="ignore"):
+                steps = replicated[1] - replicated[0] if replicated else None
+            yield self._effect((kpi, direction, statistic), values, steps, counts)
+
+    def _effect(
+        self, what: tuple[str, Direction, str], values: list[float | None], replicated: Matrix | None, counts: list[int]
+    ) -> Effect:
+        kpi, direction, statistic = what
+        definition = BY_ID[kpi]
+        before, after = values
+        difference = None if before is None or after is None else after - before
+        low = high = None
+        reason = ""
+        if difference is None:
+            reason = "片方または両方に値がない(損失または測定なし) / one side has no value"
+        elif replicated is None:
+            few = f"{self._unit_name} が {self._blocks} 個({LEAST_BLOCKS} 個必要)"
+            reason = f"区間なし: {few} / too few blocks for an interval"
+        else:
+            interval = percentile_interval(replicated)
+            low, high = interval.low, interval.high
+        drawn = f"{'paired ' if self._is_paired else ''}{self._unit_name}"
+        return Effect(
+            id=kpi, direction=direction, statistic=statistic, unit=definition.unit, a=before, b=after,
+            difference=difference, ci_low=low, ci_high=high,
+            is_clear=(low is not None and low > 0) or (high is not None and high < 0),
+            n_a=counts[0], n_b=counts[1], blocks=self._blocks, is_paired=self._is_paired,
+            method=f"block bootstrap, {REPLICATES} replicates of {drawn}",
+            reason=reason, name_ja=definition.name_ja, name_en=definition.name_en, definition=definition.citation,
+        )  # fmt: skip
 
 
 def _within(block: Blocks, units: Blocks) -> tuple[npt.NDArray[np.bool_], Blocks]:
@@ -148,60 +216,14 @@ def _within(block: Blocks, units: Blocks) -> tuple[npt.NDArray[np.bool_], Blocks
     return inside, place[inside]
 
 
-def _ratio(  # noqa: PLR0917 - a comparison has two sides and a name
-    a: Side,
-    b: Side,
-    common: Blocks | None,
-    kpi: str,
-    direction: Direction,
-    unit_name: str,
-    indicator: Callable[[ProbeArrays], npt.NDArray[np.bool_]],
-) -> Iterator[Effect]:
-    units_a, units_b, drawn_a, drawn_b = _draws(a.block, b.block, common)
-    sides = []
-    for side, units in ((a, units_a), (b, units_b)):
-        inside, place = _within(side.block, units)
-        hits = np.bincount(place, indicator(side.probes)[inside], minlength=units.size).astype(np.float64)
-        sides.append((hits, np.bincount(place, minlength=units.size).astype(np.float64)))
-    values = [float(hits.sum() / sent.sum()) if sent.sum() else None for hits, sent in sides]
-    replicated = None
-    if drawn_a is not None and drawn_b is not None and None not in values:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            replicated = _over(drawn_b, sides[1]) - _over(drawn_a, sides[0])
-    counts = [int(sent.sum()) for _, sent in sides]
-    yield _effect(kpi, direction, "ratio", values, replicated, counts, (units_a, units_b), common, unit_name)
-
-
-def _over(drawn: Matrix, side: tuple[Matrix, Matrix]) -> Matrix:
-    return np.asarray((drawn @ side[0]) / (drawn @ side[1]))
-
-
-def _delays(a: Side, b: Side, common: Blocks | None, direction: Direction, unit_name: str) -> Iterator[Effect]:
-    kpi = "rtt" if direction == "round_trip" else "owd"
-    units_a, units_b, drawn_a, drawn_b = _draws(a.block, b.block, common)
-    sides = [_Delays(side, units, direction) for side, units in ((a, units_a), (b, units_b))]
-    counts = [each.n for each in sides]
-    can_draw = drawn_a is not None and drawn_b is not None and min(counts) > 0
-    pair = ((sides[0], drawn_a), (sides[1], drawn_b))
-    for statistic in ("mean", *_STATISTICS):
-        if statistic == "mean":
-            values = [each.mean_ms for each in sides]
-            replicated = [each.mean_of(drawn) for each, drawn in pair] if can_draw else None
-        else:
-            q = f"{float(statistic[1:]) / 100:.6g}"
-            values = [each.quantile_ms(q) for each in sides]
-            replicated = [each.quantile_of(q, drawn) for each, drawn in pair] if can_draw else None
-        with np.errstate(invalid="ignore"):
-            steps = None if replicated is None else replicated[1] - replicated[0]
-        yield _effect(kpi, direction, statistic, values, steps, counts, (units_a, units_b), common, unit_name)
-
-
 class _Delays:
     """Delays of one side in one direction, counted by block in buckets of 0.2 % width for the replicates."""
 
-    def __init__(self, side: Side, units: Blocks, direction: Direction) -> None:
+    def __init__(
+        self, side: Side, places: tuple[npt.NDArray[np.bool_], Blocks], units: int, direction: Direction
+    ) -> None:
         delay = side.probes.delays[direction]
-        inside, place = _within(side.block, units)
+        inside, place = places
         valid, lost = delay.valid[inside], (side.probes.lost > 0)[inside]
         if direction != "round_trip":
             # What was lost elsewhere has no delay here and is not infinite.
@@ -209,15 +231,15 @@ class _Delays:
         self.us = delay.us[inside][valid].astype(np.int64)
         self.infinite = int(lost.sum())
         self.n = int(self.us.size) + self.infinite
-        self._sums = np.bincount(place[valid], self.us, minlength=units.size)
-        self._counts = np.bincount(place[valid], minlength=units.size).astype(np.float64)
+        self._sums = np.bincount(place[valid], self.us, minlength=units)
+        self._counts = np.bincount(place[valid], minlength=units).astype(np.float64)
         positive = np.maximum(self.us, 1)
         found, where = np.unique(np.floor(np.log(positive) / _BUCKET).astype(np.int64), return_inverse=True)
         # The bucket stands for its middle; its edges are 0.1 % away.
         self._middle_ms = np.exp((found + 0.5) * _BUCKET) / 1000
         cells = place[valid] * max(found.size, 1) + where
-        self._buckets = np.bincount(cells, minlength=units.size * found.size).reshape(units.size, found.size)
-        self._lost = np.bincount(place[lost], minlength=units.size).astype(np.float64)
+        self._buckets = np.bincount(cells, minlength=units * found.size).reshape(units, found.size)
+        self._lost = np.bincount(place[lost], minlength=units).astype(np.float64)
 
     @property
     def mean_ms(self) -> float | None:
@@ -230,14 +252,13 @@ class _Delays:
         value = histogram(self.us, self.infinite).at([rank(q, self.n)])[0]
         return None if math.isinf(value) else value / 1000
 
-    def mean_of(self, drawn: Matrix | None) -> Matrix:
-        assert drawn is not None
+    def mean_of(self, drawn: Matrix) -> Matrix:
+        """Return the mean of each replicate in ms."""
         with np.errstate(invalid="ignore"):
             return np.asarray(drawn @ self._sums / (drawn @ self._counts) / 1000)
 
-    def quantile_of(self, q: str, drawn: Matrix | None) -> Matrix:
+    def quantile_of(self, q: str, drawn: Matrix) -> Matrix:
         """Return the quantile of each replicate in ms; infinite among lost packets."""
-        assert drawn is not None
         cumulative = np.cumsum(drawn @ self._buckets, axis=1)
         sizes = cumulative[:, -1] + drawn @ self._lost
         wanted = np.maximum(np.ceil(float(q) * sizes), 1)
@@ -245,30 +266,3 @@ class _Delays:
         places = (cumulative < wanted[:, None]).sum(axis=1)
         middles = np.append(self._middle_ms, np.inf)
         return np.asarray(middles[places])
-
-
-def _effect(  # noqa: PLR0917 - see _ratio
-    kpi: str, direction: Direction, statistic: str, values: list[float | None], replicated: Matrix | None,
-    counts: list[int], units: tuple[Blocks, Blocks], common: Blocks | None, unit_name: str,
-) -> Effect:  # fmt: skip
-    definition = BY_ID[kpi]
-    before, after = values
-    blocks = int(common.size) if common is not None else min(each.size for each in units)
-    difference = None if before is None or after is None else after - before
-    low = high = None
-    reason = ""
-    if difference is None:
-        reason = "片方または両方に値がない(損失または測定なし) / one side has no value"
-    elif replicated is None:
-        reason = f"区間なし: {unit_name} が {blocks} 個({LEAST_BLOCKS} 個必要) / too few blocks for an interval"
-    else:
-        interval = percentile_interval(replicated)
-        low, high = interval.low, interval.high
-    return Effect(
-        id=kpi, direction=direction, statistic=statistic, unit=definition.unit, a=before, b=after,
-        difference=difference, ci_low=low, ci_high=high,
-        is_clear=(low is not None and low > 0) or (high is not None and high < 0),
-        n_a=counts[0], n_b=counts[1], blocks=blocks, is_paired=common is not None,
-        method=f"block bootstrap, {REPLICATES} replicates of {'paired ' if common is not None else ''}{unit_name}",
-        reason=reason, name_ja=definition.name_ja, name_en=definition.name_en, definition=definition.citation,
-    )  # fmt: skip

@@ -111,7 +111,7 @@ def bench(url: str, name: str, rows: int, unit: str, *, peers: list[str]) -> dic
                 is_json=True, window=200,
             )  # fmt: skip
             _emptied(connection, sent)
-        found["bare COPY, same transactions"] = bare_copy(url, rows, said["messages_per_commit"], PEER_SECONDS)
+        found["bare COPY, same transactions"] = bare_copy(url, rows, said["messages_per_commit"], SECONDS)
         connection.execute("TRUNCATE probe")
     return {
         "bench": name,
