@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.e2e.line import SITE, Line, wait_until
+from tests.e2e.line import SITE, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -23,14 +23,6 @@ interval_s = 1.0
 """
 QUOTA = "max_bytes = 8000\n"
 OUTAGE_S = 13  # longer than what counts as late, and than what the small outbox holds
-
-
-@pytest.fixture
-def line(tmp_path, db, broker):
-    """The line's processes, ended after the test."""
-    running = Line(tmp_path, db, broker)
-    yield running
-    running.end_all()
 
 
 def test_each_gap_has_the_reason_that_made_it(line, db):

@@ -14,7 +14,7 @@ from jissho.demonstration.truth import agrees, compare
 from simulators.impairment import load_profile
 from simulators.udp_path import UdpPath
 from storage.reader import link_ids, read_columns
-from tests.e2e.line import DEVICE, SITE, Line
+from tests.e2e.line import DEVICE, SITE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -32,14 +32,6 @@ rate_pps = {rate}
 schedule = "periodic"
 timeout_s = 2.0
 """
-
-
-@pytest.fixture
-def line(tmp_path, db, broker):
-    """The line's processes, ended after the test."""
-    running = Line(tmp_path, db, broker)
-    yield running
-    running.end_all()
 
 
 def probes(connection, link):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.e2e.line import DEVICE, SITE, Line
+from tests.e2e.line import DEVICE, SITE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -21,14 +21,6 @@ EDAF = {
     ("pdv", "p99.9"): 92.442751,
     ("ipdv", "mean"): 4.738634,
 }
-
-
-@pytest.fixture
-def line(tmp_path, db, broker):
-    """The line's processes, ended after the test."""
-    running = Line(tmp_path, db, broker)
-    yield running
-    running.end_all()
 
 
 def value(kpis, kpi, statistic):

@@ -1,39 +1,11 @@
 """The command line as a user meets it: real processes, a real database, and errors that name the remedy."""
 
-import json
-import os
 import subprocess
 import sys
 
 import pytest
 
 KPI_KEYS = {"id", "link", "direction", "statistic", "value", "unit", "ci_low", "ci_high", "n", "verdict", "definition"}
-
-
-class Shell:
-    """Runs `jissho` against one database."""
-
-    def __init__(self, url, folder):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
-        self.environment = {**clean, "JISSHO_DATABASE_URL": url, "COLUMNS": "200"}
-        self.folder = folder
-
-    def __call__(self, *arguments, **environment):
-        return subprocess.run(
-            [sys.executable, "-m", "jissho", *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=self.folder, env={**self.environment, **environment},
-        )  # fmt: skip
-
-    def json(self, *arguments):
-        outcome = self(*arguments, "--json")
-        assert outcome.returncode == 0, outcome.stderr
-        return [json.loads(line) for line in outcome.stdout.splitlines()]
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    """The command line on this test's database."""
-    return Shell(db.url, tmp_path)
 
 
 @pytest.fixture

@@ -1,25 +1,8 @@
 """`jissho compare` and `jissho plan` as a user meets them."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    """Run `jissho` on this test's database."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "jissho", *map(str, arguments)], capture_output=True, text=True, check=False,
-            cwd=tmp_path, env={**clean, "JISSHO_DATABASE_URL": db.url, "COLUMNS": "200"},
-        )  # fmt: skip
-
-    return run
 
 
 def ping_log(path, rtts_ms, start_s=1_780_000_000):

@@ -8,15 +8,9 @@ import pytest
 from contract.streams import STREAMS
 from storage.connect import connect
 from tests.fix_db import _with_database
-from tests.jissho.test_quarantine import Shell
+from tests.jissho.shell import Shell
 from tests.storage.test_retention import at, on_day
 from tests.storage.test_writer import probe_batch
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    """The command line on this test's database."""
-    return Shell(db.url, tmp_path)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.contract.test_foreign_mapping import TESTCASES
-from tests.jissho.test_quarantine import Shell
+from tests.jissho.shell import Shell
 
 PROFILE = """
 topics = ["cpe/{site}/{device}/status"]

@@ -1,7 +1,5 @@
 """A backlog on a USB stick: looked at and exported while the agent runs, imported once however often it comes."""
 
-import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +10,7 @@ import pytest
 from collectors.outbox import NewBatch, Outbox
 from contract.topics import data_topic
 from ingest.pipeline import Message, process
+from tests.jissho.shell import Shell
 
 OWNER = """
 import sys
@@ -28,32 +27,6 @@ while True:
         print(outbox.taken, flush=True)
         break
 """
-
-
-class Shell:
-    """Runs `jissho` against one database."""
-
-    def __init__(self, url, folder):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
-        self.environment = {**clean, "JISSHO_DATABASE_URL": url, "COLUMNS": "200"}
-        self.folder = folder
-
-    def __call__(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "jissho", *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=self.folder, env=self.environment,
-        )  # fmt: skip
-
-    def json(self, *arguments):
-        outcome = self(*arguments, "--json")
-        assert outcome.returncode == 0, outcome.stderr
-        return [json.loads(line) for line in outcome.stdout.splitlines()]
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    """The command line on this test's database."""
-    return Shell(db.url, tmp_path)
 
 
 @pytest.fixture

@@ -1,24 +1,6 @@
 """`jissho parts` as an operator meets it."""
 
-import os
-import subprocess
-import sys
-
-import pytest
-
 from tests.analytics.probe_batches import START_US, batch
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
-    environment = {**clean, "JISSHO_DATABASE_URL": db.url, "JISSHO_HOME": str(tmp_path)}
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "jissho", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    return run
 
 
 def test_parts_are_refreshed_and_rebuilt(db, jissho):

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -51,32 +48,6 @@ def refuse_as_an_older_server_did(db, seqs, topic=TOPIC):
 
 def count(connection, what="metric"):
     return connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
-
-
-class Shell:
-    """Runs `jissho` against one database."""
-
-    def __init__(self, url, folder):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("JISSHO_")}
-        self.environment = {**clean, "JISSHO_DATABASE_URL": url, "COLUMNS": "200"}
-        self.folder = folder
-
-    def __call__(self, *arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "jissho", *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=self.folder, env=self.environment,
-        )  # fmt: skip
-
-    def json(self, *arguments):
-        outcome = self(*arguments, "--json")
-        assert outcome.returncode == 0, outcome.stderr
-        return [json.loads(line) for line in outcome.stdout.splitlines()]
-
-
-@pytest.fixture
-def jissho(db, tmp_path):
-    """The command line on this test's database."""
-    return Shell(db.url, tmp_path)
 
 
 def test_after_an_update_what_was_refused_is_committed_once(jissho, db):
