@@ -35,6 +35,8 @@ class Proof:
     rewound: set[str] = field(default_factory=set)
     """Epochs whose numbers were given twice, by a clone or by a disk that forgot what it had promised. A receipt cannot
     tell the two apart, so not everything can be saved; it must be noticed, and whatever is stored must be right."""
+    dropped_ever: set[tuple[str, int]] = field(default_factory=set)
+    """What outboxes named as dropped, those that have been replaced since too."""
     batches: int = 0
     rows: int = 0
     dropped: int = 0
@@ -76,7 +78,8 @@ class Proof:
                 "SELECT count(*) FROM metric AS m WHERE NOT EXISTS (SELECT FROM batch WHERE batch_id = m.batch_id)"
             ).fetchone()
             events = connection.execute("SELECT detail FROM event WHERE name = 'outbox.dropped'").fetchall()
-        self._one_by_one(truth, stored, found, held, {(epoch, seq) for seq in dropped}, (epoch, taken))
+        self.dropped_ever |= {(epoch, seq) for seq in dropped}
+        self._one_by_one(truth, stored, found, held, (epoch, taken))
         self._no_holes(ledger, epoch, taken, dropped)
         if orphans != (0,):
             raise BrokenPromiseError(f"5: {orphans} rows without a batch")
@@ -87,12 +90,11 @@ class Proof:
             raise BrokenPromiseError(
                 f"9: {quarantined} in quarantine, {self.expected_quarantine} were broken on purpose"
             )
-        self.batches, self.rows, self.dropped = len(stored), sum(n for n, _ in found.values()), len(dropped)
+        self.batches, self.rows, self.dropped = len(stored), sum(n for n, _ in found.values()), len(self.dropped_ever)
 
     def _one_by_one(  # noqa: PLR0917 - everything is compared with everything
         self, truth: dict[tuple[str, int], list[tuple[int, float]]], stored: dict[tuple[str, int], tuple[int, int]],
-        found: dict[int, tuple[int, float]], held: set[tuple[str, int]], dropped: set[tuple[str, int]],
-        now: tuple[str, int],
+        found: dict[int, tuple[int, float]], held: set[tuple[str, int]], now: tuple[str, int],
     ) -> None:  # fmt: skip
         for key, versions in truth.items():
             if key[0] == now[0] and key[1] > now[1]:
@@ -103,7 +105,7 @@ class Proof:
             if key not in stored:
                 if is_rewound:
                     continue
-                if key not in dropped and key not in held and key not in self.may_be_quarantined:
+                if key not in self.dropped_ever and key not in held and key not in self.may_be_quarantined:
                     raise BrokenPromiseError(f"1: batch {key} was made durable and is nowhere")
                 continue
             n, batch_id = stored[key]
