@@ -92,7 +92,7 @@ class Proof:
             )
         self.batches, self.rows, self.dropped = len(stored), sum(n for n, _ in found.values()), len(self.dropped_ever)
 
-    def _one_by_one(  # noqa: PLR0917 - everything is compared with everything
+    def _one_by_one(
         self, truth: dict[tuple[str, int], list[tuple[int, float]]], stored: dict[tuple[str, int], tuple[int, int]],
         found: dict[int, tuple[int, float]], held: set[tuple[str, int]], now: tuple[str, int],
     ) -> None:  # fmt: skip
