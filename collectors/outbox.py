@@ -215,10 +215,9 @@ class Outbox:
             self._db.execute("UPDATE meta SET value = ? WHERE name = 'taken'", (str(taken),))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            failed = self._undone(error)
             self._recount()
-            raise OutboxError(f"outbox {self.path} cannot be written: {error}; is the disk full?") from error
+            raise failed from error
         self.taken = taken
         self._batches += len(stored)
         self._bytes += size
@@ -267,14 +266,26 @@ class Outbox:
         return [(int(first), int(last)) for first, last in reversed(rows)]
 
     def delete(self, ranges: Iterable[tuple[int, int]]) -> int:
-        """Delete batches by inclusive ranges of seq, in one transaction; return how many there were."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Delete batches by inclusive ranges of seq, in one transaction; return how many there were.
+
+        Raises OutboxError when the disk is full or broken: nothing is deleted then, and the call may be repeated.
+        """
         deleted = 0
-        for low, high in ranges:
-            deleted += self._db.execute("DELETE FROM batch WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
-        self._db.execute("COMMIT")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for low, high in ranges:
+                deleted += self._db.execute("DELETE FROM batch WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._undone(error) from error
         self._recount()
         return deleted
+
+    def _undone(self, error: sqlite3.Error) -> OutboxError:
+        """End the open transaction, or every later one would fail; return the error to raise."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        return OutboxError(f"outbox {self.path} cannot be written: {error}; is the disk full?")
 
     def _recount(self) -> None:
         self._batches, self._bytes = self._db.execute(

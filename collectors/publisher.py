@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 import aiomqtt
 import msgspec
 
-from collectors.outbox import OutboxStatistics, StoredBatch
+from collectors.outbox import OutboxError, OutboxStatistics, StoredBatch
 from contract.envelope import Receipt, Refusal, Status
 from contract.topics import data_topic, receipt_topic, status_topic
 
@@ -35,6 +35,7 @@ _LIVE_LIMIT = 1_000
 _BACKLOG_READ = 32
 _DELETE_EVERY_S = 0.05
 """Receipts are gathered this long before their batches are deleted: one fsync for all of them."""
+_DELETE_AGAIN_S = 5.0
 _RESEND_CHECK_S = 0.5
 _MANY_CALLS = 10_000
 _CALL_TIMEOUT_S = 10.0
@@ -231,7 +232,14 @@ class Publisher:
             await asyncio.sleep(_DELETE_EVERY_S)
             if self._received:
                 ranges, self._received = self._received, []
-                await self._outbox.delete(ranges)
+                try:
+                    await self._outbox.delete(ranges)
+                except OutboxError as error:
+                    # The receipts stay good, and the connection too: sending again would only bring them once more.
+                    self._received = ranges + self._received
+                    log.error("%s; deleting what was delivered waits %.0f s", error, _DELETE_AGAIN_S)  # noqa: TRY400 - no fault of ours
+                    await asyncio.sleep(_DELETE_AGAIN_S)
+                    continue
                 if (await self._outbox.statistics()).batches == 0:
                     self.emptied.set()
 

@@ -18,7 +18,7 @@ import pytest
 
 from collectors.agent import Agent
 from collectors.config import CollectConfig, OutboxConfig
-from collectors.outbox import NewBatch, Outbox, OutboxStatistics
+from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics
 from collectors.publisher import MqttConfig, Publisher
 from collectors.source import SourceConfig, SourceKind
 from contract.codec import decode_batch
@@ -159,6 +159,34 @@ async def test_a_broker_that_dies_costs_nothing(agent, server, broker, tmp_path,
     assert waiting(tmp_path) == 0
     assert set(server.seqs()) == set(range(1, max(server.seqs()) + 1))
     assert "not reachable" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_what_cannot_be_deleted_now_is_deleted_later(agent, server, tmp_path, monkeypatch, caplog):
+    """A full disk when receipts come: one line, the connection stays, and the batches go once there is room."""
+    monkeypatch.setattr("collectors.publisher._DELETE_AGAIN_S", 0.2)
+    server.answers = False
+    stop = asyncio.Event()
+    collector = agent(numbers)
+    running = asyncio.create_task(collector.run(stop))
+    await until(lambda: server.batches)
+    delete, failures = collector._file.delete, []
+
+    def fails_twice(ranges):
+        failures.append(ranges)
+        if len(failures) < 3:
+            raise OutboxError("outbox cannot be written: disk full")
+        return delete(ranges)
+
+    monkeypatch.setattr(collector._file, "delete", fails_twice)
+    server.receipt(collector._outbox.epoch, committed=[(1, 1)])
+    await until(lambda: len(failures) >= 3)
+    server.answers = True
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert "deleting what was delivered waits" in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -118,6 +118,21 @@ def test_a_broken_file_is_moved_aside_and_a_new_epoch_begins(path):
     second.close()
 
 
+def test_a_deletion_that_fails_deletes_nothing_and_can_be_repeated(path):
+    """On a read-only medium the error is ours, no transaction stays open, and the next try succeeds."""
+    outbox = open_outbox(path)
+    outbox.append([new_batch(), new_batch()])
+    outbox._db.execute("PRAGMA query_only = on")
+    with pytest.raises(OutboxError, match="cannot be written"):
+        outbox.delete([(1, 2)])
+    outbox._db.execute("PRAGMA query_only = off")
+
+    assert outbox.statistics().batches == 2
+    outbox.append([new_batch()])
+    assert outbox.delete([(1, 2)]) == 2
+    outbox.close()
+
+
 def test_a_full_quota_drops_the_oldest_and_says_which(path):
     """The newest data win; what was dropped is returned, counted and never handed out again."""
     outbox = open_outbox(path, max_bytes=10_000)
