@@ -14,7 +14,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -108,6 +108,7 @@ class Publisher:
         self._on_refused = on_refused
         self._live: deque[StoredBatch] = deque()
         self._window: dict[int, _OnItsWay] = {}
+        self._sent: set[int] = set()
         self._backlog_below = 0
         self._read_ahead: deque[StoredBatch] = deque()
         self._backlog_tokens = 0.0
@@ -218,13 +219,17 @@ class Publisher:
                 continue
             if receipt.epoch != self._outbox.epoch:
                 continue
+            # What this process never sent nobody can have committed: such a receipt is for a copy of this outbox, and
+            # what waits here under that number would be lost. Sent by an earlier process, it is sent once more.
             for refusal in receipt.quarantined:
-                self._on_refused(refusal)
+                if refusal.seq in self._sent:
+                    self._on_refused(refusal)
             ranges = [*receipt.committed, *((refusal.seq, refusal.seq) for refusal in receipt.quarantined)]
-            for low, high in ranges:
-                for seq in [seq for seq in self._window if low <= seq <= high]:
-                    del self._window[seq]
-            self._received += ranges
+            delivered = {seq for seq in self._sent if any(low <= seq <= high for low, high in ranges)}
+            self._sent -= delivered
+            for seq in delivered:
+                self._window.pop(seq, None)
+            self._received += _as_ranges(delivered)
             self._wake.set()
 
     async def _delete_received(self) -> None:
@@ -291,6 +296,7 @@ class Publisher:
         self._backlog_below = found[-1].seq if found else 1
 
     def _send_first(self, batch: StoredBatch, now_s: float) -> StoredBatch:
+        self._sent.add(batch.seq)
         self._window[batch.seq] = _OnItsWay(batch, now_s + self._config.receipt_timeout_s)
         return batch
 
@@ -302,6 +308,17 @@ def read_password(config: MqttConfig) -> str | None:
     if config.password_file:
         return Path(config.password_file).read_text(encoding="utf-8").strip()
     return None
+
+
+def _as_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the inclusive ranges that numbers make up, ascending."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def _heed_cancel() -> None:

@@ -118,6 +118,11 @@ def waiting(tmp_path):
         return outbox.execute("SELECT count(*) FROM batch").fetchone()[0]
 
 
+def numbers_in(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
+        return {seq for (seq,) in outbox.execute("SELECT seq FROM batch")}
+
+
 def metric(emit, value):
     emit("metric", time.time_ns(), {"name": "x", "value": float(value), "unit": "1"})
 
@@ -160,6 +165,27 @@ async def test_a_broker_that_dies_costs_nothing(agent, server, broker, tmp_path,
     assert set(server.seqs()) == set(range(1, max(server.seqs()) + 1))
     assert "not reachable" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_a_receipt_for_what_was_never_sent_deletes_nothing(agent, server, tmp_path):
+    """It is for a copy of this outbox on another computer: what waits here was committed by nobody."""
+    server.answers = False
+    stop = asyncio.Event()
+    collector = agent(numbers, window=4)
+    running = asyncio.create_task(collector.run(stop))
+    await until(lambda: collector._file.taken > 30 and 1 in server.seqs())
+    assert max(server.seqs()) <= 20
+    server.receipt(collector._outbox.epoch, committed=[(21, 25)], quarantined=[Refusal(seq=26, reason="test")])
+    server.receipt(collector._outbox.epoch, committed=[(1, 1)])
+    await until(lambda: 1 not in numbers_in(tmp_path))
+
+    assert set(range(2, 31)) <= numbers_in(tmp_path)
+    server.answers = True
+    stop.set()
+    await running
+    assert waiting(tmp_path) == 0
+    told = [name for _, batch in server.batches if batch.stream == "event" for name in batch.columns["name"]]
+    assert "batch.quarantined" not in told
 
 
 async def test_what_cannot_be_deleted_now_is_deleted_later(agent, server, tmp_path, monkeypatch, caplog):
