@@ -33,6 +33,8 @@ _FLUSH_EVERY_S = 0.1
 _CANCEL_AGAIN_S = 1.0
 _REPORT_DROPS_EVERY_S = 1.0
 """While the outbox is full every append drops something; an event for each would fill it with events."""
+LOG_DROPS_EVERY_S = 60.0
+"""A person reads the log: over a day with a full outbox 1,440 lines instead of 86,400."""
 _T = TypeVar("_T")
 
 
@@ -44,6 +46,8 @@ class _OutboxThread:
         self.epoch = outbox.epoch
         self._may_owe_report = True
         self._reported_s = -_REPORT_DROPS_EVERY_S
+        self._logged_s = -LOG_DROPS_EVERY_S
+        self._logged_batches = outbox.statistics().dropped
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jissho-outbox")
 
     async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
@@ -57,6 +61,13 @@ class _OutboxThread:
             stored += await self.report_drops()
         return stored
 
+    async def log_drops(self) -> None:
+        """Say in the log what the quota cost so far, if it grew since that was said."""
+        total = (await self.statistics()).dropped
+        if total > self._logged_batches:
+            log.error("outbox is full: %d batches dropped so far; raise [outbox] max_bytes or mend the link", total)
+            self._logged_s, self._logged_batches = time.monotonic(), total
+
     async def report_drops(self) -> list[StoredBatch]:
         """Tell of every drop that no batch tells of: also those of a life that ended before it could."""
         self._reported_s = time.monotonic()
@@ -64,12 +75,10 @@ class _OutboxThread:
         self._may_owe_report = False
         if not drops:
             return []
+        if time.monotonic() - self._logged_s >= LOG_DROPS_EVERY_S:
+            await self.log_drops()
         notice = Batcher(time.monotonic, time.time_ns)
         for drop in drops:
-            log.error(
-                "outbox is full: batches %d to %d dropped; raise [outbox] max_bytes or mend the link",
-                drop.first_seq, drop.last_seq,
-            )  # fmt: skip
             notice.event(
                 "outbox.dropped",
                 "error",
@@ -148,6 +157,7 @@ class Agent:
         await self._store(self.batcher.due(everything=True))
         with contextlib.suppress(OutboxError):  # said when the samples could not be stored
             self.publisher.offer(await self._outbox.report_drops())
+        await self._outbox.log_drops()
         await self._drain()
         await _cancel(publish)
         statistics = await self._outbox.statistics()

@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 import aiomqtt
 import msgspec
+from paho.mqtt.reasoncodes import ReasonCode
 
 from collectors.outbox import OutboxError, OutboxStatistics, StoredBatch
 from contract.envelope import Receipt, Refusal, Status
@@ -39,6 +40,7 @@ _DELETE_AGAIN_S = 5.0
 _RESEND_CHECK_S = 0.5
 _MANY_CALLS = 10_000
 _CALL_TIMEOUT_S = 10.0
+_UNSUPPORTED_VERSION = 132
 _TRIAL_TIMEOUT_S = 3.0
 """How long a broker may take to answer while it is not known which version it speaks: amqtt never answers MQTT 5."""
 
@@ -47,7 +49,8 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The `[mqtt]` table: where the broker is and how to send.
 
     `password_env` names an environment variable and `password_file` a file that hold the password; it never stands in
-    the configuration itself. `version` "auto" tries MQTT 5 and then 3.1.1.
+    the configuration itself. `version` "auto" tries MQTT 5, and 3.1.1 with a broker
+    that does not speak it.
     """
 
     host: str = "127.0.0.1"
@@ -141,8 +144,7 @@ class Publisher:
                 was_connected, self.is_connected = self.is_connected, False
                 if was_connected:
                     pause_s = FIRST_RETRY_S
-                elif not isinstance(error.__cause__, OSError) and not isinstance(error, OSError):
-                    # The broker is there and does not like us: perhaps it speaks only the other version.
+                elif _speaks_another_version(error, is_version_known=self._is_version_known):
                     self._versions = [*self._versions[1:], self._versions[0]]
                 log.warning(
                     "broker %s:%d not reachable: %s; trying again in %.1f s",
@@ -308,6 +310,19 @@ def read_password(config: MqttConfig) -> str | None:
     if config.password_file:
         return Path(config.password_file).read_text(encoding="utf-8").strip()
     return None
+
+
+def _speaks_another_version(error: Exception, *, is_version_known: bool) -> bool:
+    """Tell from a failed connection whether the broker does not speak the version that was tried.
+
+    It says so (paho gives MQTT 3.1.1's "unacceptable protocol version" the code of MQTT 5 too), or takes the TCP
+    connection and is silent. A broker that is away, or refuses name or password, is no reason to give MQTT 5 up.
+    """
+    if isinstance(error, aiomqtt.MqttCodeError):
+        return isinstance(error.rc, ReasonCode) and error.rc.value == _UNSUPPORTED_VERSION
+    # The silence is aiomqtt's own timeout, without a text; the kernel's and the socket's have one.
+    silence = error.__context__
+    return not is_version_known and isinstance(silence, TimeoutError) and not silence.args
 
 
 def _as_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:

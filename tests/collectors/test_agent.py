@@ -188,6 +188,37 @@ async def test_a_receipt_for_what_was_never_sent_deletes_nothing(agent, server, 
     assert "batch.quarantined" not in told
 
 
+async def test_what_the_quota_costs_is_logged_once_a_minute_and_told_in_full(agent, server, broker, tmp_path, caplog):
+    """A small outbox overflows for seconds without a broker: a line at once, one at the stop, and every number told."""
+    collector = agent(numbers)
+    collector._file.max_bytes = 3_000
+    broker.kill()
+    stop = asyncio.Event()
+    running = asyncio.create_task(collector.run(stop))
+    began_s = time.monotonic()
+    await until(lambda: collector._file.statistics().dropped > 15 and time.monotonic() - began_s > 2.5)
+    assert caplog.text.count("dropped so far") == 1
+    broker.start()
+    await until(lambda: collector.publisher.is_connected)
+    stop.set()
+    await running
+
+    events = [batch.columns for _, batch in server.batches if batch.stream == "event"]
+    told = [
+        tuple(each)
+        for columns in events
+        for name, detail in zip(columns["name"], columns["detail"], strict=True)
+        if name == "outbox.dropped"
+        for each in json.loads(detail)["ranges"]
+    ]
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
+        dropped = outbox.execute("SELECT first_seq, last_seq FROM dropped ORDER BY 1").fetchall()
+        total = outbox.execute("SELECT sum(batches) FROM dropped").fetchone()[0]
+    assert set(dropped) <= set(told)
+    assert caplog.text.count("dropped so far") <= 2
+    assert f"{total} batches dropped so far" in caplog.text
+
+
 async def test_what_cannot_be_deleted_now_is_deleted_later(agent, server, tmp_path, monkeypatch, caplog):
     """A full disk when receipts come: one line, the connection stays, and the batches go once there is room."""
     monkeypatch.setattr("collectors.publisher._DELETE_AGAIN_S", 0.2)
