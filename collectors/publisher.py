@@ -23,7 +23,8 @@ import aiomqtt
 import msgspec
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collectors.outbox import OutboxError, OutboxStatistics, StoredBatch
+from collectors.outbox import OutboxError, OutboxStatistics
+from collectors.outbox_record import StoredBatch
 from contract.envelope import Receipt, Refusal, Status
 from contract.topics import data_topic, receipt_topic, status_topic
 

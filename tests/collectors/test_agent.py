@@ -219,6 +219,30 @@ async def test_what_the_quota_costs_is_logged_once_a_minute_and_told_in_full(age
     assert f"{total} batches dropped so far" in caplog.text
 
 
+async def test_a_damaged_record_is_never_sent_and_its_number_is_told(agent, server, tmp_path, caplog):
+    """A bit flips in a waiting batch: the others arrive, an event names it, and nothing is sent for ever."""
+    outbox = Outbox(tmp_path / "outbox.sqlite", site="site-a", device="car-1")
+    values = [{"t": [0], "name": ["old"], "value": [float(n)], "unit": ["1"]} for n in range(60)]
+    outbox.append([NewBatch("metric", "l5g", "t/1", 1, 0, each) for each in values])
+    outbox.close()
+    with closing(sqlite3.connect(outbox.path, isolation_level=None)) as db:
+        (payload,) = db.execute("SELECT payload FROM batch WHERE seq = 20").fetchone()
+        # Still a readable batch, but of another device's outbox: no receipt could name it here.
+        db.execute("UPDATE batch SET payload = ? WHERE seq = 20", (payload.replace(b"car-1", b"car-3"),))
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent().run(stop))
+    await until(lambda: set(range(1, 61)) - {20} <= set(server.seqs()))
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert 20 not in server.seqs()
+    assert "1 batches are not as they were written" in caplog.text
+    events = [batch.columns for _, batch in server.batches if batch.stream == "event"]
+    details = [json.loads(each["detail"][0]) for each in events if each["name"] == ["outbox.dropped"]]
+    assert details == [{"first_seq": 20, "last_seq": 20, "batches": 1, "reason": "damaged", "ranges": [[20, 20]]}]
+
+
 async def test_what_cannot_be_deleted_now_is_deleted_later(agent, server, tmp_path, monkeypatch, caplog):
     """A full disk when receipts come: one line, the connection stays, and the batches go once there is room."""
     monkeypatch.setattr("collectors.publisher._DELETE_AGAIN_S", 0.2)
