@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 from collectors.batcher import Batcher
 from collectors.config import CollectConfig
-from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics, StoredBatch
+from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics
+from collectors.outbox_record import StoredBatch
 from collectors.publisher import Publisher
 from collectors.registry import kind_of
 from collectors.source import Emit, ReadsOutbox, SourceConfig
@@ -33,6 +34,13 @@ _FLUSH_EVERY_S = 0.1
 _CANCEL_AGAIN_S = 1.0
 _REPORT_DROPS_EVERY_S = 1.0
 """While the outbox is full every append drops something; an event for each would fill it with events."""
+LOG_DROPS_EVERY_S = 60.0
+"""A person reads the log: over a day with a full outbox 1,440 lines instead of 86,400."""
+_DROPPED = {
+    "quota": "送信待ちの上限により{0}バッチを破棄 / {0} batches dropped by quota",
+    "damaged": "記録の損傷により{0}バッチを破棄 / {0} batches damaged on the disk and dropped",
+}
+"""What the event says, by the reason of the drop."""
 _T = TypeVar("_T")
 
 
@@ -44,6 +52,10 @@ class _OutboxThread:
         self.epoch = outbox.epoch
         self._may_owe_report = True
         self._reported_s = -_REPORT_DROPS_EVERY_S
+        self._logged_s = -LOG_DROPS_EVERY_S
+        before = outbox.statistics()
+        self._logged_batches = before.dropped - before.damaged
+        self._damaged = before.damaged
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jissho-outbox")
 
     async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
@@ -57,6 +69,14 @@ class _OutboxThread:
             stored += await self.report_drops()
         return stored
 
+    async def log_drops(self) -> None:
+        """Say in the log what the quota cost so far, if it grew since that was said."""
+        statistics = await self.statistics()
+        total = statistics.dropped - statistics.damaged
+        if total > self._logged_batches:
+            log.error("outbox is full: %d batches dropped so far; raise [outbox] max_bytes or mend the link", total)
+            self._logged_s, self._logged_batches = time.monotonic(), total
+
     async def report_drops(self) -> list[StoredBatch]:
         """Tell of every drop that no batch tells of: also those of a life that ended before it could."""
         self._reported_s = time.monotonic()
@@ -64,18 +84,16 @@ class _OutboxThread:
         self._may_owe_report = False
         if not drops:
             return []
+        if time.monotonic() - self._logged_s >= LOG_DROPS_EVERY_S:
+            await self.log_drops()
         notice = Batcher(time.monotonic, time.time_ns)
         for drop in drops:
-            log.error(
-                "outbox is full: batches %d to %d dropped; raise [outbox] max_bytes or mend the link",
-                drop.first_seq, drop.last_seq,
-            )  # fmt: skip
             notice.event(
                 "outbox.dropped",
                 "error",
-                f"送信待ちの上限により{drop.batches}バッチを破棄 / {drop.batches} batches dropped by quota",
+                _DROPPED[drop.reason].format(drop.batches),
                 # With all ranges so far, since an outage long enough to drop drops its earlier reports as well.
-                {**drop._asdict(), "reason": "quota", "ranges": await self._call(self._outbox.dropped_ranges)},
+                {**drop._asdict(), "ranges": await self._call(self._outbox.dropped_ranges, drop.reason)},
             )
         append = partial(self._outbox.append, reporting=drops)
         stored, more = await self._call(append, notice.due(everything=True))
@@ -83,8 +101,14 @@ class _OutboxThread:
         return stored
 
     async def newest_before(self, seq: int, limit: int) -> list[StoredBatch]:
-        """See `Outbox.newest_before`."""
-        return await self._call(self._outbox.newest_before, seq, limit)
+        """See `Outbox.newest_before`; what is damaged is said in the log, and in an event with the next batches."""
+        found = await self._call(self._outbox.newest_before, seq, limit)
+        damaged = (await self.statistics()).damaged
+        if damaged > self._damaged:
+            log.error("outbox %s: %d batches are not as they were written and are not sent; check the disk",
+                      self._outbox.path, damaged - self._damaged)  # fmt: skip
+            self._damaged, self._may_owe_report = damaged, True
+        return found
 
     async def delete(self, ranges: Sequence[tuple[int, int]]) -> None:
         """See `Outbox.delete`."""
@@ -146,14 +170,24 @@ class Agent:
         self._stopping.set()
         await flush
         await self._store(self.batcher.due(everything=True))
-        with contextlib.suppress(OutboxError):  # said when the samples could not be stored
-            self.publisher.offer(await self._outbox.report_drops())
+        await self._report_drops()
+        await self._outbox.log_drops()
         await self._drain()
+        # Sending may have found damaged ones.
+        if await self._report_drops():
+            await self._drain()
         await _cancel(publish)
         statistics = await self._outbox.statistics()
         await self.publisher.goodbye(statistics)
         log.info("stopped: %d batches taken, %d still in the outbox", statistics.taken, statistics.batches)
         await self._outbox.close()
+
+    async def _report_drops(self) -> bool:
+        with contextlib.suppress(OutboxError):  # said when the samples could not be stored
+            stored = await self._outbox.report_drops()
+            self.publisher.offer(stored)
+            return bool(stored)
+        return False
 
     async def _drain(self) -> None:
         if (await self._outbox.statistics()).batches and self.publisher.is_connected:

@@ -7,6 +7,7 @@ and field storage is fifty times slower. Not thread-safe: the agent calls it fro
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -15,10 +16,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from collectors.outbox_record import SELECT_RECORDS, StoredBatch, read_record, record_checksum
 from contract.codec import PayloadFormat, encode_batch
 from contract.envelope import Batch, ColumnValues
 
@@ -26,7 +28,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch (
     seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, created_ns INTEGER NOT NULL, n INTEGER NOT NULL,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL, checksum INTEGER
 );
 CREATE TABLE IF NOT EXISTS dropped (
     first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, batches INTEGER NOT NULL, at_ns INTEGER NOT NULL,
@@ -47,6 +49,9 @@ next batch needs would drop, and report, twice a second, and the reports would p
 
 _TOLD_RANGES = 100
 
+DropReason = Literal["quota", "damaged"]
+"""Why a batch never leaves the outbox: there was no room, or its record is not as it was written."""
+
 
 class OutboxError(RuntimeError):
     """Raised when an outbox cannot be used; the message says what to do."""
@@ -64,24 +69,20 @@ class NewBatch:
     columns: dict[str, ColumnValues]
 
 
-class StoredBatch(NamedTuple):
-    """A batch as it lies in the outbox."""
-
-    seq: int
-    stream: str
-    payload: bytes
-
-
 class Drop(NamedTuple):
-    """What the quota cost: the oldest batches, by number."""
+    """Batches given up, by number: the oldest where the quota was reached, or such as are damaged on the disk."""
 
     first_seq: int
     last_seq: int
     batches: int
+    reason: DropReason = "quota"
 
 
 class OutboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """State of an outbox. `taken` is the highest seq ever given; `oldest_ns` when the oldest batch was taken, or 0."""
+    """State of an outbox. `taken` is the highest seq ever given; `oldest_ns` when the oldest batch was taken, or 0.
+
+    `damaged` are those of the `dropped` that were damaged on the disk.
+    """
 
     epoch: str
     taken: int
@@ -89,6 +90,7 @@ class OutboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     oldest_ns: int
     dropped: int
+    damaged: int = 0
 
 
 def _check(db: sqlite3.Connection) -> None:
@@ -161,6 +163,9 @@ class Outbox:
             db.executescript(_SCHEMA)
             if "event_seq" not in {row[1] for row in db.execute("PRAGMA table_info(dropped)")}:
                 db.execute("ALTER TABLE dropped ADD COLUMN event_seq INTEGER")
+            if "checksum" not in {row[1] for row in db.execute("PRAGMA table_info(batch)")}:
+                # What lies there already stays without: filling 2 GB in takes another 2 GB of journal.
+                db.execute("ALTER TABLE batch ADD COLUMN checksum INTEGER")
             first = {"epoch": uuid.uuid4().hex, "taken": "0", "site": self.site, "device": self.device}
             db.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", first.items())
         except BaseException:
@@ -209,16 +214,18 @@ class Outbox:
                 )
             drop = self._make_room(size, now_ns)
             self._db.executemany(
-                "INSERT INTO batch VALUES (?, ?, ?, ?, ?)",
-                [(b.seq, b.stream, now_ns, new.n, b.payload) for b, new in zip(stored, batches, strict=True)],
+                "INSERT INTO batch (seq, stream, created_ns, n, payload, checksum) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (b.seq, b.stream, now_ns, new.n, b.payload, record_checksum(b))
+                    for b, new in zip(stored, batches, strict=True)
+                ],
             )
             self._db.execute("UPDATE meta SET value = ? WHERE name = 'taken'", (str(taken),))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            failed = self._undone(error)
             self._recount()
-            raise OutboxError(f"outbox {self.path} cannot be written: {error}; is the disk full?") from error
+            raise failed from error
         self.taken = taken
         self._batches += len(stored)
         self._bytes += size
@@ -237,44 +244,75 @@ class Outbox:
                 break
         self._db.execute("DELETE FROM batch WHERE seq <= ?", (victims[-1],))
         drop = Drop(victims[0], victims[-1], len(victims))
-        # What is dropped in a row is one row: an outage of days must not fill the table.
-        longer = self._db.execute(
-            "UPDATE dropped SET last_seq = ?, batches = batches + ?, at_ns = ?, event_seq = NULL"
-            " WHERE last_seq = ? AND reason = 'quota'",
-            (drop.last_seq, drop.batches, now_ns, drop.first_seq - 1),
-        )
-        if not longer.rowcount:
-            self._db.execute("INSERT INTO dropped VALUES (?, ?, ?, ?, 'quota', NULL)", (*drop, now_ns))
+        self._note(drop, now_ns)
         self._batches -= len(victims)
         self._bytes -= freed
         return drop
 
+    def _note(self, drop: Drop, now_ns: int) -> None:
+        """Record a drop. What is dropped in a row is one row: an outage of days must not fill the table."""
+        longer = self._db.execute(
+            "UPDATE dropped SET last_seq = ?, batches = batches + ?, at_ns = ?, event_seq = NULL"
+            " WHERE last_seq = ? AND reason = ?",
+            (drop.last_seq, drop.batches, now_ns, drop.first_seq - 1, drop.reason),
+        )
+        if not longer.rowcount:
+            self._db.execute(
+                "INSERT INTO dropped (first_seq, last_seq, batches, reason, at_ns) VALUES (?, ?, ?, ?, ?)",
+                (*drop, now_ns),
+            )
+
+    def _drop_damaged(self, seqs: Sequence[int]) -> None:
+        """Give up records that are not as they were written. On an error they stay, and are found again."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for seq in sorted(seqs):
+                self._db.execute("DELETE FROM batch WHERE seq = ?", (seq,))
+                self._note(Drop(seq, seq, 1, "damaged"), time.time_ns())
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._undone(error) from error
+        self._recount()
+
     def unreported(self) -> list[Drop]:
         """Return what was dropped and is told by no batch in the outbox or sent from it; neighbours as one range."""
         found: list[Drop] = []
-        for first, last, batches in self._db.execute(f"SELECT first_seq, last_seq, batches {_UNREPORTED} ORDER BY 1"):
-            if found and first == found[-1].last_seq + 1:
-                found[-1] = Drop(found[-1].first_seq, last, found[-1].batches + batches)
+        for row in self._db.execute(f"SELECT first_seq, last_seq, batches, reason {_UNREPORTED} ORDER BY 4, 1"):
+            drop, before = Drop(*row), found[-1] if found else None
+            if before and (drop.first_seq, drop.reason) == (before.last_seq + 1, before.reason):
+                found[-1] = Drop(before.first_seq, drop.last_seq, before.batches + drop.batches, drop.reason)
             else:
-                found.append(Drop(first, last, batches))
+                found.append(drop)
         return found
 
-    def dropped_ranges(self, limit: int = _TOLD_RANGES) -> list[tuple[int, int]]:
-        """Return the latest `limit` ranges of seq, inclusive, that were dropped in this life of the outbox."""
+    def dropped_ranges(self, reason: DropReason = "quota", limit: int = _TOLD_RANGES) -> list[tuple[int, int]]:
+        """Return the latest `limit` ranges of seq, inclusive, given up for `reason` in this life of the outbox."""
         rows = self._db.execute(
-            "SELECT first_seq, last_seq FROM dropped ORDER BY first_seq DESC LIMIT ?", (limit,)
+            "SELECT first_seq, last_seq FROM dropped WHERE reason = ? ORDER BY first_seq DESC LIMIT ?", (reason, limit)
         ).fetchall()
         return [(int(first), int(last)) for first, last in reversed(rows)]
 
     def delete(self, ranges: Iterable[tuple[int, int]]) -> int:
-        """Delete batches by inclusive ranges of seq, in one transaction; return how many there were."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Delete batches by inclusive ranges of seq, in one transaction; return how many there were.
+
+        Raises OutboxError when the disk is full or broken: nothing is deleted then, and the call may be repeated.
+        """
         deleted = 0
-        for low, high in ranges:
-            deleted += self._db.execute("DELETE FROM batch WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
-        self._db.execute("COMMIT")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for low, high in ranges:
+                deleted += self._db.execute("DELETE FROM batch WHERE seq BETWEEN ? AND ?", (low, high)).rowcount
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._undone(error) from error
         self._recount()
         return deleted
+
+    def _undone(self, error: sqlite3.Error) -> OutboxError:
+        """End the open transaction, or every later one would fail; return the error to raise."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        return OutboxError(f"outbox {self.path} cannot be written: {error}; is the disk full?")
 
     def _recount(self) -> None:
         self._batches, self._bytes = self._db.execute(
@@ -282,19 +320,36 @@ class Outbox:
         ).fetchone()
 
     def newest_before(self, seq: int, limit: int) -> list[StoredBatch]:
-        """Return at most `limit` batches with a number below `seq`, newest first."""
-        rows = self._db.execute(
-            "SELECT seq, stream, payload FROM batch WHERE seq < ? ORDER BY seq DESC LIMIT ?", (seq, limit)
-        )
-        return [StoredBatch(*row) for row in rows]
+        """Return at most `limit` batches with a number below `seq`, newest first; none only if there are none.
+
+        A record that is not as it was written is no batch any more: it is given up, as a drop that is owed a report.
+        """
+        sound: list[StoredBatch] = []
+        below: int | None = seq
+        while not sound and below is not None:
+            rows = self._db.execute(
+                f"{SELECT_RECORDS} WHERE seq < ? ORDER BY seq DESC LIMIT ?", (below, limit)
+            ).fetchall()
+            read = [read_record(*row) for row in rows]
+            sound = [batch for batch in read if batch is not None]
+            below = rows[-1][0] if rows else None
+            damaged = [row[0] for row, batch in zip(rows, read, strict=True) if batch is None]
+            if damaged:
+                # On a full disk they stay, and are passed over until they can be given up.
+                with contextlib.suppress(OutboxError):
+                    self._drop_damaged(damaged)
+        return sound
 
     def statistics(self) -> OutboxStatistics:
         """Return the state as of now."""
         oldest = self._db.execute("SELECT created_ns FROM batch ORDER BY seq LIMIT 1").fetchone()
-        dropped = self._db.execute("SELECT coalesce(sum(batches), 0) FROM dropped").fetchone()[0]
+        dropped, damaged = self._db.execute(
+            "SELECT coalesce(sum(batches), 0), coalesce(sum(batches) FILTER (WHERE reason = 'damaged'), 0) FROM dropped"
+        ).fetchone()
         return OutboxStatistics(
             epoch=self.epoch, taken=self.taken, batches=self._batches, bytes=self._bytes,
             oldest_ns=oldest[0] if oldest else 0, dropped=int(dropped),
+            damaged=int(damaged),
         )  # fmt: skip
 
     def close(self) -> None:

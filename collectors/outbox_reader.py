@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from collectors.outbox import OutboxError
+from collectors.outbox_record import SELECT_OLD_RECORDS, SELECT_RECORDS, read_record
 from contract.carry import CarriedBatch, CarryHeader, write_carry
 
 RATE_WINDOW_S = 60
@@ -26,7 +27,7 @@ was switched on."""
 
 
 class DroppedRange(msgspec.Struct, frozen=True, kw_only=True):
-    """Batches that the quota cost, by number; `at_ns` Unix nanoseconds by the device's clock."""
+    """Batches that were given up, by number; `reason`: quota or damaged, `at_ns` Unix nanoseconds by its clock."""
 
     first_seq: int
     last_seq: int
@@ -124,9 +125,16 @@ class OutboxReader:
         )
 
     def batches(self) -> Iterator[CarriedBatch]:
-        """Yield what is in the outbox, by number."""
-        for row in self._db.execute("SELECT seq, stream, payload FROM batch ORDER BY seq"):
-            yield CarriedBatch(*row)
+        """Yield what is in the outbox, by number; without what is not as it was written."""
+        has_checksums = "checksum" in {row[1] for row in self._db.execute("PRAGMA table_info(batch)")}
+        for row in self._db.execute(f"{SELECT_RECORDS if has_checksums else SELECT_OLD_RECORDS} ORDER BY seq"):
+            batch = read_record(*row)
+            if batch is not None:
+                yield CarriedBatch(*batch)
+
+    def count(self) -> int:
+        """Return how many records there are, damaged ones too."""
+        return int(self._db.execute("SELECT count(*) FROM batch").fetchone()[0])
 
     def export(self, path: Path) -> CarryHeader:
         """Write all batches to a carry file and return its header; the file appears whole or not at all.
@@ -139,7 +147,7 @@ class OutboxReader:
             site=self.site,
             device=self.device,
             epoch=self.epoch,
-            count=self._db.execute("SELECT count(*) FROM batch").fetchone()[0],
+            count=sum(1 for _ in self.batches()),
             taken=self.taken,
             written_ns=time.time_ns(),
         )

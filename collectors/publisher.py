@@ -14,15 +14,17 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import aiomqtt
 import msgspec
+from paho.mqtt.reasoncodes import ReasonCode
 
-from collectors.outbox import OutboxStatistics, StoredBatch
+from collectors.outbox import OutboxError, OutboxStatistics
+from collectors.outbox_record import StoredBatch
 from contract.envelope import Receipt, Refusal, Status
 from contract.topics import data_topic, receipt_topic, status_topic
 
@@ -35,9 +37,11 @@ _LIVE_LIMIT = 1_000
 _BACKLOG_READ = 32
 _DELETE_EVERY_S = 0.05
 """Receipts are gathered this long before their batches are deleted: one fsync for all of them."""
+_DELETE_AGAIN_S = 5.0
 _RESEND_CHECK_S = 0.5
 _MANY_CALLS = 10_000
 _CALL_TIMEOUT_S = 10.0
+_UNSUPPORTED_VERSION = 132
 _TRIAL_TIMEOUT_S = 3.0
 """How long a broker may take to answer while it is not known which version it speaks: amqtt never answers MQTT 5."""
 
@@ -46,7 +50,7 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The `[mqtt]` table: where the broker is and how to send.
 
     `password_env` names an environment variable and `password_file` a file that hold the password; it never stands in
-    the configuration itself. `version` "auto" tries MQTT 5 and then 3.1.1.
+    the configuration itself. `version` "auto" tries MQTT 5, and 3.1.1 with a broker that does not speak it.
 
     `window` and `backlog_batches_per_s`, measured on two cores with batches of 500 rows and live ones beside: 64 and
     200/s drain 98,000 rows/s, 64 and 300/s 117,000, 128 and 300/s 145,000, 256 and 1,000/s 444,000; live batches were
@@ -111,6 +115,7 @@ class Publisher:
         self._on_refused = on_refused
         self._live: deque[StoredBatch] = deque()
         self._window: dict[int, _OnItsWay] = {}
+        self._sent: set[int] = set()
         self._backlog_below = 0
         self._read_ahead: deque[StoredBatch] = deque()
         self._backlog_tokens = 0.0
@@ -143,8 +148,7 @@ class Publisher:
                 was_connected, self.is_connected = self.is_connected, False
                 if was_connected:
                     pause_s = FIRST_RETRY_S
-                elif not isinstance(error.__cause__, OSError) and not isinstance(error, OSError):
-                    # The broker is there and does not like us: perhaps it speaks only the other version.
+                elif _speaks_another_version(error, is_version_known=self._is_version_known):
                     self._versions = [*self._versions[1:], self._versions[0]]
                 log.warning(
                     "broker %s:%d not reachable: %s; trying again in %.1f s",
@@ -221,13 +225,17 @@ class Publisher:
                 continue
             if receipt.epoch != self._outbox.epoch:
                 continue
+            # What this process never sent nobody can have committed: such a receipt is for a copy of this outbox, and
+            # what waits here under that number would be lost. Sent by an earlier process, it is sent once more.
             for refusal in receipt.quarantined:
-                self._on_refused(refusal)
+                if refusal.seq in self._sent:
+                    self._on_refused(refusal)
             ranges = [*receipt.committed, *((refusal.seq, refusal.seq) for refusal in receipt.quarantined)]
-            for low, high in ranges:
-                for seq in [seq for seq in self._window if low <= seq <= high]:
-                    del self._window[seq]
-            self._received += ranges
+            delivered = {seq for seq in self._sent if any(low <= seq <= high for low, high in ranges)}
+            self._sent -= delivered
+            for seq in delivered:
+                self._window.pop(seq, None)
+            self._received += _as_ranges(delivered)
             self._wake.set()
 
     async def _delete_received(self) -> None:
@@ -235,7 +243,14 @@ class Publisher:
             await asyncio.sleep(_DELETE_EVERY_S)
             if self._received:
                 ranges, self._received = self._received, []
-                await self._outbox.delete(ranges)
+                try:
+                    await self._outbox.delete(ranges)
+                except OutboxError as error:
+                    # The receipts stay good, and the connection too: sending again would only bring them once more.
+                    self._received = ranges + self._received
+                    log.error("%s; deleting what was delivered waits %.0f s", error, _DELETE_AGAIN_S)  # noqa: TRY400 - no fault of ours
+                    await asyncio.sleep(_DELETE_AGAIN_S)
+                    continue
                 if (await self._outbox.statistics()).batches == 0:
                     self.emptied.set()
 
@@ -287,6 +302,7 @@ class Publisher:
         self._backlog_below = found[-1].seq if found else 1
 
     def _send_first(self, batch: StoredBatch, now_s: float) -> StoredBatch:
+        self._sent.add(batch.seq)
         self._window[batch.seq] = _OnItsWay(batch, now_s + self._config.receipt_timeout_s)
         return batch
 
@@ -298,6 +314,30 @@ def read_password(config: MqttConfig) -> str | None:
     if config.password_file:
         return Path(config.password_file).read_text(encoding="utf-8").strip()
     return None
+
+
+def _speaks_another_version(error: Exception, *, is_version_known: bool) -> bool:
+    """Tell from a failed connection whether the broker does not speak the version that was tried.
+
+    It says so (paho gives MQTT 3.1.1's "unacceptable protocol version" the code of MQTT 5 too), or takes the TCP
+    connection and is silent. A broker that is away, or refuses name or password, is no reason to give MQTT 5 up.
+    """
+    if isinstance(error, aiomqtt.MqttCodeError):
+        return isinstance(error.rc, ReasonCode) and error.rc.value == _UNSUPPORTED_VERSION
+    # The silence is aiomqtt's own timeout, without a text; the kernel's and the socket's have one.
+    silence = error.__context__
+    return not is_version_known and isinstance(silence, TimeoutError) and not silence.args
+
+
+def _as_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the inclusive ranges that numbers make up, ascending."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if found and found[-1][1] == number - 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
 
 
 def _heed_cancel() -> None:

@@ -25,8 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from contract.foreign import ForeignMappings
 from ingest.foreign import process_foreign
 from ingest.pipeline import Message
-from ingest.service import FIRST_RETRY_S, LAST_RETRY_S, IngestCounts, IngestSettings
-from storage.connect import connect
+from ingest.service import FIRST_RETRY_S, LAST_RETRY_S, IngestCounts, IngestSettings, open_writer
 from storage.errors import UnreachableError
 from storage.writer import CommitOutcome, Writer
 
@@ -171,7 +170,7 @@ class ForeignService:
             started = time.monotonic()
             try:
                 if writer is None:
-                    writer = Writer(connect(self.settings.database_url, name="jissho-foreign"))
+                    writer = open_writer(self.settings.database_url, name="jissho-foreign")
                 outcome = process_foreign(writer, [each.message for each in arrived], self.profiles)
             except (UnreachableError, psycopg.Error) as error:
                 reason = " ".join(str(error).split())

@@ -31,7 +31,7 @@ from ingest.health import IngestHealth, SelfReport, serve_metrics
 from ingest.inbox import Inbox
 from ingest.pipeline import Handful, Message, Processed, commit, prepare
 from ingest.upkeep import Upkeep
-from storage.connect import connect
+from storage.connect import IDLE_IN_TRANSACTION_S, connect
 from storage.errors import UnreachableError
 from storage.writer import Writer
 
@@ -93,6 +93,11 @@ class IngestCounts:
         self.commits += 1
         self.commit_s += took_s
         self.last_commit_at = time.time()
+
+
+def open_writer(url: str, *, name: str) -> Writer:
+    """Return a writer whose locks the server takes back when we fall silent in a transaction."""
+    return Writer(connect(url, name=name, idle_in_transaction_s=IDLE_IN_TRANSACTION_S))
 
 
 class IngestService:
@@ -263,7 +268,7 @@ class IngestService:
             started = time.monotonic()
             try:
                 if writer is None:
-                    writer = Writer(connect(self.settings.database_url, name="jissho-ingest"))
+                    writer = open_writer(self.settings.database_url, name="jissho-ingest")
                 processed = commit(writer, handful)
             except (UnreachableError, psycopg.Error) as error:
                 reason = " ".join(str(error).split())

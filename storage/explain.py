@@ -158,8 +158,10 @@ class _Facts:
     def batch_gaps(self) -> list[BatchGap]:
         """Return the absent numbers of the run's outbox lives, with the times between which they were taken."""
         dropped: dict[int, list[Range]] = defaultdict(list)
+        damaged: dict[int, list[Range]] = defaultdict(list)
         for epoch_id, detail in self._rows(gap_queries.DROPPED):
-            dropped[epoch_id] += _dropped_ranges(detail)
+            reason, told = _dropped_ranges(detail)
+            (damaged if reason == "damaged" else dropped)[epoch_id] += told
         found = []
         for epoch_id, device_id, device, epoch, first, last, absent, quarantined, taken, pending, at_s in self._rows(
             gap_queries.LEDGERS
@@ -173,6 +175,7 @@ class _Facts:
                     absent=[(part.lower, part.upper - 1) for part in absent],
                     quarantined=[(part.lower, part.upper - 1) for part in quarantined],
                     dropped=merged(dropped[epoch_id]),
+                    damaged=merged(damaged[epoch_id]),
                     told_taken=taken,
                     told_pending=pending or 0,
                 )
@@ -308,24 +311,25 @@ def _joined(late: LateData, end: datetime, batches: int, after_s: float) -> Late
 
 
 class _Drops(msgspec.Struct):
-    """What a drop report says: the range just dropped, and all so far."""
+    """What a drop report says: the range just dropped, all so far, and whether by quota or as damaged."""
 
     first_seq: int
     last_seq: int
     ranges: list[tuple[int, int]] = []
+    reason: str = "quota"
 
 
 class _Failure(msgspec.Struct):
     again_in_s: float = 0.0
 
 
-def _dropped_ranges(detail: object) -> list[Range]:
+def _dropped_ranges(detail: object) -> tuple[str, list[Range]]:
     """Read a drop report; an event of that name with another detail explains nothing."""
     try:
         drops = msgspec.convert(detail, _Drops)
     except msgspec.ValidationError:
-        return []
-    return [each for each in [(drops.first_seq, drops.last_seq), *drops.ranges] if each[0] <= each[1]]
+        return "", []
+    return drops.reason, [each for each in [(drops.first_seq, drops.last_seq), *drops.ranges] if each[0] <= each[1]]
 
 
 def _again_in_s(detail: object) -> float:

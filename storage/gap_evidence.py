@@ -39,7 +39,7 @@ def from_numbers(gaps: Sequence[BatchGap], start_s: int, end_s: int) -> list[Evi
         if low < high:
             found.append(Evidence(gap.reason, low, high))
     # Where stretches overlap, what is known for certain comes before what is only waited for.
-    order = {"dropped": 0, "quarantined": 1, "lost": 2, "in_outbox": 3}
+    order = {"dropped": 0, "damaged": 1, "quarantined": 2, "lost": 3, "in_outbox": 4}
     return sorted(found, key=lambda each: (order[each.reason], each.start_s))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ReasonId = Literal["link_down", "agent_down", "in_outbox", "dropped", "quarantined", "unreachable", "lost"]
+ReasonId = Literal["link_down", "agent_down", "in_outbox", "dropped", "damaged", "quarantined", "unreachable", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,15 @@ REASONS: dict[str, GapReason] = {
             known_en="The device's event outbox.dropped names the numbers",
             todo_ja="[outbox] max_bytes を増やす。失われたデータは戻らない",
             todo_en="Raise [outbox] max_bytes. The data are gone",
+        ),
+        GapReason(
+            id="damaged",
+            ja="記録の損傷",
+            en="Damaged on the device",
+            known_ja="端末の事象 outbox.dropped が、記録が損傷した番号(reason = damaged)を挙げている",
+            known_en="The device's event outbox.dropped names the numbers with the reason damaged",
+            todo_ja="端末のディスクを調べて交換する。失われたデータは戻らない",
+            todo_en="Check the device's disk, replace it. The data are gone",
         ),
         GapReason(
             id="quarantined",

@@ -57,7 +57,8 @@ class EpochLedger:
     """What is known of the numbers of one outbox life.
 
     `first_seq` to `last_seq` are the run's own batches; None where none arrived. `absent` is every range up to the
-    highest number ever heard of that is not committed; `quarantined` and `dropped` explain parts of it. `told_taken`
+    highest number ever heard of that is not committed; `quarantined`, `damaged` and `dropped` explain parts of it.
+    `told_taken`
     and `told_pending` are the last life sign's: the outbox had given numbers up to the one and still held the other;
     None where no life sign of this epoch is the device's last.
     """
@@ -69,6 +70,7 @@ class EpochLedger:
     absent: Sequence[Range]
     quarantined: Sequence[Range] = ()
     dropped: Sequence[Range] = ()
+    damaged: Sequence[Range] = ()
     told_taken: int | None = None
     told_pending: int = 0
 
@@ -83,7 +85,9 @@ def classify_numbers(ledger: EpochLedger) -> list[BatchGap]:
     unexplained: list[Range] = []
     for whole in ledger.absent:
         left = [whole]
-        for reason, known in (("quarantined", ledger.quarantined), ("dropped", ledger.dropped)):
+        for reason, known in (
+            ("quarantined", ledger.quarantined), ("damaged", ledger.damaged), ("dropped", ledger.dropped)
+        ):  # fmt: skip
             found += [(*part, reason) for part in _common(left, known)]  # type: ignore[misc]
             left = _without(left, known)
         unexplained += left

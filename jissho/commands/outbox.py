@@ -75,10 +75,13 @@ def export(file: Path, *, config: Config = None, path: Path | None = None) -> No
 
     with OutboxReader(_place(config, path).path) as outbox:
         header = outbox.export(file)
+        left_out = outbox.count() - header.count
     print(
         f"{file}: {header.count} batches of {header.site}/{header.device}, {_megabytes(file.stat().st_size)}; "
         f"on the server: `jissho import {file.name}`"
     )
+    if left_out:
+        print(f"{left_out} batches are damaged on the disk and left out; the agent reports them when it sends")
     print("the outbox keeps them until the database says by MQTT that it has them; they count once all the same")
 
 

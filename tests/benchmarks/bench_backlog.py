@@ -14,7 +14,8 @@ from typing import Any
 
 import psycopg
 
-from collectors.outbox import NewBatch, Outbox, OutboxStatistics, StoredBatch
+from collectors.outbox import NewBatch, Outbox, OutboxStatistics
+from collectors.outbox_record import StoredBatch
 from collectors.publisher import MqttConfig, Publisher
 from storage.connect import connect
 from storage.migrate import migrate

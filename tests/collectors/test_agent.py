@@ -18,7 +18,7 @@ import pytest
 
 from collectors.agent import Agent
 from collectors.config import CollectConfig, OutboxConfig
-from collectors.outbox import NewBatch, Outbox, OutboxStatistics
+from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics
 from collectors.publisher import MqttConfig, Publisher
 from collectors.source import SourceConfig, SourceKind
 from contract.codec import decode_batch
@@ -118,6 +118,11 @@ def waiting(tmp_path):
         return outbox.execute("SELECT count(*) FROM batch").fetchone()[0]
 
 
+def numbers_in(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
+        return {seq for (seq,) in outbox.execute("SELECT seq FROM batch")}
+
+
 def metric(emit, value):
     emit("metric", time.time_ns(), {"name": "x", "value": float(value), "unit": "1"})
 
@@ -159,6 +164,110 @@ async def test_a_broker_that_dies_costs_nothing(agent, server, broker, tmp_path,
     assert waiting(tmp_path) == 0
     assert set(server.seqs()) == set(range(1, max(server.seqs()) + 1))
     assert "not reachable" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_receipt_for_what_was_never_sent_deletes_nothing(agent, server, tmp_path):
+    """It is for a copy of this outbox on another computer: what waits here was committed by nobody."""
+    server.answers = False
+    stop = asyncio.Event()
+    collector = agent(numbers, window=4)
+    running = asyncio.create_task(collector.run(stop))
+    await until(lambda: collector._file.taken > 30 and 1 in server.seqs())
+    assert max(server.seqs()) <= 20
+    server.receipt(collector._outbox.epoch, committed=[(21, 25)], quarantined=[Refusal(seq=26, reason="test")])
+    server.receipt(collector._outbox.epoch, committed=[(1, 1)])
+    await until(lambda: 1 not in numbers_in(tmp_path))
+
+    assert set(range(2, 31)) <= numbers_in(tmp_path)
+    server.answers = True
+    stop.set()
+    await running
+    assert waiting(tmp_path) == 0
+    told = [name for _, batch in server.batches if batch.stream == "event" for name in batch.columns["name"]]
+    assert "batch.quarantined" not in told
+
+
+async def test_what_the_quota_costs_is_logged_once_a_minute_and_told_in_full(agent, server, broker, tmp_path, caplog):
+    """A small outbox overflows for seconds without a broker: a line at once, one at the stop, and every number told."""
+    collector = agent(numbers)
+    collector._file.max_bytes = 3_000
+    broker.kill()
+    stop = asyncio.Event()
+    running = asyncio.create_task(collector.run(stop))
+    began_s = time.monotonic()
+    await until(lambda: collector._file.statistics().dropped > 15 and time.monotonic() - began_s > 2.5)
+    assert caplog.text.count("dropped so far") == 1
+    broker.start()
+    await until(lambda: collector.publisher.is_connected)
+    stop.set()
+    await running
+
+    events = [batch.columns for _, batch in server.batches if batch.stream == "event"]
+    told = [
+        tuple(each)
+        for columns in events
+        for name, detail in zip(columns["name"], columns["detail"], strict=True)
+        if name == "outbox.dropped"
+        for each in json.loads(detail)["ranges"]
+    ]
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite")) as outbox:
+        dropped = outbox.execute("SELECT first_seq, last_seq FROM dropped ORDER BY 1").fetchall()
+        total = outbox.execute("SELECT sum(batches) FROM dropped").fetchone()[0]
+    assert set(dropped) <= set(told)
+    assert caplog.text.count("dropped so far") <= 2
+    assert f"{total} batches dropped so far" in caplog.text
+
+
+async def test_a_damaged_record_is_never_sent_and_its_number_is_told(agent, server, tmp_path, caplog):
+    """A bit flips in a waiting batch: the others arrive, an event names it, and nothing is sent for ever."""
+    outbox = Outbox(tmp_path / "outbox.sqlite", site="site-a", device="car-1")
+    values = [{"t": [0], "name": ["old"], "value": [float(n)], "unit": ["1"]} for n in range(60)]
+    outbox.append([NewBatch("metric", "l5g", "t/1", 1, 0, each) for each in values])
+    outbox.close()
+    with closing(sqlite3.connect(outbox.path, isolation_level=None)) as db:
+        (payload,) = db.execute("SELECT payload FROM batch WHERE seq = 20").fetchone()
+        # Still a readable batch, but of another device's outbox: no receipt could name it here.
+        db.execute("UPDATE batch SET payload = ? WHERE seq = 20", (payload.replace(b"car-1", b"car-3"),))
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent().run(stop))
+    await until(lambda: set(range(1, 61)) - {20} <= set(server.seqs()))
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert 20 not in server.seqs()
+    assert "1 batches are not as they were written" in caplog.text
+    events = [batch.columns for _, batch in server.batches if batch.stream == "event"]
+    details = [json.loads(each["detail"][0]) for each in events if each["name"] == ["outbox.dropped"]]
+    assert details == [{"first_seq": 20, "last_seq": 20, "batches": 1, "reason": "damaged", "ranges": [[20, 20]]}]
+
+
+async def test_what_cannot_be_deleted_now_is_deleted_later(agent, server, tmp_path, monkeypatch, caplog):
+    """A full disk when receipts come: one line, the connection stays, and the batches go once there is room."""
+    monkeypatch.setattr("collectors.publisher._DELETE_AGAIN_S", 0.2)
+    server.answers = False
+    stop = asyncio.Event()
+    collector = agent(numbers)
+    running = asyncio.create_task(collector.run(stop))
+    await until(lambda: server.batches)
+    delete, failures = collector._file.delete, []
+
+    def fails_twice(ranges):
+        failures.append(ranges)
+        if len(failures) < 3:
+            raise OutboxError("outbox cannot be written: disk full")
+        return delete(ranges)
+
+    monkeypatch.setattr(collector._file, "delete", fails_twice)
+    server.receipt(collector._outbox.epoch, committed=[(1, 1)])
+    await until(lambda: len(failures) >= 3)
+    server.answers = True
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    assert "deleting what was delivered waits" in caplog.text
     assert "Traceback" not in caplog.text
 
 

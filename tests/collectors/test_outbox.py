@@ -4,13 +4,16 @@ import os
 import random
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
-from collectors.outbox import NewBatch, Outbox, OutboxError
+from collectors.outbox import Drop, NewBatch, Outbox, OutboxError
+from collectors.outbox_reader import OutboxReader
 from contract.codec import decode_batch
 
 WRITER = """
@@ -118,6 +121,21 @@ def test_a_broken_file_is_moved_aside_and_a_new_epoch_begins(path):
     second.close()
 
 
+def test_a_deletion_that_fails_deletes_nothing_and_can_be_repeated(path):
+    """On a read-only medium the error is ours, no transaction stays open, and the next try succeeds."""
+    outbox = open_outbox(path)
+    outbox.append([new_batch(), new_batch()])
+    outbox._db.execute("PRAGMA query_only = on")
+    with pytest.raises(OutboxError, match="cannot be written"):
+        outbox.delete([(1, 2)])
+    outbox._db.execute("PRAGMA query_only = off")
+
+    assert outbox.statistics().batches == 2
+    outbox.append([new_batch()])
+    assert outbox.delete([(1, 2)]) == 2
+    outbox.close()
+
+
 def test_a_full_quota_drops_the_oldest_and_says_which(path):
     """The newest data win; what was dropped is returned, counted and never handed out again."""
     outbox = open_outbox(path, max_bytes=10_000)
@@ -172,6 +190,96 @@ def test_statistics_count_what_waits(path):
     assert deleted == 2
     assert (outbox.statistics().batches, outbox.statistics().bytes, outbox.statistics().oldest_ns) == (0, 0, 0)
     outbox.close()
+
+
+def flip_a_bit(path, column, seq, bit):
+    """Change one bit of a record as a bad disk does: SQLite's own checks see nothing of it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        (value,) = db.execute(f"SELECT CAST({column} AS BLOB) FROM batch WHERE seq = ?", (seq,)).fetchone()
+        broken = bytearray(value)
+        broken[bit // 8 % len(broken)] ^= 1 << bit % 8
+        kind = "CAST(? AS TEXT)" if column == "stream" else "?"
+        db.execute(f"UPDATE batch SET {column} = {kind} WHERE seq = ?", (bytes(broken), seq))
+
+
+@pytest.mark.parametrize("column", ["payload", "stream"])
+@pytest.mark.parametrize("bit", [0, 7, 100, 1003])
+def test_a_flipped_bit_is_found_and_the_record_given_up_with_a_record_of_its_own(path, column, bit):
+    """Whichever byte it hits, also one that leaves a readable batch or a stream's name that is no text."""
+    outbox = open_outbox(path)
+    stored, _ = outbox.append([new_batch(float(number)) for number in range(5)])
+    flip_a_bit(path, column, 3, bit)
+
+    assert [each for each in reversed(stored) if each.seq != 3] == outbox.newest_before(99, 10)
+    assert outbox.unreported() == [Drop(3, 3, 1, "damaged")]
+    statistics = outbox.statistics()
+    assert (statistics.batches, statistics.dropped, statistics.damaged) == (4, 1, 1)
+    outbox.append([new_batch()], reporting=outbox.unreported())
+    assert outbox.unreported() == []
+    assert (outbox.dropped_ranges("damaged"), outbox.dropped_ranges()) == ([(3, 3)], [])
+    outbox.close()
+
+
+def test_a_number_that_was_damaged_is_found_too(path):
+    """A record that lies under another number than it was given: its receipt could never find it."""
+    outbox = open_outbox(path)
+    outbox.append([new_batch(), new_batch()])
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE batch SET seq = 6 WHERE seq = 2")
+
+    assert [batch.seq for batch in outbox.newest_before(99, 10)] == [1]
+    assert outbox.statistics().damaged == 1
+    outbox.close()
+
+
+def test_sound_batches_behind_many_damaged_ones_are_found(path):
+    """Reading goes on until something can be sent; damaged neighbours are one range, apart from what the quota cost."""
+    outbox = open_outbox(path, max_bytes=10_000)
+    for number in range(20):
+        outbox.append([new_batch(float(number), padding="z" * 1000)])
+    oldest = outbox.newest_before(99, 99)[-1].seq
+    for seq in range(oldest + 1, 21):
+        flip_a_bit(path, "payload", seq, 5000)
+
+    assert [batch.seq for batch in outbox.newest_before(99, 2)] == [oldest]
+    assert outbox.newest_before(oldest, 2) == []
+    assert outbox.unreported() == [
+        Drop(oldest + 1, 20, 20 - oldest, "damaged"), Drop(1, oldest - 1, oldest - 1, "quota")
+    ]  # fmt: skip
+    outbox.close()
+
+
+def test_damaged_records_on_a_full_disk_are_passed_over_and_given_up_later(path):
+    """What cannot be recorded now is not sent either, and is not forgotten."""
+    outbox = open_outbox(path)
+    outbox.append([new_batch(), new_batch(), new_batch()])
+    flip_a_bit(path, "payload", 2, 50)
+    outbox._db.execute("PRAGMA query_only = on")
+    assert [batch.seq for batch in outbox.newest_before(99, 10)] == [3, 1]
+    outbox._db.execute("PRAGMA query_only = off")
+
+    assert outbox.statistics().damaged == 0
+    assert [batch.seq for batch in outbox.newest_before(99, 10)] == [3, 1]
+    assert outbox.statistics().damaged == 1
+    outbox.close()
+
+
+def test_a_file_without_checksums_is_upgraded_in_place(path):
+    """What lies in it is sent as it is; what is taken from now on is checked."""
+    outbox = open_outbox(path)
+    old, _ = outbox.append([new_batch(1.0), new_batch(2.0)])
+    outbox.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("ALTER TABLE batch DROP COLUMN checksum")
+
+    with OutboxReader(path) as reader:
+        assert [tuple(each) for each in reader.batches()] == [tuple(each) for each in old]
+    upgraded = open_outbox(path)
+    assert (upgraded.epoch, upgraded.moved_aside) == (outbox.epoch, None)
+    new, _ = upgraded.append([new_batch(3.0), new_batch(4.0)])
+    flip_a_bit(path, "payload", 3, 50)
+    assert [new[1], old[1], old[0]] == upgraded.newest_before(99, 10)
+    upgraded.close()
 
 
 def test_a_drop_is_owed_until_a_batch_tells_of_it(path):

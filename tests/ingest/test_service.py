@@ -9,7 +9,7 @@ import pytest
 
 from contract.envelope import Receipt, Status
 from contract.topics import receipt_topic, status_topic
-from ingest.service import IngestService, IngestSettings
+from ingest.service import IngestService, IngestSettings, open_writer
 from tests.ingest.test_pipeline import message
 
 DEADLINE_S = 20
@@ -96,6 +96,13 @@ def test_a_database_that_goes_away_is_waited_for(line, db, caplog):
         assert connection.execute("SELECT count(*) FROM event").fetchone() == (2,)
     assert service.counts.rows == 2
     assert "trying again in 0.5 s" in caplog.text
+
+
+def test_the_committing_connection_may_not_hold_its_locks_in_silence(db):
+    """The ledger's row is free again after 10 s if ingest vanishes in the middle of a transaction."""
+    writer = open_writer(db.url, name="jissho-ingest")
+    with writer.connection as connection:
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("10s",)
 
 
 def test_a_broker_that_restarts_is_found_again(line, broker):

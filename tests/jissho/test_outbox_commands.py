@@ -92,6 +92,7 @@ def test_status_says_how_long_the_outbox_lasts_and_takes_to_drain(device, outbox
         two_hours_ago_ns = time.time_ns() - 7200 * 10**9
         db.execute("UPDATE batch SET created_ns = ? WHERE seq <= 5", (two_hours_ago_ns,))
         db.execute("INSERT INTO dropped VALUES (1, 4, 4, ?, 'quota', NULL)", (two_hours_ago_ns,))
+        db.execute("INSERT INTO dropped VALUES (7, 7, 1, ?, 'damaged', NULL)", (two_hours_ago_ns,))
     db.close()
     (found,) = device.json("outbox", "status")
 
@@ -102,11 +103,26 @@ def test_status_says_how_long_the_outbox_lasts_and_takes_to_drain(device, outbox
     assert found["bytes_per_s"] == pytest.approx(sum(sizes[:5]) / 60)
     assert found["hours_to_quota"] == pytest.approx((1_000_000 - sum(sizes)) / found["bytes_per_s"] / 3600)
     assert found["drain_s"] == pytest.approx(3.0)
-    assert (found["dropped"], found["dropped_ranges"][0]["last_seq"]) == (4, 4)
+    assert (found["dropped"], found["dropped_ranges"][0]["last_seq"]) == (5, 4)
     shown = device("outbox", "status", "--config", "collect.toml")
     assert shown.returncode == 0, shown.stderr
     assert "1-4" in shown.stdout
+    assert "1 (damaged)" in shown.stdout
     assert "2 h 0 min ago" in shown.stdout
+
+
+def test_a_damaged_batch_is_not_exported(jissho, db, outbox):
+    """What flipped on the disk stays behind, and the export says how many; the rest is imported."""
+    with sqlite3.connect(outbox.path, isolation_level=None) as file:
+        file.execute("UPDATE batch SET payload = CAST(replace(payload, 'car-1', 'car-3') AS BLOB) WHERE seq = 5")
+    file.close()
+    exported = jissho("outbox", "export", "a.jissho", "--path", outbox.path)
+
+    assert exported.returncode == 0, exported.stderr
+    assert "8 batches of site-a/car-1" in exported.stdout
+    assert "1 batches are damaged on the disk and left out" in exported.stdout
+    assert jissho("import", "a.jissho").returncode == 0
+    assert rows(db) == 16
 
 
 def test_an_export_is_imported_once_and_deletes_nothing(jissho, db, outbox, tmp_path):

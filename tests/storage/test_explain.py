@@ -147,12 +147,21 @@ def test_a_drop_report_explains_all_it_names(drive):
     detail = '{"first_seq": 40, "last_seq": 49, "batches": 10, "reason": "quota", "ranges": [[11, 30], [40, 49]]}'
     drive.event(60, 59, "outbox.dropped", detail, link="")
     drive.event(61, 59, "outbox.dropped", '{"first_seq": "all"}', link="")
-    drive.measure(range(60, 99), first_seq=62)
+    detail = '{"first_seq": 52, "last_seq": 52, "batches": 1, "reason": "damaged", "ranges": [[52, 52]]}'
+    drive.event(62, 60, "outbox.dropped", detail, link="")
+    drive.measure(range(60, 99), first_seq=63)
     drive.tell("online", 99, taken=100)
 
     _, numbers, found = drive.explained()
 
-    assert [(11, 30, "dropped"), (31, 39, "lost"), (40, 49, "dropped"), (50, 59, "lost")] == numbers
+    assert [
+        (11, 30, "dropped"),
+        (31, 39, "lost"),
+        (40, 49, "dropped"),
+        (50, 51, "lost"),
+        (52, 52, "damaged"),
+        (53, 59, "lost"),
+    ] == numbers
     assert found.missing == sum(last - first + 1 for first, last, _ in numbers)
 
 

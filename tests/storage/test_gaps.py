@@ -45,6 +45,9 @@ def numbers(given_ledger):
         (ledger([(5, 7)], quarantined=[(6, 6)]), [(5, 5, "lost"), (6, 6, "quarantined"), (7, 7, "lost")]),
         (ledger([(5, 30)], dropped=[(1, 20), (25, 26)]),
          [(5, 20, "dropped"), (21, 24, "lost"), (25, 26, "dropped"), (27, 30, "lost")]),
+        (ledger([(5, 30)], dropped=[(1, 20)], damaged=[(7, 7), (29, 29)]),
+         [(5, 6, "dropped"), (7, 7, "damaged"), (8, 20, "dropped"), (21, 28, "lost"), (29, 29, "damaged"),
+          (30, 30, "lost")]),
         # The outbox says that it holds as many as are absent, or fewer: then the oldest are gone.
         (ledger([(5, 7), (50, 59)], told_taken=100, told_pending=13), [(5, 7, "in_outbox"), (50, 59, "in_outbox")]),
         (ledger([(5, 7), (50, 59)], told_taken=100, told_pending=4),
@@ -81,6 +84,7 @@ ranges = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 8)), max_size=6).
         {
             "quarantined": ranges,
             "dropped": ranges,
+            "damaged": ranges,
             "told_taken": st.integers(0, 70) | st.none(),
             "told_pending": st.integers(0, 30),
         }

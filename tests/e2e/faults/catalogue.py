@@ -145,21 +145,20 @@ def _broken_outbox(stage: Stage, proof: Proof, _random: Random) -> None:
         file.write(b"\xff" * 100)
 
 
-def _bit_flip(stage: Stage, proof: Proof, _random: Random) -> None:
-    """Bytes of a waiting batch change on the disk: it goes to quarantine whole, with its reason."""
+def _bit_flip(stage: Stage, _proof: Proof, random: Random) -> None:
+    """A bit of a waiting batch changes on the disk: it is dropped and named, never stored and never quarantined."""
     stage.edge.stall()
     time.sleep(SHORT_S)
-    epoch, _ = stage.taken()
     with closing(sqlite3.connect(stage.outbox, timeout=10)) as db:
         row = db.execute("SELECT seq, payload FROM batch WHERE stream = 'metric' ORDER BY seq DESC LIMIT 1").fetchone()
         if row is not None:
             seq, payload = row
-            broken = bytes(payload).replace(b"metric", b"metrik", 1)
-            db.execute("UPDATE batch SET payload = ? WHERE seq = ?", (broken, seq))
+            broken = bytearray(payload)
+            bit = random.randrange(8 * len(broken))
+            broken[bit // 8] ^= 1 << bit % 8
+            db.execute("UPDATE batch SET payload = ? WHERE seq = ?", (bytes(broken), seq))
             db.commit()
-            proof.may_be_quarantined.add((epoch, seq))
-            proof.expected_quarantine += 2
-    # What was under way when the link stalled may have left whole; what is sent again is the broken one.
+    # What was under way when the link stalled may have left whole, and is sent again from memory.
     stage.edge.heal(forget=True)
 
 

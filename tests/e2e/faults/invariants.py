@@ -7,7 +7,7 @@
 5. Rows and the batch table agree: no orphan, no half batch.
 6. The batch table and the ledger agree.
 7. The line drains by itself: nobody deletes or repairs anything by hand.
-8. What the quota dropped is counted and named in an event.
+8. What was dropped, by quota or as damaged, is counted and named in an event.
 9. Nothing is in quarantine but what was broken on purpose, and it is there whole.
 10. No row is there twice.
 """
@@ -46,6 +46,10 @@ class Proof:
         stage = self.stage
         size = stage.log.stat().st_size
         wait_until(lambda: stage.log.stat().st_size > size, "the collector measures on")
+        wait_until(
+            lambda: stage.outbox_rows("SELECT count(*) FROM dropped WHERE event_seq IS NULL")[0][0] == 0,
+            "what was dropped is told",
+        )
         epoch, taken = stage.taken()
         wait_until(lambda: stage.waiting(taken) == 0, f"batches up to {taken} have their receipts")
         truth = _read_log(stage.log)
