@@ -9,7 +9,7 @@ one by one: their burstiness would be lost and the interval far too narrow. Lost
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -103,13 +103,15 @@ def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
     return min(max(min(spans) / 60, 1.0), 60.0)
 
 
-def compare(a: Side, b: Side, *, is_paired: bool, unit_name: str, within_ms: float) -> list[Effect]:
+def compare(
+    a: Side, b: Side, *, is_paired: bool, unit_name: str, within_ms: float, statistics: Sequence[str] = _STATISTICS
+) -> list[Effect]:
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured."""
     common = np.intersect1d(a.block[a.block >= 0], b.block[b.block >= 0]) if is_paired else None
     effects: list[Effect] = []
     for direction in _DIRECTIONS:
         if a.probes.has(direction) and b.probes.has(direction):
-            effects += _delays(a, b, common, direction, unit_name)
+            effects += _delays(a, b, common, direction, unit_name, statistics)
     effects += _ratio(a, b, common, "loss", "round_trip", unit_name, _lost)
     for direction in _DIRECTIONS[:1]:
         if a.probes.has(direction) and b.probes.has(direction):
@@ -176,14 +178,16 @@ def _over(drawn: Matrix, side: tuple[Matrix, Matrix]) -> Matrix:
     return np.asarray((drawn @ side[0]) / (drawn @ side[1]))
 
 
-def _delays(a: Side, b: Side, common: Blocks | None, direction: Direction, unit_name: str) -> Iterator[Effect]:
+def _delays(  # noqa: PLR0917 - see _ratio
+    a: Side, b: Side, common: Blocks | None, direction: Direction, unit_name: str, statistics: Sequence[str]
+) -> Iterator[Effect]:
     kpi = "rtt" if direction == "round_trip" else "owd"
     units_a, units_b, drawn_a, drawn_b = _draws(a.block, b.block, common)
     sides = [_Delays(side, units, direction) for side, units in ((a, units_a), (b, units_b))]
     counts = [each.n for each in sides]
     can_draw = drawn_a is not None and drawn_b is not None and min(counts) > 0
     pair = ((sides[0], drawn_a), (sides[1], drawn_b))
-    for statistic in ("mean", *_STATISTICS):
+    for statistic in ("mean", *statistics):
         if statistic == "mean":
             values = [each.mean_ms for each in sides]
             replicated = [each.mean_of(drawn) for each, drawn in pair] if can_draw else None
