@@ -9,7 +9,7 @@ one by one: their burstiness would be lost and the interval far too narrow. Lost
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -103,11 +103,13 @@ def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
     return min(max(min(spans) / 60, 1.0), 60.0)
 
 
-def compare(a: Side, b: Side, *, is_paired: bool, unit_name: str, within_ms: float) -> list[Effect]:
+def compare(
+    a: Side, b: Side, *, is_paired: bool, unit_name: str, within_ms: float, statistics: Sequence[str] = _STATISTICS
+) -> list[Effect]:
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured."""
     pair = _Pair(a, b, is_paired=is_paired, unit_name=unit_name)
     shared = [direction for direction in DIRECTIONS if a.probes.has(direction) and b.probes.has(direction)]
-    effects = [effect for direction in shared for effect in pair.delays(direction)]
+    effects = [effect for direction in shared for effect in pair.delays(direction, statistics)]
     effects.append(pair.ratio("loss", _lost))
     if "round_trip" in shared:
         effects.append(pair.ratio("reliability", lambda probes: _timely(probes, within_ms)))
@@ -160,7 +162,7 @@ class _Pair:
             replicated = shares[1] - shares[0]
         return self._effect((kpi, "round_trip", "ratio"), values, replicated, [int(total.sum()) for total in sent])
 
-    def delays(self, direction: Direction) -> Iterator[Effect]:
+    def delays(self, direction: Direction, statistics: Sequence[str]) -> Iterator[Effect]:
         """Yield the differences of mean and quantiles of one direction."""
         kpi = "rtt" if direction == "round_trip" else "owd"
         sides = [
@@ -169,7 +171,7 @@ class _Pair:
         ]
         counts = [each.n for each in sides]
         pairs = [] if self._drawn is None or not min(counts) else list(zip(sides, self._drawn, strict=True))
-        for statistic in ("mean", *_STATISTICS):
+        for statistic in ("mean", *statistics):
             if statistic == "mean":
                 values = [each.mean_ms for each in sides]
                 replicated = [each.mean_of(times) for each, times in pairs]

@@ -15,12 +15,13 @@ from analytics.dictionary.link import LINK, QUANTILES
 from analytics.dictionary.monitoring import MONITORING
 from analytics.dictionary.other_radios import OTHER_RADIOS
 from analytics.dictionary.radio import RADIO
+from analytics.dictionary.redundancy import REDUNDANCY
 from analytics.dictionary.throughput import THROUGHPUT
 from analytics.dictionary.traffic import TRAFFIC
 
 __all__ = ["BY_ID", "DEFINITIONS", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
 
-DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
+DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
 
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
 

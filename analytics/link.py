@@ -29,7 +29,7 @@ STUDENT = "Student on n_eff (Geyer)"
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
-_CLOCKED = {"owd", "reliability", "availability", "outage", "mtbf"}
+_CLOCKED = {"owd", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability"}
 """KPIs that compare the clocks of both ends where they are of one direction; variations are of one pair of clocks."""
 
 
@@ -141,7 +141,7 @@ class Link:
         requirement = subject.profile.find(kpi, direction, statistic, subject.link)
         verdict = needed = None
         if requirement is not None and definition.better:
-            shift = self.bound_us(direction) / MS if kpi == "owd" else 0.0
+            shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
             judged = judge(
                 value, widened(interval, shift), requirement.limit, definition.better, n,
                 None if project is None else lambda total: widened(project(total), shift),

@@ -20,6 +20,7 @@ from analytics.families.device import (
     track_of,
 )
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
+from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import Profile, load_requirements
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell, route_cells
@@ -100,7 +101,36 @@ def evaluate_run(
                 if spans:
                     found = beside(found, _evaluate_link(connection, who, asked, ()), spans, window)
                 results += found
+        links = [(link, link_id) for (name, link), link_id in ids.items() if name == device and link]
+        ends = {link_id: window[1] - round(settle_s.get(link_id, 0) * 1e6) for _, link_id in links}
+        results += _evaluate_pairs(connection, device, links, own_id, (window, ends, exclusions, requirements))
     return results
+
+
+def _evaluate_pairs(
+    connection: psycopg.Connection, device: str, links: Sequence[tuple[str, int]], own_id: int | None,
+    asked: tuple[Span, Mapping[int, int], Sequence[tuple[int, int, str]], Profile],
+) -> list[KpiResult]:  # fmt: skip
+    """Return what every pair of a device's links gave together.
+
+    `asked`: the window, the end of it by link up to which fates are known, the exclusions and the requirements.
+    """
+    window, ends, exclusions, profile = asked
+    if len(links) < 2:  # noqa: PLR2004 - a pair
+        return []
+    found = []
+    for are_excluded in (True, False) if exclusions else (False,):
+        legs = []
+        for link, link_id in links:
+            spans = [(start, end) for start, end, only in exclusions if only in ("", link) and are_excluded]
+            probes = load_probes(connection, link_id, window[0], ends[link_id], spans)
+            if probes.n:
+                first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
+                clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
+                legs.append(Leg(link, probes, clock))
+        found.append(evaluate_pairs(legs, device, profile))
+    every = [(start, end) for start, end, only in exclusions if only in {"", *(link for link, _ in links)}]
+    return beside(found[0], found[1], every, window) if every else found[0]
 
 
 def _microseconds(at: datetime) -> int:

@@ -25,7 +25,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     survival time of availability. `coverage_*_dbm` are the thresholds of coverage and `required_*_mbps` the rates of
     所要帯域充足率: without them those KPIs are not computed. `video_within_ms`, `fps_at_least` and `stop_within_ms` are
     for remote monitoring, `section_m` is the length of a short section, `ping_pong_s` the time of a return to the cell
-    before. Profiles without them use these.
+    before, `pair_within_ms` how far apart two packets sent over two links may be to count as one.
+    Profiles without them use these.
     """
 
     owd_within_ms: float = 100.0
@@ -41,6 +42,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stop_within_ms: float = 200.0
     section_m: float = 50.0
     ping_pong_s: float = 5.0
+    pair_within_ms: float = 50.0
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

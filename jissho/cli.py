@@ -24,6 +24,7 @@ _COMMANDS = (
     ("run", "run:app", "Start, stop, list and show runs (走行・測定)."),
     ("exclusion", "exclusion:app", "Leave intervals out of a run's figures, with an audit trail (除外区間)."),
     ("kpi", "kpi:kpi", "Print the KPIs of a run with interval, n, verdict and clause."),
+    ("profile", "profile:app", "List and show requirement profiles (要求値), each value with its source."),
     ("route", "route:route", "Judge each section of the road or mesh of the area; write GeoJSON for a map."),
     ("compare", "compare:compare", "Compare two runs or two links: each difference with its interval."),
     ("plan", "compare:plan", "Say how many packets and hours can demonstrate a reliability."),

@@ -10,6 +10,7 @@ from analytics.clock import clock_quality
 from analytics.evaluate import Subject, evaluate_link, ping_convention
 from analytics.loader import evaluate_run, load_clock, load_probes, run_window_us
 from analytics.probes import COLUMNS, probe_arrays
+from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import RequirementError, load_requirements
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
@@ -94,7 +95,7 @@ def test_a_run_is_evaluated_as_its_arrays_are(measured):
     connection, run, data, _ = measured
     results = evaluate_run(connection, run, "remote_driving")
 
-    expected = []
+    expected, legs = [], []
     for link, (t_us, columns) in data.items():
         probes = probe_arrays({"t_us": ArrayColumn(t_us), **{name: columns[name] for name in COLUMNS}})
         ids = link_ids(connection, "site-a")
@@ -105,6 +106,8 @@ def test_a_run_is_evaluated_as_its_arrays_are(measured):
             clock=clock_quality(*clocks, T0_US, LAST_US),
         )  # fmt: skip
         expected += evaluate_link(probes, subject)
+        legs.append(Leg(link, probes, subject.clock))
+    expected += evaluate_pairs(legs, "car-1", load_requirements("remote_driving"))
 
     assert [msgspec.to_builtins(result) for result in expected] == [msgspec.to_builtins(result) for result in results]
     clock = {

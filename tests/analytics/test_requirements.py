@@ -30,8 +30,43 @@ def test_every_shipped_profile_loads_and_asks_to_be_confirmed(name):
 
 
 def test_there_are_shipped_profiles():
-    """The use cases of the demonstration."""
-    assert shipped_profiles() == ["multi_camera", "remote_driving", "remote_monitoring"]
+    """The use cases of the demonstration, and the flows of the standards that state a number for them."""
+    assert shipped_profiles() == [
+        "5qi_2", "5qi_7", "5qi_79", "5qi_84", "5qi_86", "multi_camera", "remote_driving", "remote_monitoring",
+        "tr22847_tactile_video", "tr22856_command", "tr22856_teleoperation", "ts22104_mobile_robot",
+        "ts22186_remote_driving", "ts22261_ntn_propagation", "ts22261_ntn_vehicular", "ts22261_ntn_video",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_no_requirement_of_a_shipped_profile_hides_another(name):
+    """The first that fits a result is taken: two for one KPI, direction, statistic and link would be one too many."""
+    keys = [(each.kpi, each.direction, each.statistic, each.link) for each in load_requirements(name).requirement]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_a_required_share_in_time_and_a_required_delay_of_one_profile_mean_the_same_bound(name):
+    """A one-way reliability is within `owd_within_ms`: where the profile also limits that delay, the limits agree."""
+    profile = load_requirements(name)
+    shares = {each.direction for each in profile.requirement if each.kpi == "reliability"} & {"up", "down"}
+    limits = {each.limit for each in profile.requirement if each.kpi == "owd" and each.direction in shares}
+    assert limits <= {profile.parameters.owd_within_ms}
+
+
+def test_the_numbers_of_the_standards_are_in_the_profiles():
+    """Delay budget and packet error rate of each 5QI, and the bounds of remote driving."""
+    budgets = {"2": (150, 1e-3), "7": (100, 1e-3), "79": (50, 1e-2), "84": (30, 1e-5), "86": (5, 1e-4)}
+    for number, (budget_ms, errors) in budgets.items():
+        profile = load_requirements(f"5qi_{number}")
+        assert (profile.parameters.owd_within_ms, profile.find("loss", "round_trip", "ratio", "x").limit) == (
+            budget_ms,
+            errors,
+        )
+        assert profile.find("reliability", "up", "ratio", "x").limit == pytest.approx(1 - errors)
+    satellite = load_requirements("ts22261_ntn_propagation")
+    limits = [satellite.find("owd", "up", "min", link) for link in ("leo-1", "sat-geo", "l5g")]
+    assert [None if each is None else each.limit for each in limits] == [30.0, 280.0, None]
 
 
 MISTAKES = [
@@ -91,7 +126,7 @@ def test_no_name_is_no_requirements(name):
 
 def test_a_profile_that_does_not_exist_names_those_that_do():
     """The remedy is in the message."""
-    with pytest.raises(RequirementError, match="no-such.*multi_camera, remote_driving, remote_monitoring"):
+    with pytest.raises(RequirementError, match="no-such.*multi_camera, remote_driving, remote_monitoring, "):
         load_requirements("no-such")
 
 

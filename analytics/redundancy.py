@@ -1,0 +1,330 @@
+"""What two links of one device gave together, and what the better one alone gave: every pair of links. Pure.
+
+Two views. In time: the pair is down only while both links are, over the time in which both were observed. By packet:
+packets sent over both links at about the same time are one message, lost when both are, as fast as the faster one.
+Whether losses of two links coincide (one mast, one tunnel) is what a product of two loss ratios cannot know, so
+nothing here is multiplied: every figure is of what was measured at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from analytics.availability import availability
+from analytics.bootstrap import percentile_interval, weights
+from analytics.clock import ClockQuality
+from analytics.comparison import LEAST_BLOCKS, REPLICATES, Effect, Side, compare, time_blocks, usual_block_s
+from analytics.delay_kpis import quantile
+from analytics.dictionary.redundancy import PAIR_QUANTILES
+from analytics.link import BINOMIAL, DIRECTIONS, MS, NONE, Link, Subject
+from analytics.probes import DelayColumn, ProbeArrays, absent
+from analytics.requirements import Profile
+from analytics.results import Direction, KpiResult
+from analytics.series import nearest
+from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
+from analytics.special import poisson_lower, poisson_upper
+from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval
+
+JOINT = "+"
+"""Between the names of two links; no link's own name has it."""
+NEVER_TOGETHER = "同時に観測した時間なし / never observed at the same time"
+NO_PAIRS = "送信時刻の近いパケットの組なし / no packets were sent at about the same time"
+NO_COMMON = "両回線で共通して測定した方向がない / no direction was measured on both links"
+BLIND = "欠番が未測定か損失か区別できない回線を含む / a link's absent numbers may be lost or not measured"
+BEST = "最良の組 / best pair"
+_BOOTSTRAP = f"block bootstrap, {REPLICATES} replicates"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One link of a device with its packets and the quality of its clocks."""
+
+    link: str
+    probes: ProbeArrays
+    clock: ClockQuality
+
+
+def evaluate_pairs(legs: Sequence[Leg], device: str, profile: Profile) -> list[KpiResult]:
+    """Return the KPIs of every pair of links; the best pair of several is named in the reason of its results."""
+    pairs = [_Pair(a, b, device, profile).results() for a, b in itertools.combinations(legs, 2)]
+    ranked = sorted((pair for pair in pairs if pair[0].value is not None), key=_rank)
+    if len(ranked) > 1:
+        best = ranked[0][0].link
+        pairs = [[_named(result) for result in pair] if pair[0].link == best else pair for pair in pairs]
+    return [result for pair in pairs for result in pair]
+
+
+def _named(result: KpiResult) -> KpiResult:
+    return msgspec.structs.replace(result, reason="; ".join(filter(None, [BEST, result.reason])))
+
+
+def _rank(pair: list[KpiResult]) -> tuple[float, float, float]:
+    """Order pairs by availability, then loss, then the 99th percentile of the delay; no value is the worst."""
+    values = {(result.id, result.statistic): result.value for result in pair}
+    up, lost, slow = (values.get(key) for key in (
+        ("redundant_availability", "ratio"), ("redundant_loss", "ratio"), ("redundant_delay", "p99")
+    ))  # fmt: skip
+    return -(up or 0.0), 1.0 if lost is None else lost, math.inf if slow is None else slow
+
+
+def matched(
+    a_us: npt.NDArray[np.int64], b_us: npt.NDArray[np.int64], within_us: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the places of packets of `a` and `b` that are each other's nearest in time, in order of time.
+
+    Whether a packet arrived has no say in it. Of two equally near ones `a` takes the earlier and `b` the later, so that
+    two links probed in turn at equal distances are paired all the way.
+    """
+    order_a, order_b = np.argsort(a_us, kind="stable"), np.argsort(b_us, kind="stable")
+    a_us, b_us = a_us[order_a], b_us[order_b]
+    if not a_us.size or not b_us.size:
+        return order_a[:0], order_b[:0]
+    theirs, is_near = nearest(b_us, a_us, within_us)
+    backwards, _ = nearest(-a_us[::-1], -b_us, within_us)
+    mine = a_us.size - 1 - backwards
+    rows = np.flatnonzero(is_near & (mine[theirs] == np.arange(a_us.size)))
+    return order_a[rows], order_b[theirs[rows]]
+
+
+def _only(probes: ProbeArrays, rows: npt.NDArray[np.intp], direction: str) -> ProbeArrays:
+    """Return some packets, as one session in that order, with the delays of one direction."""
+    n = rows.size
+    nothing = DelayColumn(np.zeros(n, np.int32), np.zeros(n, np.bool_))
+    delay = probes.delays[direction]
+    chosen = DelayColumn(delay.us[rows], delay.valid[rows] & (probes.lost[rows] == 0))
+    return replace(
+        probes, t_us=probes.t_us[rows], session=np.ones(n, np.int64), seq=np.arange(n), refl_seq=np.full(n, -1),
+        lost=probes.lost[rows], delays={name: chosen if name == direction else nothing for name in DIRECTIONS},
+        duplicates=0, copies_us=probes.copies_us[:0],
+    )  # fmt: skip
+
+
+def faster(a: ProbeArrays, b: ProbeArrays, direction: str) -> ProbeArrays:
+    """Return pairs of packets as one packet each: lost when both were, as fast as the faster one.
+
+    Where one arrived without a measured delay, how fast the pair was is not known.
+    """
+    one, other = a.delays[direction], b.delays[direction]
+    is_lost = (a.lost > 0) & (b.lost > 0)
+    is_known = (one.valid | (a.lost > 0)) & (other.valid | (b.lost > 0)) & ~is_lost
+    never = np.int64(np.iinfo(np.int64).max)
+    smaller = np.minimum(np.where(one.valid, one.us, never), np.where(other.valid, other.us, never))
+    delay = DelayColumn(np.where(is_known, smaller, 0).astype(np.int64), is_known)
+    code = np.where(is_lost, np.where(a.lost == b.lost, a.lost, 3), 0).astype(np.int16)
+    digest = hashlib.sha256(f"{a.data_hash}{b.data_hash}".encode()).hexdigest()[:16]
+    return replace(a.with_delay(direction, delay), lost=code, data_hash=digest)
+
+
+class _Pair:
+    """Two links, their packets paired once."""
+
+    def __init__(self, a: Leg, b: Leg, device: str, profile: Profile) -> None:
+        self.legs = (a, b)
+        self.profile = profile
+        self.direction = _direction(a.probes, b.probes)
+        within_us = round(profile.parameters.pair_within_ms * MS)
+        rows = matched(a.probes.t_us, b.probes.t_us, within_us)
+        way = self.direction or "round_trip"
+        self.singles = (_only(a.probes, rows[0], way), _only(b.probes, rows[1], way))
+        self.together = faster(*self.singles, way)
+        ends = [(int(leg.probes.t_us.min()), int(leg.probes.t_us.max())) for leg in self.legs]
+        low, high = max(each[0] for each in ends), min(each[1] for each in ends)
+        self.subject = Subject(
+            device=device, link=f"{a.link}{JOINT}{b.link}", profile=profile, clock=_worse(a.clock, b.clock),
+            started_at=datetime.fromtimestamp(low / 1e6, tz=UTC),
+            ended_at=datetime.fromtimestamp(max(low, high) / 1e6, tz=UTC),
+        )  # fmt: skip
+        self.link = Link(self.together, self.subject)
+        self.block_s = usual_block_s(a.probes, b.probes)
+
+    def results(self) -> list[KpiResult]:
+        """Return all KPIs of the pair; the first is its availability."""
+        if any(not (leg.probes.lost > 0).any() and absent(leg.probes) for leg in self.legs):
+            return [self._none(kpi, BLIND) for kpi in ("redundant_availability", "redundant_loss", "redundant_delay")]
+        in_time = self._in_time() if self.direction else [self._none("redundant_availability", NO_COMMON)]
+        return [*in_time, *self._by_packet()]
+
+    def _none(self, kpi: str, reason: str, filters: str = "") -> KpiResult:
+        statistic = "p50" if kpi == "redundant_delay" else "ratio"
+        return self.link.make(kpi, self.direction or "round_trip", statistic, None, n=0, reason=reason, filters=filters)
+
+    def _down(self, direction: Direction, t_max_us: int) -> tuple[Spans, list[Spans], Spans]:
+        """Return the windows observed on both links, the outages of each inside them, and those of both at once."""
+        survival_us = round(self.profile.parameters.survival_ms * MS)
+        found = [availability(leg.probes, direction, t_max_us, survival_us) for leg in self.legs]
+        windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
+        down = [overlaps((each.start_us, each.end_us), windows) for each in found]
+        return windows, down, overlaps(*down)
+
+    def _in_time(self) -> Iterator[KpiResult]:
+        parameters, direction, make = self.profile.parameters, self.direction, self.link.make
+        assert direction is not None
+        filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
+        t_max_us, bound_us = round(parameters.t_max_ms * MS), round(self.link.bound_us(direction))
+        windows, down, both = self._down(direction, t_max_us)
+        observed_us = total_us(windows)
+        if not observed_us:
+            yield self._none("redundant_availability", NEVER_TOGETHER, filters)
+            return
+        cells = seconds_of(windows)
+        lengths = cells[1] - cells[0]
+        up = [1 - covered_us(spans, cells) / lengths for spans in (both, *down)]
+        n, n_eff = int(lengths.size), effective_n(up[0])
+        ratio = 1 - total_us(both) / observed_us
+        ratios = [ratio]
+        if bound_us:
+            for shifted_us in (max(t_max_us - bound_us, 0), t_max_us + bound_us):
+                seen, _, joint = self._down(direction, shifted_us)
+                ratios.append(1 - total_us(joint) / max(total_us(seen), 1))
+
+        def interval(total: int) -> Interval:
+            """Return the interval that `total` seconds like these would give."""
+            worth = max(n_eff * total // n, 1)
+            low, high = (proportion_interval(each * total, total, worth) for each in (min(ratios), max(ratios)))
+            return Interval(low.low, high.high)
+
+        yield make(
+            "redundant_availability", direction, "ratio", ratio, n=n, interval=interval(n), n_eff=n_eff,
+            filters=filters, method=f"{BINOMIAL} seconds", reason="n は観測秒数 / n counts seconds", project=interval,
+        )  # fmt: skip
+        yield self._time_gained(cells, up, filters)
+        count, seconds = int(both[0].size), observed_us / 1e6
+        longest = float((both[1] - both[0]).max()) / 1e6 if count else 0.0
+        tail = (1 + CONFIDENCE) / 2
+        observed = f"{seconds:.0f} s 同時観測 observed on both"
+        yield make(
+            "redundant_outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
+            interval=Interval(poisson_lower(count, tail), poisson_upper(count, tail)), reason=observed, unit="1",
+        )  # fmt: skip
+        for statistic, value in (("max", longest), ("total", total_us(both) / 1e6)):
+            yield make("redundant_outage", direction, statistic, value, n=count, filters=filters, reason=observed)
+
+    def _time_gained(self, cells: Spans, up: list[npt.NDArray[np.float64]], filters: str) -> KpiResult:
+        """Return the gain of availability over the better single link, with its interval by blocks of time."""
+        lengths = cells[1] - cells[0]
+        whole = [float((each * lengths).sum() / lengths.sum()) for each in up]
+        better = 1 if whole[1] >= whole[2] else 2
+        block_us = round(self.block_s * 1e6)
+        units, place = np.unique((cells[0] - cells[0].min()) // block_us, return_inverse=True)
+        interval = NONE
+        reason = f"区間なし: ブロックが {units.size} 個({LEAST_BLOCKS} 個必要) / too few blocks for an interval"
+        if units.size >= LEAST_BLOCKS:
+            drawn = weights(units.size, replicates=REPLICATES)
+            size = drawn @ np.bincount(place, lengths, minlength=units.size)
+            share = [drawn @ np.bincount(place, each * lengths, minlength=units.size) / size for each in up]
+            interval, reason = percentile_interval(share[0] - share[better]), ""
+        return self.link.make(
+            "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=int(lengths.size),
+            interval=interval, method=_BOOTSTRAP, reason=reason,
+            filters=f"{filters}; {self._better(better - 1, f'{whole[better]:.6g}')}",
+        )  # fmt: skip
+
+    def _better(self, which: int, value: str) -> str:
+        better = f"良い方の単独回線 better single link: {self.legs[which].link} ({value})"
+        return f"{better}; ブロック blocks {self.block_s:.3g} s"
+
+    def _by_packet(self) -> Iterator[KpiResult]:
+        link, direction, probes = self.link, self.direction, self.together
+        within_ms = self.profile.parameters.pair_within_ms
+        filters = f"送信時刻差 {within_ms:g} ms 以内の組 / pairs sent within {within_ms:g} ms"
+        if not probes.n:
+            for kpi in ("redundant_loss", "redundant_delay"):
+                yield self._none(kpi, NO_PAIRS, filters)
+            return
+        alone = [leg.probes.n - probes.n for leg in self.legs]
+        note = (
+            f"組にならない {sum(alone)} を除く / {sum(alone)} packets without a partner left out" if any(alone) else ""
+        )
+        lost, n, n_eff = int((probes.lost > 0).sum()), probes.n, self._loss_n_eff()
+
+        def interval(total: int) -> Interval:
+            """Return the interval that `total` pairs like these would give."""
+            return proportion_interval(lost * total / n, total, max(n_eff * total // n, 1))
+
+        yield link.make(
+            "redundant_loss", "round_trip", "ratio", lost / n, n=n, interval=interval(n), n_eff=n_eff, method=BINOMIAL,
+            reason=note, filters=filters, project=interval,
+        )  # fmt: skip
+        gains = self._gains()
+        yield self._gain("redundant_loss_gain", "round_trip", "ratio", gains["loss", "ratio"], filters)
+        if direction is None:
+            yield self._none("redundant_delay", NO_COMMON, filters)
+            return
+        values = probes.delays[direction].us[probes.delays[direction].valid]
+        counted = histogram(values, lost)
+        worth = max(int(link.delay_n_eff(direction) * counted.n / max(values.size, 1)), 1)
+        kind = "rtt" if direction == "round_trip" else "owd"
+        for statistic in PAIR_QUANTILES:
+            what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
+            found = quantile(link, what, counted, worth, note, probes.n - counted.n)
+            yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
+        if values.size:
+            for statistic in PAIR_QUANTILES:
+                yield self._gain("redundant_delay_gain", direction, statistic, gains[kind, statistic], filters)
+
+    def _loss_n_eff(self) -> int:
+        """Return what the pairs are worth for a proportion: where both never failed together, what each link's are."""
+        series = [probes.lost > 0 for probes in (self.together, *self.singles)]
+        varying = [effective_n(lost) for lost in series if lost.any() and not lost.all()]
+        if varying and series[0].any():
+            return varying[0]
+        return min(varying, default=self.link.loss_n_eff)
+
+    def _gains(self) -> dict[tuple[str, str], tuple[int, Effect]]:
+        """Return for each statistic the better single link and the pair against it."""
+        found = []
+        for single in self.singles:
+            sides = [Side(probes, time_blocks(probes, self.block_s, int(self.together.t_us[0]))) for probes in
+                     (replace(single, t_us=self.together.t_us), self.together)]  # fmt: skip
+            effects = compare(
+                *sides, is_paired=True, unit_name=f"blocks of {self.block_s:g} s", statistics=PAIR_QUANTILES,
+                within_ms=self.profile.parameters.rtt_within_ms,
+            )  # fmt: skip
+            found.append({(effect.id, effect.statistic): effect for effect in effects})
+        chosen = {}
+        for key in {**found[0], **found[1]}:
+            values = [
+                (math.inf if each[key].a is None else each[key].a, which)
+                for which, each in enumerate(found)
+                if key in each
+            ]
+            which = min(values)[1]
+            chosen[key] = (which, found[which][key])
+        return chosen
+
+    def _gain(
+        self, kpi: str, direction: Direction, statistic: str, found: tuple[int, Effect], filters: str
+    ) -> KpiResult:
+        which, effect = found
+        value = None if effect.difference is None else -effect.difference
+        ends = (effect.ci_high, effect.ci_low)
+        scale = f"{effect.a:.6g}" if effect.a is not None else "損失 lost"
+        return self.link.make(
+            kpi, direction, statistic, value, n=effect.n_b, method=_BOOTSTRAP, reason=effect.reason,
+            interval=Interval(*(None if end is None else 0.0 - end for end in ends)),
+            filters=f"{filters}; {self._better(which, scale)}",
+        )  # fmt: skip
+
+
+def _direction(a: ProbeArrays, b: ProbeArrays) -> Direction | None:
+    """Return the first direction measured on both links; a link on which nothing arrived goes with any."""
+    for direction in DIRECTIONS:
+        if all(probes.has(direction) or not probes.delivered.any() for probes in (a, b)):
+            return direction
+    return None
+
+
+def _worse(a: ClockQuality, b: ClockQuality) -> ClockQuality:
+    """Return the quality that holds for both: the larger bound, unknown where one is."""
+    if not a.is_known or not b.is_known:
+        return b if a.is_known else a
+    return max(a, b, key=lambda each: each.bound_us or 0.0)
