@@ -3,6 +3,10 @@
 A foreign device waits for no receipt, so the broker has to keep a message until it is in the database. That is why this
 is a connection of its own beside `ingest.service`: manual acknowledgement, and a session that the broker keeps while
 this process is away. What comes twice for that reason is stored once. QoS 0 has no such promise.
+
+In a share group each process gets a part of the messages. The broker keeps a member's part while it is away (mosquitto:
+up to `max_queued_messages`, then the others get it), so each has a name that its next start gets again. Messages
+retained from before the group subscribed do not come (MQTT 5, 4.8.2).
 """
 
 from __future__ import annotations
@@ -20,8 +24,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from contract.foreign import ForeignMappings
 from ingest.foreign import process_foreign
 from ingest.lines import DatabaseLine, make_client, start_client
+from ingest.membership import Membership
 from ingest.pipeline import Message
-from ingest.service import IngestCounts, IngestSettings
+from ingest.service import IngestCounts, IngestSettings, check_group
 from storage.writer import CommitOutcome
 
 log = logging.getLogger("jissho.ingest.foreign")
@@ -48,7 +53,9 @@ class ForeignService:
     """Runs until `stop`; survives a broker or a database that goes away."""
 
     def __init__(self, settings: IngestSettings, profiles: ForeignMappings) -> None:
-        """Prepare, without connecting."""
+        """Prepare, without connecting. Raises as `ingest.service.IngestService` and `ingest.membership` do."""
+        check_group(settings)
+        self._member = Membership(settings.share_group) if settings.share_group else None
         self.settings = settings
         self.profiles = profiles
         self.counts = IngestCounts()
@@ -70,9 +77,12 @@ class ForeignService:
         self._committer.join(timeout=30)
         self._client.disconnect()
         self._client.loop_stop()
+        if self._member is not None:
+            self._member.leave()
 
     def _make_client(self) -> mqtt.Client:
-        client = make_client(self.settings, f"{self.settings.client_id}-foreign", manual_ack=True)
+        place = f"-{self._member.name}" if self._member else ""
+        client = make_client(self.settings, f"{self.settings.client_id}-foreign{place}", manual_ack=True)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._on_subscribed
@@ -84,7 +94,8 @@ class ForeignService:
             log.error("broker refused the connection for foreign devices: %s", reason)
             return
         self._connection += 1
-        client.subscribe([(topic, 1) for topic in self.profiles.subscriptions])
+        share = f"$share/{self.settings.share_group}/" if self.settings.share_group else ""
+        client.subscribe([(share + topic, 1) for topic in self.profiles.subscriptions])
 
     def _disconnected(self, *_arguments: Any) -> None:
         self.subscribed.clear()

@@ -89,6 +89,14 @@ class IngestCounts:
         self.last_commit_at = time.time()
 
 
+def check_group(settings: IngestSettings) -> None:
+    """Raise ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold."""
+    if settings.share_group:
+        check_name("share group", settings.share_group)
+        if settings.mqtt_version != "5":
+            raise ValueError("a share group needs MQTT 5")
+
+
 def _cost_bytes(message: Message) -> int:
     return max(len(message.payload), _LEAST_MESSAGE_BYTES)
 
@@ -146,10 +154,7 @@ class IngestService:
 
         Raises ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold.
         """
-        if settings.share_group:
-            check_name("share group", settings.share_group)
-            if settings.mqtt_version != "5":
-                raise ValueError("a share group needs MQTT 5")
+        check_group(settings)
         self.settings = settings
         self.counts = IngestCounts()
         self.health = IngestHealth()
