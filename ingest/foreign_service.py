@@ -3,6 +3,10 @@
 A foreign device waits for no receipt, so the broker has to keep a message until it is in the database. That is why this
 is a connection of its own beside `ingest.service`: manual acknowledgement, and a session that the broker keeps while
 this process is away. What comes twice for that reason is stored once. QoS 0 has no such promise.
+
+In a share group each process gets a part of the messages. The broker keeps a member's part while it is away (mosquitto:
+up to `max_queued_messages`, then the others get it), so each has a name that its next start gets again. Messages
+retained from before the group subscribed do not come (MQTT 5, 4.8.2).
 """
 
 from __future__ import annotations
@@ -10,24 +14,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import ssl
 import threading
 import time
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
-import psycopg
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.foreign import ForeignMappings
 from ingest.foreign import process_foreign
+from ingest.lines import DatabaseLine, make_client, start_client
+from ingest.membership import Membership
 from ingest.pipeline import Message
-from ingest.service import FIRST_RETRY_S, LAST_RETRY_S, IngestCounts, IngestSettings, open_writer
-from storage.errors import UnreachableError
-from storage.writer import CommitOutcome, Writer
+from ingest.service import IngestCounts, IngestSettings, check_group
+from storage.writer import CommitOutcome
 
 log = logging.getLogger("jissho.ingest.foreign")
 
@@ -53,7 +53,9 @@ class ForeignService:
     """Runs until `stop`; survives a broker or a database that goes away."""
 
     def __init__(self, settings: IngestSettings, profiles: ForeignMappings) -> None:
-        """Prepare, without connecting."""
+        """Prepare, without connecting. Raises as `ingest.service.IngestService` and `ingest.membership` do."""
+        check_group(settings)
+        self._member = Membership(settings.share_group) if settings.share_group else None
         self.settings = settings
         self.profiles = profiles
         self.counts = IngestCounts()
@@ -61,26 +63,13 @@ class ForeignService:
         self._arrived: queue.Queue[_Arrived] = queue.Queue(maxsize=10 * _WINDOW)
         self._stopping = threading.Event()
         self._connection = 0
-        self._is_v5 = settings.mqtt_version == "5"
         self._client = self._make_client()
         self._committer = threading.Thread(target=self._commit_forever, name="jissho-foreign-commit", daemon=True)
 
     def start(self) -> None:
         """Start both threads. A broker or database that is not there yet is waited for."""
         self._committer.start()
-        properties = None
-        if self._is_v5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
-            properties.ReceiveMaximum = _WINDOW
-        self._client.connect_async(
-            self.settings.mqtt_host,
-            self.settings.mqtt_port,
-            keepalive=20,
-            clean_start=False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
-            properties=properties,
-        )
-        self._client.loop_start()
+        start_client(self._client, self.settings, session_s=SESSION_EXPIRY_S, receive_maximum=_WINDOW)
 
     def stop(self) -> None:
         """Commit what has come, and disconnect; the broker keeps the rest for the next start."""
@@ -88,21 +77,12 @@ class ForeignService:
         self._committer.join(timeout=30)
         self._client.disconnect()
         self._client.loop_stop()
+        if self._member is not None:
+            self._member.leave()
 
     def _make_client(self) -> mqtt.Client:
-        settings = self.settings
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"{settings.client_id}-foreign",
-            clean_session=None if self._is_v5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311,
-            manual_ack=True,
-        )
-        if settings.mqtt_username:
-            client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
-        if settings.mqtt_tls:
-            client.tls_set_context(ssl.create_default_context())
-        client.reconnect_delay_set(min_delay=1, max_delay=int(LAST_RETRY_S))
+        place = f"-{self._member.name}" if self._member else ""
+        client = make_client(self.settings, f"{self.settings.client_id}-foreign{place}", manual_ack=True)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._on_subscribed
@@ -114,7 +94,8 @@ class ForeignService:
             log.error("broker refused the connection for foreign devices: %s", reason)
             return
         self._connection += 1
-        client.subscribe([(topic, 1) for topic in self.profiles.subscriptions])
+        share = f"$share/{self.settings.share_group}/" if self.settings.share_group else ""
+        client.subscribe([(share + topic, 1) for topic in self.profiles.subscriptions])
 
     def _disconnected(self, *_arguments: Any) -> None:
         self.subscribed.clear()
@@ -153,42 +134,27 @@ class ForeignService:
         return taken
 
     def _commit_forever(self) -> None:
-        writer: Writer | None = None
+        database = DatabaseLine(self.settings.database_url, name="jissho-foreign", stopping=self._stopping, log=log)
         while True:
             arrived = self._take()
             if arrived:
-                writer = self._commit(writer, arrived)
-            if self._stopping.is_set() and (not arrived or writer is None):
+                self._commit(database, arrived)
+            if self._stopping.is_set() and (not arrived or not database.is_open):
                 break
-        if writer is not None:
-            writer.connection.close()
+        database.close()
 
-    def _commit(self, writer: Writer | None, arrived: list[_Arrived]) -> Writer | None:
-        """Commit until it succeeds, then acknowledge; return the writer to go on with."""
-        pause_s = FIRST_RETRY_S
-        while True:
-            started = time.monotonic()
-            try:
-                if writer is None:
-                    writer = open_writer(self.settings.database_url, name="jissho-foreign")
-                outcome = process_foreign(writer, [each.message for each in arrived], self.profiles)
-            except (UnreachableError, psycopg.Error) as error:
-                reason = " ".join(str(error).split())
-                log.warning("database: %s; %d messages wait, trying again in %.1f s", reason, len(arrived), pause_s)
-                if writer is not None:
-                    writer.connection.close()
-                    writer = None
-                # While stopping one try is enough: the broker keeps what was not acknowledged.
-                if self._stopping.wait(pause_s) and pause_s > FIRST_RETRY_S:
-                    return None
-                pause_s = min(pause_s * 2, LAST_RETRY_S)
-                continue
-            self._count(outcome, len(arrived), time.monotonic() - started)
-            for each in arrived:
-                # Under a new connection the number may mean another message; the old one was sent again.
-                if each.qos and each.connection == self._connection:
-                    self._client.ack(each.mid, each.qos)
-            return writer
+    def _commit(self, database: DatabaseLine, arrived: list[_Arrived]) -> None:
+        """Commit until it succeeds, then acknowledge."""
+        started = time.monotonic()
+        messages = [each.message for each in arrived]
+        outcome = database.run(lambda writer: process_foreign(writer, messages, self.profiles), messages=len(messages))
+        if outcome is None:
+            return
+        self._count(outcome, len(arrived), time.monotonic() - started)
+        for each in arrived:
+            # Under a new connection the number may mean another message; the old one was sent again.
+            if each.qos and each.connection == self._connection:
+                self._client.ack(each.mid, each.qos)
 
     def _count(self, outcome: CommitOutcome, messages: int, took_s: float) -> None:
         for refused in outcome.refused:

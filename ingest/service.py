@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -19,25 +18,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as mqtt
-import psycopg
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from contract.topics import ALL_DATA, RECEIPT, STATUS, check_name
 from ingest.health import IngestHealth, SelfReport, serve_metrics
 from ingest.inbox import Inbox
+from ingest.lines import DatabaseLine, make_client, start_client
 from ingest.pipeline import Handful, Message, Processed, commit, prepare
 from ingest.upkeep import Upkeep
-from storage.connect import IDLE_IN_TRANSACTION_S, connect
-from storage.errors import UnreachableError
 from storage.writer import Writer
 
 log = logging.getLogger("jissho.ingest")
 
-FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 _SESSION_EXPIRY_S = 3600
 _ALL_STATUS = f"jissho/+/+/+/{STATUS}"
 _RECEIPT_ENDING = f"/{RECEIPT}"
@@ -95,9 +88,12 @@ class IngestCounts:
         self.last_commit_at = time.time()
 
 
-def open_writer(url: str, *, name: str) -> Writer:
-    """Return a writer whose locks the server takes back when we fall silent in a transaction."""
-    return Writer(connect(url, name=name, idle_in_transaction_s=IDLE_IN_TRANSACTION_S))
+def check_group(settings: IngestSettings) -> None:
+    """Raise ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold."""
+    if settings.share_group:
+        check_name("share group", settings.share_group)
+        if settings.mqtt_version != "5":
+            raise ValueError("a share group needs MQTT 5")
 
 
 class IngestService:
@@ -108,10 +104,7 @@ class IngestService:
 
         Raises ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold.
         """
-        if settings.share_group:
-            check_name("share group", settings.share_group)
-            if settings.mqtt_version != "5":
-                raise ValueError("a share group needs MQTT 5")
+        check_group(settings)
         self.settings = settings
         self.counts = IngestCounts()
         self.health = IngestHealth()
@@ -141,21 +134,12 @@ class IngestService:
         self._upkeep.start()
         if self._report is not None:
             self._report.start()
-        properties = None
         is_shared = bool(self.settings.share_group)
-        if self._is_v5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = 0 if is_shared else _SESSION_EXPIRY_S
         # An old session is kept, so what the broker held while this process was away comes at once; but not in a
         # group, where a session whose process is gone would go on being given its share.
-        self._client.connect_async(
-            self.settings.mqtt_host,
-            self.settings.mqtt_port,
-            keepalive=20,
-            clean_start=is_shared if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY,
-            properties=properties,
-        )
-        self._client.loop_start()
+        start_client(
+            self._client, self.settings, session_s=0 if is_shared else _SESSION_EXPIRY_S, is_new=is_shared
+        )  # fmt: skip
 
     def stop(self) -> None:
         """Take no more messages, commit what is queued, and disconnect."""
@@ -170,21 +154,9 @@ class IngestService:
         self._client.loop_stop()
 
     def _make_client(self) -> mqtt.Client:
-        settings = self.settings
-        is_v5 = self._is_v5
         # Members of a group need names of their own, or the broker would disconnect one for the other.
-        suffix = f"-{secrets.token_hex(6)}" if settings.share_group else ""
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id + suffix,
-            clean_session=None if is_v5 else False,
-            protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
-        )
-        if settings.mqtt_username:
-            client.username_pw_set(settings.mqtt_username, settings.mqtt_password)
-        if settings.mqtt_tls:
-            client.tls_set_context(ssl.create_default_context())
-        client.reconnect_delay_set(min_delay=1, max_delay=int(LAST_RETRY_S))
+        suffix = f"-{secrets.token_hex(6)}" if self.settings.share_group else ""
+        client = make_client(self.settings, self.settings.client_id + suffix)
         client.on_connect = self._connected
         client.on_connect_fail = self._not_connected
         client.on_disconnect = self._disconnected
@@ -255,40 +227,27 @@ class IngestService:
         self._prepared.put(None)
 
     def _commit_forever(self) -> None:
-        writer: Writer | None = None
+        database = DatabaseLine(self.settings.database_url, name="jissho-ingest", stopping=self._stopping, log=log)
         while (handful := self._prepared.get()) is not None:
-            writer = self._commit(writer, handful)
-        if writer is not None:
-            writer.connection.close()
+            self._commit(database, handful)
+        database.close()
 
-    def _commit(self, writer: Writer | None, handful: Handful) -> Writer | None:
-        """Commit until it succeeds; return the writer to go on with."""
-        pause_s = FIRST_RETRY_S
-        while True:
+    def _commit(self, database: DatabaseLine, handful: Handful) -> None:
+        """Commit until it succeeds, then answer."""
+        messages = len(handful.messages)
+
+        def timed(writer: Writer) -> tuple[Processed, float]:
             started = time.monotonic()
-            try:
-                if writer is None:
-                    writer = open_writer(self.settings.database_url, name="jissho-ingest")
-                processed = commit(writer, handful)
-            except (UnreachableError, psycopg.Error) as error:
-                reason = " ".join(str(error).split())
-                log.warning(
-                    "database: %s; %d messages wait, trying again in %.1f s", reason, len(handful.messages), pause_s
-                )
-                if writer is not None:
-                    writer.connection.close()
-                    writer = None
-                # While stopping one try is enough: what is not committed was not receipted and will come again.
-                if self._stopping.wait(pause_s) and pause_s > FIRST_RETRY_S:
-                    return None
-                pause_s = min(pause_s * 2, LAST_RETRY_S)
-                continue
-            took_s = time.monotonic() - started
-            self.counts.add(processed, len(handful.messages), took_s)
-            self.health.committed(processed, len(handful.messages), took_s)
-            self.health.waiting(self._inbox.bytes)
-            self._answer(processed)
-            return writer
+            return commit(writer, handful), time.monotonic() - started
+
+        done = database.run(timed, messages=messages)
+        if done is None:
+            return
+        processed, took_s = done
+        self.counts.add(processed, messages, took_s)
+        self.health.committed(processed, messages, took_s)
+        self.health.waiting(self._inbox.bytes)
+        self._answer(processed)
 
     def _answer(self, processed: Processed) -> None:
         for refused in processed.outcome.refused:

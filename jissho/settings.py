@@ -52,7 +52,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "JISSHO_MQTT_SHARE",
         "",
-        "Name of a group of ingest processes that share the messages (MQTT 5), e.g. ingest. Empty: one process.",
+        "Group of ingest processes that share the messages (MQTT 5), foreign devices' too; e.g. ingest. Empty: one.",
     ),
     Setting(
         "JISSHO_INGEST_METRICS_PORT", "", "Port at which ingest serves its own metrics for Prometheus. Empty: none."

@@ -1,5 +1,9 @@
 """Foreign devices over a real broker: nothing is acknowledged before it is stored, and nothing is stored twice."""
 
+import subprocess
+import sys
+import uuid
+
 import paho.mqtt.client as mqtt
 import pytest
 
@@ -105,6 +109,84 @@ def test_two_processes_that_both_get_everything_store_it_once(start, cpe, db):
     assert one.counts.duplicates + two.counts.duplicates == 60
     with db.connect() as connection:
         assert count(connection) == 60
+
+
+def test_members_of_a_group_share_the_messages_and_store_each_once(start, cpe, db):
+    """No message comes to both, both get some, and a repetition is a duplicate whoever gets it."""
+    one, two = start(share_group="ingest"), start(share_group="ingest")
+    cpe.send(*(message(n, f"cpe-{n % 3}") for n in range(60)), *(message(n, f"cpe-{n % 3}") for n in range(5)))
+    wait_until(lambda: one.counts.messages + two.counts.messages == 65)
+
+    assert one.counts.rows > 0
+    assert two.counts.rows > 0
+    assert (one.counts.rows + two.counts.rows, one.counts.duplicates + two.counts.duplicates) == (60, 5)
+    with db.connect() as connection:
+        assert count(connection) == 60
+
+
+def test_what_a_member_got_and_did_not_store_is_stored_by_its_next_start(start, cpe, db):
+    """Both members stall on the database and stop: nothing was acknowledged, all of it comes again and counts once."""
+    with db.connect() as connection:
+        connection.execute("ALTER TABLE radio RENAME TO radio_away")
+        members = [start(share_group="ingest"), start(share_group="ingest")]
+        cpe.send(*(message(n) for n in range(30)))
+        for member in members:
+            member.stop()
+        cpe.send(*(message(n) for n in range(30, 60)))
+        connection.execute("ALTER TABLE radio_away RENAME TO radio")
+        again = [start(share_group="ingest"), start(share_group="ingest")]
+        wait_until(lambda: sum(member.counts.rows for member in again) == 60)
+        assert count(connection) == 60
+
+
+def test_a_group_needs_mqtt_5(db):
+    """MQTT 3.1.1 has no shared subscriptions."""
+    with pytest.raises(ValueError, match="needs MQTT 5"):
+        ForeignService(IngestSettings(database_url=db.url, share_group="ingest", mqtt_version="3.1.1"), profiles())
+
+
+PROCESS = """
+import sys, threading
+from ingest.foreign_service import ForeignService
+from ingest.service import IngestSettings
+from tests.ingest.test_foreign import profiles
+settings = IngestSettings(database_url=sys.argv[1], mqtt_port=int(sys.argv[2]), share_group=sys.argv[3])
+service = ForeignService(settings, profiles())
+service.start()
+assert service.subscribed.wait(20)
+print("ready", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_a_member_that_is_killed_costs_nothing(cpe, db, broker):
+    """Of two processes one dies by SIGKILL in the middle; its next start gets the rest of its part."""
+
+    def member():
+        command = [sys.executable, "-c", PROCESS, db.url, str(broker.port), group]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        processes.append(running)
+        assert running.stdout.readline() == "ready\n"
+        return running
+
+    processes, group = [], f"g{uuid.uuid4().hex[:8]}"
+    try:
+        first, _ = member(), member()
+        for n in range(200):
+            each = message(n)
+            cpe.client.publish(each.topic, each.payload, qos=1)
+            if n == 100:
+                first.kill()
+                first.wait(10)
+        member()
+        with db.connect() as connection:
+            wait_until(lambda: count(connection) == 200)
+            assert connection.execute("SELECT count(DISTINCT t) FROM radio").fetchone() == (200,)
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait(10)
+            each.stdout.close()
 
 
 def test_a_broker_that_restarts_and_a_retained_message_that_comes_again(start, cpe, db, broker):

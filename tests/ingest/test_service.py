@@ -9,7 +9,8 @@ import pytest
 
 from contract.envelope import Receipt, Status
 from contract.topics import receipt_topic, status_topic
-from ingest.service import IngestService, IngestSettings, open_writer
+from ingest.lines import open_writer
+from ingest.service import IngestService, IngestSettings
 from tests.ingest.test_pipeline import message
 
 DEADLINE_S = 20
