@@ -11,8 +11,8 @@ import pytest
 
 from tests.ingest.test_foreign import count, message
 from tests.ingest.test_foreign_service import Cpe
+from tests.jissho.shell import Shell
 from tests.jissho.test_foreign import PROFILE
-from tests.jissho.test_quarantine import Shell
 
 pytestmark = pytest.mark.e2e
 DEADLINE_S = 60
