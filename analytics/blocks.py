@@ -57,6 +57,10 @@ class Counts:
         if self._waiting_n >= max(high - low, _LEAST_PIECE):
             self._flush()
 
+    def add_many(self, value: int, n: int) -> None:
+        """Count one value `n` times."""
+        self._place(value, np.array([n], np.int64))
+
     def _flush(self) -> None:
         if self._waiting:
             values = np.concatenate(self._waiting)
@@ -68,7 +72,10 @@ class Counts:
             found, counts = np.unique(values, return_counts=True)
             self._sparse.append((found.astype(np.int64), counts.astype(np.int64)))
             return
-        dense = np.bincount(values - values.dtype.type(low) if low else values)
+        self._place(low, np.bincount(values - values.dtype.type(low) if low else values))
+
+    def _place(self, low: int, dense: npt.NDArray[np.int64]) -> None:
+        """Add the counts of the integers from `low` on."""
         if not self._dense.size:
             self._low, self._dense = low, dense.astype(np.int64, copy=False)
             return

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analytics.blocks import block_slices
 
-_RISING = {"t_us", "seq"}
+_RISING = {"t_us", "seq", "refl_seq"}
 """Columns whose steps are smaller than they are."""
 
 _WIDTHS = ((1 << 8, "<u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
@@ -47,15 +47,11 @@ def data_hash(columns: Mapping[str, Sequence[Column]]) -> str:
 
 def _add(digest: Any, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None, is_rising: bool) -> None:
     """Add one block, so that different values are different bytes."""
-    nulls = np.empty(0, np.intp) if valid is None else np.flatnonzero(~valid)
-    if nulls.size == values.size:
-        digest.update(b"null;")
-        return
-    if nulls.size:
-        assert valid is not None
-        digest.update(b"some;" + np.packbits(valid).tobytes())
-        values = values.copy()
-        values[nulls] = values[int(valid.argmax())]
+    if valid is not None and not valid.all():
+        digest.update(b"some;" + np.packbits(valid).tobytes() if valid.any() else b"null;")
+        values = values[valid]
+        if not values.size:
+            return
     if is_rising:
         digest.update(f"from {int(values[0])};".encode())
         values = values[1:] - values[:-1]

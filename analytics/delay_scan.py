@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,11 @@ from analytics.statistics import Histogram, group_of, worth_of_groups
 
 Ints = npt.NDArray[Any]
 _WIDE = 8
+_OVERTAKEN = 1024
+"""Packets at the end of a block that wait for the next."""
+
+_MOST_SESSIONS = 64
+"""Sessions in a block beyond which all packets are sorted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,13 @@ def scan(probes: ProbeArrays, direction: str, least_us: float | None, limit_us: 
             possible.add(values)
             late.add(values > limit_us)
         steps.add(_steps(probes, delay, part))
-    if not arrivals.is_in_order:
-        arrivals.jitter = Jitter()
-        for_all = arrival_order(probes, direction)
-        for part in block_slices(for_all.size):
-            arrivals.jitter.add(for_all[part])
+    if arrivals.is_in_order:
+        arrivals.finish()
+        jitter = arrivals.jitter
+    else:
+        jitter, ordered_us = Jitter(), arrival_order(probes, direction)
+        for part in block_slices(ordered_us.size):
+            jitter.add(ordered_us[part])
     found, out = possible.result(), Histogram(*impossible.result())
     share = late.n and found.counted.up_to(limit_us) / late.n
     on_time = group_of(most) - late.result()
@@ -94,7 +102,7 @@ def scan(probes: ProbeArrays, direction: str, least_us: float | None, limit_us: 
         on_time_n_eff=worth_of_groups(late.n, group_of(most), on_time, math.sqrt(share * (1 - share))),
         measured=found.counted.merge(out) if out.n else found.counted,
         steps=steps.result(),
-        jitter=arrivals.jitter,
+        jitter=jitter,
     )
 
 
@@ -115,25 +123,58 @@ def _steps(probes: ProbeArrays, delay: DelayColumn, part: slice) -> Ints:
 
 
 class _Arrivals:
-    """Feeds the jitter while packets arrive in the order in which they were sent."""
+    """Puts delays into the order of arrival and feeds them to the jitter.
+
+    Few packets overtake, and not by far: a block is sorted if it needs to be, and what may still be overtaken by the
+    next block waits for it. Where a packet comes later than that, `is_in_order` turns false and all must be sorted.
+    """
 
     def __init__(self) -> None:
         self.jitter = Jitter()
         self.is_in_order = True
-        self._last: tuple[Any, int] | None = None
+        self._session: Any = None
+        self._last_us = 0
+        self._waiting_us: Ints = np.empty(0, np.int64)
+        self._waiting: Ints = np.empty(0, np.int64)
 
     def add(self, probes: ProbeArrays, part: slice, us: Ints, here: Bools | None) -> None:
+        """Add the delays of a block's packets that arrived."""
         if not self.is_in_order:
             return
         sent_us, session = probes.t_us[part], probes.session[part]
-        is_one_session = session[0] == session[-1]
         arrival_us = (sent_us if here is None else sent_us[here]) + us
-        is_ahead = arrival_us[1:] < arrival_us[:-1]
-        if not is_one_session:
-            session = session if here is None else session[here]
-            is_ahead &= session[1:] == session[:-1]
-        first, last = (session[0], int(arrival_us[0])), (session[-1], int(arrival_us[-1]))
-        goes_back = self._last is not None and self._last[0] == first[0] and first[1] < self._last[1]
-        self._last = last
-        self.is_in_order = not goes_back and not is_ahead.any()
-        self.jitter.add(us)
+        if session[0] == session[-1]:
+            self._add_session(session[0], arrival_us, us)
+            return
+        if here is not None:
+            session = session[here]
+        edges = [0, *(np.flatnonzero(session[1:] != session[:-1]) + 1).tolist(), session.size]
+        if len(edges) > _MOST_SESSIONS:
+            self.is_in_order = False
+            return
+        for low, high in itertools.pairwise(edges):
+            self._add_session(session[low], arrival_us[low:high], us[low:high])
+
+    def _add_session(self, session: Any, arrival_us: Ints, us: Ints) -> None:
+        if session != self._session:
+            self.jitter.add(self._waiting)
+            self._session = session
+        else:
+            least_us = int(arrival_us.min())
+            if least_us < self._last_us:
+                self.is_in_order = False
+                return
+            if self._waiting.size:
+                arrival_us = np.concatenate([self._waiting_us, arrival_us])
+                us = np.concatenate([self._waiting, us])
+        if (arrival_us[1:] < arrival_us[:-1]).any():
+            order = np.argsort(arrival_us, kind="stable")
+            arrival_us, us = arrival_us[order], us[order]
+        settled = max(arrival_us.size - _OVERTAKEN, 0)
+        self.jitter.add(us[:settled])
+        self._waiting_us, self._waiting = arrival_us[settled:], us[settled:]
+        self._last_us = int(arrival_us[settled - 1]) if settled else int(np.iinfo(np.int64).min)
+
+    def finish(self) -> None:
+        """Add what waits."""
+        self.jitter.add(self._waiting)

@@ -229,6 +229,15 @@ def absent(probes: ProbeArrays) -> int:
     )
 
 
+def in_order(probes: ProbeArrays, order: npt.NDArray[np.intp], direction: str) -> ProbeArrays:
+    """Return the packets in another order, with the delays of one direction only."""
+    delay = probes.delays[direction]
+    return replace(
+        probes, t_us=probes.t_us[order], session=probes.session[order], seq=probes.seq[order], lost=probes.lost[order],
+        refl_seq=probes.refl_seq[order], delays={direction: DelayColumn(delay.us[order], delay.valid[order])},
+    )  # fmt: skip
+
+
 def absent_as_lost(probes: ProbeArrays) -> ProbeArrays:
     """Return the packets with every absent number as a lost packet, sent between its neighbours: the worst case."""
     steps = np.diff(probes.seq)
