@@ -40,8 +40,13 @@ check: setup ## Lint and types only.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 
-bench: setup ## Measure speed; one JSON object a line.
+bench: $(VENV)/.bench ## Measure speed; one JSON object a line.
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.ready requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.lock \
+		|| echo "peers that cannot be installed are skipped"
+	@touch $@
 
 soak: setup ## Break the line by seeded faults for MINUTES=30 (SEED=N repeats); prints what was survived.
 	@$(BIN)/python -m tests.e2e.faults --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-
-import numpy as np
+from dataclasses import replace
 
 from analytics.definitions import QUANTILES
-from analytics.delay import arrival_order, ipdv_us, pdv_us, rfc3550_jitter_us
 from analytics.link import AMONG_LOST, MS, NOT_MEASURED, ORDER, STUDENT, Link, in_ms
 from analytics.results import Direction, KpiResult
-from analytics.statistics import Histogram, Interval, effective_n, histogram, mean_interval, quantile_interval, rank
+from analytics.statistics import Histogram, Interval, mean_interval, quantile_interval, rank
 
 
 def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     """Yield mean, extremes and quantiles of one direction; quantiles run over all packets sent."""
     kpi = "rtt" if direction == "round_trip" else "owd"
-    delay = link.possible(direction)
-    values = delay.us[delay.valid]
-    counted = histogram(values, link.lost_in(direction))
+    delivered = link.scan(direction).possible.counted
+    size = delivered.n
+    counted = replace(delivered, infinite=link.lost_in(direction))
     worth = link.delay_n_eff(direction)
-    n_eff = max(int(worth * counted.n / max(values.size, 1)), 1)
+    n_eff = max(int(worth * counted.n / max(size, 1)), 1)
     hidden = link.hidden(direction)
     elsewhere = link.losses.undecided if direction != "round_trip" else 0
     undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
     note = "; ".join(filter(None, [undecided if elsewhere else "", link.absent_note]))
     filters = "到達分 delivered"
-    if values.size:
-        mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    if size:
+        mean, deviation = delivered.mean, delivered.deviation
         yield link.make(
-            kpi, direction, "mean", mean / MS, n=values.size, n_eff=worth, method=STUDENT, filters=filters,
+            kpi, direction, "mean", mean / MS, n=size, n_eff=worth, method=STUDENT, filters=filters,
             interval=in_ms(mean_interval(mean, deviation, worth)), reason=note,
-            project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // values.size, 1))),
+            project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // size, 1))),
         )  # fmt: skip
-        yield link.make(kpi, direction, "min", float(values.min()) / MS, n=values.size, filters=filters)
+        yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
     for statistic in QUANTILES:
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
-    if values.size:
-        yield link.make(kpi, direction, "max", float(values.max()) / MS, n=values.size, filters=filters)
+    if size:
+        yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
 
 
 def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of them
@@ -73,24 +71,22 @@ def _interval(counted: Histogram, q: str, n_eff: int, hidden: int) -> Interval:
 
 def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     """Yield IPDV, PDV and jitter: differences of delays, to which an offset of the clocks does nothing."""
-    delay = link.probes.delays[direction]
-    pdv = pdv_us(delay)
-    steps = np.abs(ipdv_us(link.probes, direction))
-    if steps.size:
-        n_eff = effective_n(steps)
-        mean, deviation = float(steps.mean()), float(steps.std())
-        counted = histogram(steps)
+    found = link.scan(direction)
+    steps, n = found.steps.counted, found.steps.counted.n
+    if n:
+        mean, deviation, n_eff = steps.mean, steps.deviation, found.steps.n_eff
         yield link.make(
-            "ipdv", direction, "mean", mean / MS, n=steps.size, n_eff=n_eff, method=STUDENT,
+            "ipdv", direction, "mean", mean / MS, n=n, n_eff=n_eff, method=STUDENT,
             interval=in_ms(mean_interval(mean, deviation, n_eff)),
-            project=lambda total: in_ms(mean_interval(mean, deviation, max(n_eff * total // steps.size, 1))),
+            project=lambda total: in_ms(mean_interval(mean, deviation, max(n_eff * total // n, 1))),
         )  # fmt: skip
         for statistic in ("p95", "p99"):
-            yield quantile(link, ("ipdv", direction, statistic), counted, n_eff)
-    if pdv.size > 1:
-        counted = histogram(pdv)
+            yield quantile(link, ("ipdv", direction, statistic), steps, n_eff)
+    if found.measured.n > 1:
+        # D(i) - Dmin of the delivered packets (RFC 5481 4.2).
+        pdv = Histogram(found.measured.values - found.measured.values[0], found.measured.counts)
         for statistic in ("p95", "p99", "p99.9"):
-            yield quantile(link, ("pdv", direction, statistic), counted, link.delay_n_eff(direction))
-        jitter = rfc3550_jitter_us(arrival_order(link.probes, direction))
-        yield link.make("jitter_rfc3550", direction, "mean", float(jitter.mean()) / MS, n=jitter.size)
-        yield link.make("jitter_rfc3550", direction, "max", float(jitter.max()) / MS, n=jitter.size)
+            yield quantile(link, ("pdv", direction, statistic), pdv, link.delay_n_eff(direction))
+        mean_us, max_us = found.jitter.result()
+        yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=found.jitter.n)
+        yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=found.jitter.n)

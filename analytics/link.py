@@ -9,12 +9,12 @@ from datetime import datetime
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from analytics.clock import ClockQuality
 from analytics.definitions import BY_ID, definitions_hash
+from analytics.delay_scan import DelayScan, scan
 from analytics.loss import count_losses
-from analytics.probes import DelayColumn, ProbeArrays, absent
+from analytics.probes import Bools, ProbeArrays, absent
 from analytics.requirements import Profile
 from analytics.results import MISSED, REFERENCE_ONLY, UNDECIDED, Direction, KpiResult
 from analytics.statistics import Interval, effective_n
@@ -54,15 +54,14 @@ class Link:
         self.losses = count_losses(probes)
         self.absent = absent(probes)
         self.definitions_hash = definitions_hash()
-        self._delay_n_eff: dict[str, int] = {}
-        self._measured: dict[str, npt.NDArray[np.bool_]] = {}
+        self._scans: dict[str, DelayScan] = {}
 
     @cached_property
     def loss_n_eff(self) -> int:
         """Worth of the packets for a proportion: the loss indicator's, or the delays' where nothing was lost."""
-        lost = self.probes.lost > 0
-        if lost.any() and not lost.all():
-            return effective_n(lost)
+        if 0 < self.losses.lost < self.probes.n:
+            share = self.losses.lost / self.probes.n
+            return effective_n(self.probes.lost > 0, math.sqrt(share * (1 - share)))
         return min((self.delay_n_eff(direction) for direction in self.directions()), default=self.probes.n)
 
     @property
@@ -73,7 +72,10 @@ class Link:
     @cached_property
     def absent_note(self) -> str:
         """What is said beside every ratio and quantile that absent packets could have changed."""
-        return f"欠番 {self.absent} を含まない / {self.absent} absent numbers not counted" if self.absent else ""
+        gap = f"欠番 {self.absent} を含まない / {self.absent} absent numbers not counted" if self.absent else ""
+        bad = self.probes.not_finite
+        unusable = f"非有限値 {bad} 個を欠測とした / {bad} values not finite taken as null" if bad else ""
+        return "; ".join(filter(None, [gap, unusable]))
 
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""
@@ -84,23 +86,32 @@ class Link:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
         return 0.0 if direction == "round_trip" else self.subject.clock.bound_us or 0.0
 
+    def within_us(self, direction: str) -> float:
+        """Return the bound of reliability."""
+        parameters = self.subject.profile.parameters
+        return (parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms) * MS
+
+    def scan(self, direction: str) -> DelayScan:
+        """Return what the delays of a direction are; a negative one beyond the clocks' bound is none (RFC 7679 3.7)."""
+        if direction not in self._scans:
+            self._scans[direction] = scan(
+                self.probes, direction, self._least_us(direction), self.within_us(direction)
+            )  # fmt: skip
+        return self._scans[direction]
+
+    def _least_us(self, direction: str) -> float | None:
+        is_clocked = direction != "round_trip" and self.subject.clock.is_known
+        return -self.bound_us(direction) if is_clocked else None
+
     def impossible(self, direction: str) -> int:
         """How many delays lie below minus the clocks' bound: the clocks were worse than they said."""
-        return int(self.probes.delays[direction].valid.sum()) - int(self.measured(direction).sum())
+        found = self.scan(direction)
+        return found.measured.n - found.possible.counted.n
 
-    def measured(self, direction: str) -> npt.NDArray[np.bool_]:
-        """Which packets have a delay that can be: a negative one beyond the clocks' bound is none (RFC 7679 3.7)."""
-        if direction not in self._measured:
-            delay = self.probes.delays[direction]
-            is_clocked = direction != "round_trip" and self.subject.clock.is_known
-            self._measured[direction] = (
-                delay.valid & (delay.us >= -self.bound_us(direction)) if is_clocked else delay.valid
-            )
-        return self._measured[direction]
-
-    def possible(self, direction: str) -> DelayColumn:
-        """Return the delays without the impossible ones."""
-        return DelayColumn(self.probes.delays[direction].us, self.measured(direction))
+    def measured(self, direction: str) -> Bools:
+        """Which packets have a delay that can be."""
+        delay, least_us = self.probes.delays[direction], self._least_us(direction)
+        return delay.valid if least_us is None else np.asarray(delay.valid & (delay.us >= least_us))
 
     def lost_in(self, direction: Direction) -> int:
         """Packets whose delay in this direction is infinite; those lost elsewhere have no delay here."""
@@ -115,15 +126,12 @@ class Link:
         that cannot say "lost".
         """
         population = self.probes.n - (self.losses.up if direction == "down" else 0)
-        known = int(self.measured(direction).sum()) + self.lost_in(direction)
+        known = self.scan(direction).possible.counted.n + self.lost_in(direction)
         return max(population - known, 0) + (self.absent if self.is_blind else 0)
 
     def delay_n_eff(self, direction: str) -> int:
         """Worth of the delivered packets' delays."""
-        if direction not in self._delay_n_eff:
-            delay = self.possible(direction)
-            self._delay_n_eff[direction] = effective_n(delay.us if delay.valid.all() else delay.us[delay.valid])
-        return self._delay_n_eff[direction]
+        return self.scan(direction).possible.n_eff
 
     def make(
         self, kpi: str, direction: Direction, statistic: str, value: float | None, *, n: int,

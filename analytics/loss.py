@@ -35,37 +35,47 @@ def count_losses(probes: ProbeArrays) -> LossCounts:
     Between two delivered packets with m lost ones between them, the reflector numbered r' - r - 1 others: those reached
     it and were lost on the way down, the rest on the way up. Which packets they were stays unknown.
     """
-    lost = probes.lost > 0
-    up, down = int((probes.lost == 1).sum()), int((probes.lost == 2).sum())  # noqa: PLR2004 - contract LOST_CODES
-    unknown = int((probes.lost == 3).sum())  # noqa: PLR2004 - likewise
+    codes = probes.lost[np.flatnonzero(probes.lost > 0)]
+    up, down, unknown = (int(np.count_nonzero(codes == code)) for code in (1, 2, 3))  # contract LOST_CODES
     if unknown:
         mixed_up, mixed_down = _mixed_runs(probes)
         up, down, unknown = up + mixed_up, down + mixed_down, unknown - mixed_up - mixed_down
-    return LossCounts(probes.n, int(lost.sum()), up, down, unknown)
+    return LossCounts(probes.n, int(codes.size), up, down, unknown)
 
 
 def _mixed_runs(probes: ProbeArrays) -> tuple[int, int]:
-    known = np.flatnonzero((probes.lost == 0) & (probes.refl_seq >= 0))
-    left, right = known[:-1], known[1:]
+    first, last = runs(np.flatnonzero(probes.lost == 3))  # noqa: PLR2004 - contract LOST_CODES
+    is_inside = (first > 0) & (last < probes.n - 1)
+    left, right = first[is_inside] - 1, last[is_inside] + 1
     between = right - left - 1
-    # Only runs whose every packet has a row: an absent number could have gone either way.
-    whole = (probes.session[left] == probes.session[right]) & (probes.seq[right] - probes.seq[left] - 1 == between)
-    codes = np.concatenate([[0], np.cumsum(probes.lost == 3)])  # noqa: PLR2004 - contract LOST_CODES
-    mixed = whole & (between > 0) & (codes[right] - codes[left + 1] == between)
-    reached = np.clip(probes.refl_seq[right] - probes.refl_seq[left] - 1, 0, between)
+    # Only between packets that were answered, and only runs whose every packet has a row: an absent number could have
+    # gone either way.
+    refl_left, refl_right = (probes.refl_seq[side].astype(np.int64) for side in (left, right))
+    is_known = (probes.lost[left] == 0) & (probes.lost[right] == 0) & (refl_left >= 0) & (refl_right >= 0)
+    is_whole = (probes.session[left] == probes.session[right]) & (probes.seq[right] - probes.seq[left] - 1 == between)
+    mixed = is_known & is_whole
+    reached = np.clip(refl_right - refl_left - 1, 0, between)
     down = int(reached[mixed].sum())
     return int(between[mixed].sum()) - down, down
 
 
+def runs(places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return first and last of each run of consecutive numbers; `places` ascending."""
+    if not places.size:
+        return places, places
+    breaks = np.flatnonzero(np.diff(places) != 1)
+    return places[np.concatenate([[0], breaks + 1])], places[np.concatenate([breaks, [places.size - 1]])]
+
+
 def loss_periods(probes: ProbeArrays) -> npt.NDArray[np.int64]:
     """Return the lengths of the runs of consecutive losses (RFC 3357 6.3); a session's border ends a run."""
-    lost = probes.lost > 0
-    if not lost.any():
+    places = np.flatnonzero(probes.lost > 0)
+    if not places.size:
         return np.empty(0, np.int64)
-    joined = np.concatenate([[False], (np.diff(probes.session) == 0) & (np.diff(probes.seq) == 1)])
-    begins = lost & ~(joined & np.concatenate([[False], lost[:-1]]))
-    number = np.cumsum(begins)[lost]
-    return np.bincount(number)[1:].astype(np.int64)
+    is_same = np.diff(probes.session[places]) == 0
+    joined = (np.diff(places) == 1) & is_same & (np.diff(probes.seq[places]) == 1)
+    starts = np.flatnonzero(np.concatenate([[True], ~joined]))
+    return np.diff(np.concatenate([starts, [places.size]])).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

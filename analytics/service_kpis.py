@@ -22,18 +22,17 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
     """Share of packets delivered within the bound; what clock, loss elsewhere or a blind recording hides widens it."""
     parameters = link.subject.profile.parameters
     within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
-    delay = link.possible(direction)
-    values = delay.us[delay.valid]
-    sent = values.size + link.lost_in(direction)
+    found = link.scan(direction)
+    delivered = found.possible.counted
+    sent = delivered.n + link.lost_in(direction)
     bound_us, limit_us = link.bound_us(direction), within_ms * MS
-    timely = int((values <= limit_us).sum())
-    surely = int((values + bound_us <= limit_us).sum()) if bound_us else timely
-    perhaps = int((values - bound_us <= limit_us).sum()) if bound_us else timely
+    timely = delivered.up_to(limit_us)
+    surely, perhaps = delivered.up_to(limit_us - bound_us), delivered.up_to(limit_us + bound_us)
     filters = f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"
     if not sent:
         return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
     hidden = link.hidden(direction)
-    n_eff = max(min(int(link.loss_n_eff * sent / link.probes.n), effective_n(values <= limit_us)), 1)
+    n_eff = max(min(int(link.loss_n_eff * sent / link.probes.n), found.on_time_n_eff), 1)
 
     def interval(total: int) -> Interval:
         """Return the interval that `total` packets like these would give."""

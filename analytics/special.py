@@ -13,6 +13,7 @@ _TINY = 1e-300
 _EPSILON = 1e-15
 _MAX_TERMS = 200_000
 _BISECTIONS = 200
+_ULP = 2.0**-53
 _SERIES_FROM = 16.0
 """From here on four terms of Stirling's series leave less than 2e-14."""
 
@@ -78,16 +79,46 @@ def _beta_fraction(x: float, a: float, b: float) -> float:
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a rising function crosses zero between `low` and `high`."""
+    """Return where a rising function crosses zero between `low` and `high`, to the last digits.
+
+    Chandrupatla's method (Advances in Engineering Software 28, 1997): inverse quadratic interpolation where the three
+    points allow it, else bisection. About 10 evaluations where bisection alone took 60.
+    """
+    a, b, value_a, value_b = low, high, function(low), function(high)
+    if value_a >= 0:
+        return low
+    if value_b <= 0:
+        return high
+    c, value_c, share = a, value_a, 0.5
     for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if function(middle) < 0:
-            low = middle
+        at = a + share * (b - a)
+        value = function(at)
+        if (value < 0) == (value_a < 0):
+            c, value_c = a, value_a
         else:
-            high = middle
-    return (low + high) / 2
+            c, value_c, b, value_b = b, value_b, a, value_a
+        a, value_a = at, value
+        best = a if abs(value_a) < abs(value_b) else b
+        tolerance = 2 * _ULP * abs(best) + _TINY
+        least = tolerance / abs(b - a) if b != a else 1.0
+        if least > 0.5 or value_a == 0:  # noqa: PLR2004 - half the bracket
+            return best
+        share = _interpolated(a, b, c, (value_a, value_b, value_c))
+        share = min(max(share, least), 1 - least)
+    return best
+
+
+def _interpolated(a: float, b: float, c: float, values: tuple[float, float, float]) -> float:
+    """Return how far from a to b the next point lies."""
+    value_a, value_b, value_c = values
+    if c == b or value_c == value_b or value_a in (value_b, value_c):
+        return 0.5
+    xi, phi = (a - b) / (c - b), (value_a - value_b) / (value_c - value_b)
+    if not 1 - math.sqrt(max(1 - xi, 0.0)) < phi < math.sqrt(max(xi, 0.0)):
+        return 0.5
+    return value_a / (value_b - value_a) * value_c / (value_b - value_c) + (c - a) / (b - a) * value_a / (
+        value_c - value_a
+    ) * value_b / (value_c - value_b)
 
 
 def beta_quantile(p: float, a: float, b: float) -> float:
@@ -122,7 +153,21 @@ def poisson_cdf(k: int, mean: float) -> float:
         return 0.0
     if mean <= 0:
         return 1.0
-    return math.fsum(math.exp(i * math.log(mean) - mean - math.lgamma(i + 1)) for i in range(k + 1))
+    first = math.exp(k * math.log(mean) - mean - math.lgamma(k + 1))
+    if mean <= k:
+        return 1 - _falling(first * mean / (k + 1), lambda step: mean / (k + 1 + step))
+    return _falling(first, lambda step: (k + 1 - step) / mean)
+
+
+def _falling(first: float, ratio: Callable[[int], float]) -> float:
+    """Sum terms that fall from `first` on: a few times sqrt(mean) of them instead of all k."""
+    total = term = first
+    for step in range(1, _MAX_TERMS):
+        term *= ratio(step)
+        if term <= total * _EPSILON / 100:
+            break
+        total += term
+    return total
 
 
 def poisson_upper(k: int, confidence: float) -> float:

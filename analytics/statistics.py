@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analytics.blocks import Counts, GroupSums, HitSums, block_slices
 from analytics.special import beta_quantile, binomial_cdf, student_quantile
 
 Array = npt.NDArray[Any]
 CONFIDENCE = 0.95
-_DENSE_RANGE = 50_000_000
-"""Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most, 341 M values/s; a partition of
-the array reaches 84 M values/s and sorting 27 M."""
 _BLOCK = 1 << 16
+MOST_VALUES = 1 << 19
+"""Values whose autocorrelation is taken as they are: eight blocks. Longer series are summed in groups first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,22 @@ class Histogram:
         """Number of values, infinite ones included."""
         return self.finite + self.infinite
 
+    @property
+    def mean(self) -> float:
+        """Mean of the finite values; NaN where there is none."""
+        n = self.finite
+        return int((self.values * self.counts).sum()) / n if n else math.nan
+
+    @property
+    def deviation(self) -> float:
+        """Root of the mean squared deviation of the finite values; NaN where there is none."""
+        n, mean = self.finite, self.mean
+        return math.sqrt(float((np.square(self.values - mean) * self.counts).sum()) / n) if n else math.nan
+
+    def up_to(self, limit: float) -> int:
+        """Return how many values are <= `limit`."""
+        return int(self.counts[: int(np.searchsorted(self.values, limit, side="right"))].sum())
+
     def at(self, ranks: list[int]) -> list[float]:
         """Return the values of 1-based ranks; a rank among the infinite values is infinity."""
         cumulative = np.cumsum(self.counts)
@@ -74,15 +90,10 @@ class Histogram:
 
 def histogram(values: Array, infinite: int = 0) -> Histogram:
     """Count integer values; `infinite` more are +inf (lost packets)."""
-    if not values.size:
-        return Histogram(np.empty(0, np.int64), np.empty(0, np.int64), infinite)
-    low = int(values.min())
-    if int(values.max()) - low > _DENSE_RANGE:
-        found, counts = np.unique(values, return_counts=True)
-        return Histogram(found.astype(np.int64), counts.astype(np.int64), infinite)
-    dense = np.bincount(values - low if low else values)
-    present = np.flatnonzero(dense)
-    return Histogram(present + low, dense[present].astype(np.int64), infinite)
+    counted = Counts()
+    for part in block_slices(values.size):
+        counted.add(values[part])
+    return Histogram(*counted.result(), infinite)
 
 
 def order_ranks(n: int, q: str | float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
@@ -92,13 +103,21 @@ def order_ranks(n: int, q: str | float, confidence: float = CONFIDENCE) -> tuple
     """
     p, tail = float(Fraction(str(q))), (1 - confidence) / 2
     # largest low with P(B <= low - 1) <= tail, smallest high with P(B >= high) <= tail
-    low = _last_true(lambda k: binomial_cdf(k - 1, n, p) <= tail, 0, n)
-    high = _last_true(lambda k: 1 - binomial_cdf(k - 1, n, p) > tail, 0, n + 1) + 1
+    spread = math.sqrt(n * p * (1 - p))
+    low = _last_true(lambda k: binomial_cdf(k - 1, n, p) <= tail, 0, n, (n * p - 2 * spread, spread))
+    high = _last_true(lambda k: 1 - binomial_cdf(k - 1, n, p) > tail, 0, n + 1, (n * p + 2 * spread, spread)) + 1
     return (low if low >= 1 else None), (high if high <= n else None)
 
 
-def _last_true(holds: Any, low: int, high: int) -> int:
-    """Return the last k in low..high at which a condition that turns false once still holds; `low` is assumed to."""
+def _last_true(holds: Any, low: int, high: int, guess: tuple[float, float]) -> int:
+    """Return the last k in low..high at which a condition that turns false once still holds; `low` is assumed to.
+
+    `guess`: about where, and how far off at most; looked at first, which saves half of the evaluations.
+    """
+    for at in (guess[0] - guess[1] / 16, guess[0] + guess[1] / 16):
+        middle = min(max(round(at), low), high)
+        if middle > low and middle <= high:
+            low, high = (middle, high) if holds(middle) else (low, middle - 1)
     while low < high:
         middle = (low + high + 1) // 2
         if holds(middle):
@@ -156,25 +175,56 @@ def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
     length = min(values.size, _BLOCK)
     if length < 2 or not np.any(centred):  # noqa: PLR2004 - one value has no lag
         return np.empty(0)
-    total = np.zeros(length)
+    power = np.zeros(length + 1)
     for start in range(0, values.size - length + 1, length):
         spectrum = np.fft.rfft(centred[start : start + length], 2 * length)
-        total += np.fft.irfft(spectrum * spectrum.conj())[:length]
+        power += np.square(spectrum.real) + np.square(spectrum.imag)
+    total = np.fft.irfft(power)[:length]
     return total / total[0] if total[0] > 0 else np.empty(0)
 
 
-def effective_n(series: Array) -> int:
+def group_of(n: int) -> int:
+    """Return how many values of a series of n are summed before its autocorrelation is taken: a power of two."""
+    return 1 << max(-(-n // MOST_VALUES) - 1, 0).bit_length()
+
+
+def effective_n(series: Array, deviation: float | None = None) -> int:
     """Return how many independent values a correlated series is worth (Geyer's initial positive sequence).
 
     n / (1 + 2 * sum of autocorrelations), where the sum ends when a pair of lags stops being positive. At most n,
-    at least 1; a series that does not vary gives n.
+    at least 1; a series that does not vary gives n. `deviation` is its standard deviation where the caller knows it.
+    A long series (more than 524,288 values) is summed in groups first, see `worth_of_groups`.
     """
-    n = len(series)
+    n, group = len(series), group_of(len(series))
+    if group == 1:
+        return max(min(int(n / _inflation(series)), n), 1) if n else 0
+    sums = HitSums(group, n) if series.dtype == np.bool_ else GroupSums(group)
+    for part in block_slices(n):
+        sums.add(series[part])
+    return worth_of_groups(n, group, sums.result(), float(series.std()) if deviation is None else deviation)
+
+
+def worth_of_groups(n: int, group: int, sums: npt.NDArray[np.float64], deviation: float) -> int:
+    """Return how many independent values a series of n is worth, from the sums of its groups.
+
+    A mean of all is the mean of the groups' means (batch means), so the worth is that of the groups times
+    Var(values) / Var(group means). It takes every value into account at a fraction of the FFTs (10 M values: 0.02 s
+    instead of 0.4 s), and correlations reach `group` times as far.
+    """
+    if group == 1:
+        return max(min(int(n / _inflation(sums)), n), 1) if n else 0
+    spread = float(sums.std()) / group
+    if spread <= 0 or deviation <= 0:
+        return n
+    return max(min(int(n / group / _inflation(sums) * (deviation / spread) ** 2), n), 1)
+
+
+def _inflation(series: Array) -> float:
+    """Return by how much autocorrelation inflates the variance of the mean; 1 where nothing varies."""
     rho = autocorrelation(series)
     if rho.size < 2:  # noqa: PLR2004 - nothing to correlate
-        return n
+        return 1.0
     pairs = rho[: rho.size // 2 * 2].reshape(-1, 2).sum(axis=1)
     ends = np.flatnonzero(pairs <= 0)
     positive = pairs[: ends[0]] if ends.size else pairs
-    inflation = max(2 * float(positive.sum()) - 1, 1.0)
-    return max(min(int(n / inflation), n), 1)
+    return max(2 * float(positive.sum()) - 1, 1.0)

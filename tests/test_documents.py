@@ -87,9 +87,21 @@ def test_the_readmes_configuration_is_valid():
     assert [len(parse_config(tomllib.loads(block), "README.md").source) for block in blocks] == [3]
 
 
-def test_the_lock_names_no_address():
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-bench.lock"])
+def test_the_lock_names_no_address(name):
     """Versions only: where packages come from is the machine's business."""
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    lock = (ROOT / name).read_text(encoding="utf-8")
 
     assert "://" not in lock
     assert all("==" in line for line in lock.splitlines())
+
+
+def test_the_peers_of_the_benchmarks_are_not_needed_by_the_tests():
+    """What only `make bench` compares with is in a lock of its own, and the tests' lock has none of it."""
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["bench"]
+    peers = {re.split(r"[<>=]", wanted)[0] for wanted in group}
+    lock, bench = ((ROOT / f"requirements{which}.lock").read_text(encoding="utf-8") for which in ("", "-bench"))
+
+    assert {"duckdb", "polars"} == peers
+    assert not any(f"{peer}==" in lock for peer in peers)
+    assert all(f"{peer}==" in bench for peer in peers)

@@ -1,0 +1,168 @@
+"""Accumulators that take a long series of integers block by block. Pure.
+
+A block of 65,536 four-byte integers and what is derived from it stay in the processor's cache (2 MB). Steps over whole
+arrays of 10 M packets spend most of their time on memory: a temporary of four bytes a packet costs 0.7 ns a packet for
+its pages alone, one of eight bytes 1.5, where a block costs 0.1 to 0.4 for the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK = 1 << 16
+_LEAST_PIECE = 1 << 17
+_INT32_END = 1 << 31
+_DENSE_RANGE = 50_000_000
+"""Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most."""
+
+Ints = npt.NDArray[Any]
+
+
+def block_slices(n: int, size: int = BLOCK) -> Iterator[slice]:
+    """Return slices that cover 0..n."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+class Counts:
+    """How often each integer came.
+
+    Measured with 10 M delays, a few thousand distinct: numpy.bincount of the whole array 4.4 ns a value (it makes a
+    copy of eight bytes first), in blocks 1.8; a partition of the array 12, sorting or numpy.unique 40.
+    """
+
+    def __init__(self) -> None:
+        self._low = 0
+        self._dense = np.empty(0, np.int64)
+        self._sparse: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._waiting: list[Ints] = []
+        self._waiting_n = 0
+
+    def add(self, values: Ints) -> None:
+        """Count some values. They are kept until a call of `result` where they lie far apart: do not change them."""
+        if not values.size:
+            return
+        if values.dtype.itemsize < 4:  # noqa: PLR2004 - two bytes have no room for differences
+            values = values.astype(np.int32)
+        low, high = int(values.min()), int(values.max())
+        if not self._waiting and high - low < _LEAST_PIECE:
+            self._count(values, low, high)
+            return
+        # Counting a few values of a wide range means clearing and adding all of it each time: gather some more.
+        self._waiting.append(values)
+        self._waiting_n += values.size
+        if self._waiting_n >= max(high - low, _LEAST_PIECE):
+            self._flush()
+
+    def add_many(self, value: int, n: int) -> None:
+        """Count one value `n` times."""
+        self._place(value, np.array([n], np.int64))
+
+    def _flush(self) -> None:
+        if self._waiting:
+            values = np.concatenate(self._waiting)
+            self._waiting, self._waiting_n = [], 0
+            self._count(values, int(values.min()), int(values.max()))
+
+    def _count(self, values: Ints, low: int, high: int) -> None:
+        if high - low > _DENSE_RANGE:
+            found, counts = np.unique(values, return_counts=True)
+            self._sparse.append((found.astype(np.int64), counts.astype(np.int64)))
+            return
+        self._place(low, np.bincount(values - values.dtype.type(low) if low else values))
+
+    def _place(self, low: int, dense: npt.NDArray[np.int64]) -> None:
+        """Add the counts of the integers from `low` on."""
+        if not self._dense.size:
+            self._low, self._dense = low, dense.astype(np.int64, copy=False)
+            return
+        new_low, new_end = min(low, self._low), max(low + dense.size, self._low + self._dense.size)
+        if new_end - new_low > _DENSE_RANGE:
+            present = np.flatnonzero(dense)
+            self._sparse.append((present + low, dense[present].astype(np.int64)))
+            return
+        if new_end - new_low > self._dense.size:
+            # Room for as much again: a slow drift of the delay does not copy everything with every block.
+            room = min(new_end - new_low, _LEAST_PIECE) if low >= self._low else 0
+            wider = np.zeros(new_end - new_low + room, np.int64)
+            at = self._low - new_low
+            wider[at : at + self._dense.size] = self._dense
+            self._low, self._dense = new_low, wider
+        self._dense[low - self._low : low - self._low + dense.size] += dense
+
+    def result(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the distinct values, ascending, and how often each came."""
+        self._flush()
+        present = np.flatnonzero(self._dense)
+        values, counts = present + self._low, self._dense[present]
+        if not self._sparse:
+            return values, counts
+        parts = [(values, counts), *self._sparse]
+        merged, places = np.unique(np.concatenate([part for part, _ in parts]), return_inverse=True)
+        totals = np.zeros(merged.size, np.int64)
+        np.add.at(totals, places, np.concatenate([part for _, part in parts]))
+        return merged, totals
+
+
+class GroupSums:
+    """Sums of each `group` (a power of two) consecutive values of a series; the last, incomplete group is left out.
+
+    Adding neighbours again and again (32 values: five halvings) takes 0.9 ns a value; numpy.add.reduceat takes 4.5,
+    sum(axis=1) of a reshaped array and einsum 1.3.
+    """
+
+    def __init__(self, group: int) -> None:
+        self._group = group
+        self._rest: Ints = np.empty(0, np.int32)
+        self._parts: list[Ints] = []
+
+    def add(self, values: Ints) -> None:
+        """Add the next values of the series."""
+        if self._rest.size:
+            values = np.concatenate([self._rest, values])
+        whole = values.size // self._group * self._group
+        self._rest = values[whole:].copy()
+        if whole:
+            self._parts.append(_halved(values[:whole], self._group))
+
+    def result(self) -> npt.NDArray[np.float64]:
+        """Return the sums in order."""
+        return np.concatenate(self._parts).astype(np.float64) if self._parts else np.empty(0)
+
+
+class HitSums:
+    """How many of each `group` consecutive packets are hits, of `most` packets at most; cheap where hits are rare."""
+
+    def __init__(self, group: int, most: int) -> None:
+        self.n = 0
+        self._group = group
+        self._sums = np.zeros(most // group + 1)
+
+    def add(self, hits: npt.NDArray[np.bool_]) -> None:
+        """Add the next packets."""
+        groups = (np.flatnonzero(hits) + self.n) // self._group
+        self.n += hits.size
+        if groups.size:
+            counts = np.bincount(groups - groups[0])
+            self._sums[groups[0] : groups[0] + counts.size] += counts
+
+    def result(self) -> npt.NDArray[np.float64]:
+        """Return the sums in order, without the last, incomplete group."""
+        return self._sums[: self.n // self._group]
+
+
+def _halved(values: Ints, group: int) -> Ints:
+    if group == 1:
+        return values.copy()
+    kind = np.dtype(np.int32)
+    if values.dtype.itemsize < kind.itemsize:
+        values = values.astype(kind)
+    elif values.dtype != kind or max(int(values.max()), -int(values.min())) * group >= _INT32_END:
+        values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
+    while group > 1:
+        values = values[0::2] + values[1::2]
+        group //= 2
+    return values

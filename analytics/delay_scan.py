@@ -1,0 +1,180 @@
+"""One pass over the delays of one direction, block by block: all that delay, variation and reliability need. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.blocks import Counts, GroupSums, HitSums, block_slices
+from analytics.delay import arrival_order
+from analytics.jitter import Jitter
+from analytics.probes import Bools, DelayColumn, ProbeArrays, neighbours_in
+from analytics.statistics import Histogram, group_of, worth_of_groups
+
+Ints = npt.NDArray[Any]
+_WIDE = 8
+_OVERTAKEN = 1024
+"""Packets at the end of a block that wait for the next."""
+
+_MOST_SESSIONS = 64
+"""Sessions in a block beyond which all packets are sorted at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Values of a series, and how many independent ones they are worth."""
+
+    counted: Histogram
+    n_eff: int
+
+
+@dataclass(frozen=True, slots=True)
+class DelayScan:
+    """What one direction's delays are, in microseconds.
+
+    `possible` are those that can be, `on_time_n_eff` what their being within the bound is worth, `measured` all of
+    them; `steps` the absolute differences of packets sent one after the other (IPDV).
+    """
+
+    possible: Spread
+    on_time_n_eff: int
+    measured: Histogram
+    steps: Spread
+    jitter: Jitter
+
+
+class _Series:
+    """Accumulates one series."""
+
+    def __init__(self, most: int) -> None:
+        self._group = group_of(most)
+        self._counts, self._sums = Counts(), GroupSums(self._group)
+
+    def add(self, values: Ints) -> None:
+        self._counts.add(values)
+        self._sums.add(values)
+
+    def result(self) -> Spread:
+        counted = Histogram(*self._counts.result())
+        n = counted.n
+        return Spread(counted, worth_of_groups(n, self._group, self._sums.result(), counted.deviation if n else 0.0))
+
+
+def scan(probes: ProbeArrays, direction: str, least_us: float | None, limit_us: float) -> DelayScan:
+    """Read the delays of a direction once.
+
+    A delay below `least_us` cannot be (None: any can); `limit_us` is the bound of reliability.
+    """
+    delay = probes.delays[direction]
+    most = int(np.count_nonzero(delay.valid))
+    possible, steps, impossible = _Series(most), _Series(most), Counts()
+    late = HitSums(group_of(most), most)
+    arrivals = _Arrivals()
+    for part in block_slices(probes.n):
+        here = delay.valid[part]
+        is_whole = bool(here.all())
+        values = delay.us[part] if is_whole else delay.us[part][here]
+        if values.size:
+            arrivals.add(probes, part, values, None if is_whole else here)
+            if least_us is not None and int(values.min()) < least_us:
+                impossible.add(values[values < least_us])
+                values = values[values >= least_us]
+            possible.add(values)
+            late.add(values > limit_us)
+        steps.add(_steps(probes, delay, part))
+    if arrivals.is_in_order:
+        arrivals.finish()
+        jitter = arrivals.jitter
+    else:
+        jitter, ordered_us = Jitter(), arrival_order(probes, direction)
+        for part in block_slices(ordered_us.size):
+            jitter.add(ordered_us[part])
+    found, out = possible.result(), Histogram(*impossible.result())
+    share = late.n and found.counted.up_to(limit_us) / late.n
+    on_time = group_of(most) - late.result()
+    return DelayScan(
+        possible=found,
+        on_time_n_eff=worth_of_groups(late.n, group_of(most), on_time, math.sqrt(share * (1 - share))),
+        measured=found.counted.merge(out) if out.n else found.counted,
+        steps=steps.result(),
+        jitter=jitter,
+    )
+
+
+def _steps(probes: ProbeArrays, delay: DelayColumn, part: slice) -> Ints:
+    """Return |D(i) - D(i-1)| of a block's packets and the one before it."""
+    rows = slice(max(part.start - 1, 0), part.stop)
+    us, valid = delay.us[rows], delay.valid[rows]
+    if us.dtype.itemsize < _WIDE and int(us.max()) - int(us.min()) > np.iinfo(us.dtype).max:
+        us = us.astype(np.int64)
+    steps = us[1:] - us[:-1]
+    pairs = neighbours_in(probes, rows)
+    if pairs is not None or not valid.all():
+        both = valid[1:] & valid[:-1]
+        if pairs is not None:
+            both &= pairs
+        steps = steps[both]
+    return np.asarray(np.abs(steps, out=steps))
+
+
+class _Arrivals:
+    """Puts delays into the order of arrival and feeds them to the jitter.
+
+    Few packets overtake, and not by far: a block is sorted if it needs to be, and what may still be overtaken by the
+    next block waits for it. Where a packet comes later than that, `is_in_order` turns false and all must be sorted.
+    """
+
+    def __init__(self) -> None:
+        self.jitter = Jitter()
+        self.is_in_order = True
+        self._session: Any = None
+        self._last_us = 0
+        self._waiting_us: Ints = np.empty(0, np.int64)
+        self._waiting: Ints = np.empty(0, np.int64)
+
+    def add(self, probes: ProbeArrays, part: slice, us: Ints, here: Bools | None) -> None:
+        """Add the delays of a block's packets that arrived."""
+        if not self.is_in_order:
+            return
+        sent_us, session = probes.t_us[part], probes.session[part]
+        arrival_us = (sent_us if here is None else sent_us[here]) + us
+        if session[0] == session[-1]:
+            self._add_session(session[0], arrival_us, us)
+            return
+        if here is not None:
+            session = session[here]
+        edges = [0, *(np.flatnonzero(session[1:] != session[:-1]) + 1).tolist(), session.size]
+        if len(edges) > _MOST_SESSIONS:
+            self.is_in_order = False
+            return
+        for low, high in itertools.pairwise(edges):
+            self._add_session(session[low], arrival_us[low:high], us[low:high])
+
+    def _add_session(self, session: Any, arrival_us: Ints, us: Ints) -> None:
+        if session != self._session:
+            self.jitter.add(self._waiting)
+            self._session = session
+        else:
+            least_us = int(arrival_us.min())
+            if least_us < self._last_us:
+                self.is_in_order = False
+                return
+            if self._waiting.size:
+                arrival_us = np.concatenate([self._waiting_us, arrival_us])
+                us = np.concatenate([self._waiting, us])
+        if (arrival_us[1:] < arrival_us[:-1]).any():
+            order = np.argsort(arrival_us, kind="stable")
+            arrival_us, us = arrival_us[order], us[order]
+        settled = max(arrival_us.size - _OVERTAKEN, 0)
+        self.jitter.add(us[:settled])
+        self._waiting_us, self._waiting = arrival_us[settled:], us[settled:]
+        self._last_us = int(arrival_us[settled - 1]) if settled else int(np.iinfo(np.int64).min)
+
+    def finish(self) -> None:
+        """Add what waits."""
+        self.jitter.add(self._waiting)
