@@ -35,6 +35,8 @@ class Proof:
     rewound: set[str] = field(default_factory=set)
     """Epochs whose numbers were given twice, by a clone or by a disk that forgot what it had promised. A receipt cannot
     tell the two apart, so not everything can be saved; it must be noticed, and whatever is stored must be right."""
+    given_up: set[tuple[str, int]] = field(default_factory=set)
+    """What earlier checks found dropped and told; the outbox that knew it may be gone since."""
     batches: int = 0
     rows: int = 0
     dropped: int = 0
@@ -80,7 +82,8 @@ class Proof:
                 "SELECT count(*) FROM metric AS m WHERE NOT EXISTS (SELECT FROM batch WHERE batch_id = m.batch_id)"
             ).fetchone()
             events = connection.execute("SELECT detail FROM event WHERE name = 'outbox.dropped'").fetchall()
-        self._one_by_one(truth, stored, found, held, {(epoch, seq) for seq in dropped}, (epoch, taken))
+        self.given_up |= {(epoch, seq) for seq in dropped}
+        self._one_by_one(truth, stored, found, held, self.given_up, (epoch, taken))
         self._no_holes(ledger, epoch, taken, dropped)
         if orphans != (0,):
             raise BrokenPromiseError(f"5: {orphans} rows without a batch")
