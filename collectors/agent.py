@@ -55,7 +55,7 @@ class _OutboxThread:
         self._logged_s = -LOG_DROPS_EVERY_S
         before = outbox.statistics()
         self._logged_batches = before.dropped - before.damaged
-        self._damaged = before.damaged
+        self._damaged = outbox.damaged
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jissho-outbox")
 
     async def _call(self, work: Callable[..., _T], *arguments: Any) -> _T:
@@ -66,7 +66,9 @@ class _OutboxThread:
         stored, drop = await self._call(self._outbox.append, batches)
         self._may_owe_report |= drop is not None
         if self._may_owe_report and time.monotonic() - self._reported_s >= _REPORT_DROPS_EVERY_S:
-            stored += await self.report_drops()
+            # The batches are stored: an error here would have them stored once more. What is not told is owed on.
+            with contextlib.suppress(OutboxError):
+                stored += await self.report_drops()
         return stored
 
     async def log_drops(self) -> None:
@@ -80,30 +82,35 @@ class _OutboxThread:
     async def report_drops(self) -> list[StoredBatch]:
         """Tell of every drop that no batch tells of: also those of a life that ended before it could."""
         self._reported_s = time.monotonic()
-        drops = await self._call(self._outbox.unreported)
+        # First of all: what is dropped or found damaged from here on is owed again.
         self._may_owe_report = False
+        drops = await self._call(self._outbox.unreported)
         if not drops:
             return []
         if time.monotonic() - self._logged_s >= LOG_DROPS_EVERY_S:
             await self.log_drops()
         notice = Batcher(time.monotonic, time.time_ns)
+        last = {drop.reason: drop for drop in drops}
         for drop in drops:
-            notice.event(
-                "outbox.dropped",
-                "error",
-                _DROPPED[drop.reason].format(drop.batches),
-                # With all ranges so far, since an outage long enough to drop drops its earlier reports as well.
-                {**drop._asdict(), "ranges": await self._call(self._outbox.dropped_ranges, drop.reason)},
-            )
+            detail: dict[str, object] = {**drop._asdict()}
+            if last[drop.reason] is drop:
+                # All ranges so far, since an outage long enough to drop drops its earlier reports as well. Not with
+                # each: of a thousand damaged batches the report would be too large to be taken.
+                detail["ranges"] = await self._call(self._outbox.dropped_ranges, drop.reason)
+            notice.event("outbox.dropped", "error", _DROPPED[drop.reason].format(drop.batches), detail)
         append = partial(self._outbox.append, reporting=drops)
-        stored, more = await self._call(append, notice.due(everything=True))
-        self._may_owe_report = more is not None
+        try:
+            stored, more = await self._call(append, notice.due(everything=True))
+        except OutboxError:
+            self._may_owe_report = True
+            raise
+        self._may_owe_report |= more is not None
         return stored
 
     async def newest_before(self, seq: int, limit: int) -> list[StoredBatch]:
         """See `Outbox.newest_before`; what is damaged is said in the log, and in an event with the next batches."""
         found = await self._call(self._outbox.newest_before, seq, limit)
-        damaged = (await self.statistics()).damaged
+        damaged = self._outbox.damaged
         if damaged > self._damaged:
             log.error("outbox %s: %d batches are not as they were written and are not sent; check the disk",
                       self._outbox.path, damaged - self._damaged)  # fmt: skip

@@ -130,6 +130,8 @@ class Outbox:
             raise
         self.epoch = self._meta("epoch")
         self.taken = int(self._meta("taken"))
+        self.damaged = 0
+        """Records given up as damaged since the file was opened."""
         self._batches = self._bytes = 0
         self._recount()
 
@@ -272,6 +274,7 @@ class Outbox:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._undone(error) from error
+        self.damaged += len(seqs)
         self._recount()
 
     def unreported(self) -> list[Drop]:

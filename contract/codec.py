@@ -40,7 +40,7 @@ QUARANTINE_REASONS: dict[str, str] = {
     "unknown_version": "The payload speaks another major version of the contract.",
     "unknown_stream": "The stream is not in the table of streams.",
     "identity_conflict": "Another batch was committed under the same number: a device or its outbox was cloned, or its "
-    "disk went back in time.",
+    "disk went back in time. `jissho quarantine replay --reason identity_conflict` takes it into an epoch of its own.",
     "identity_mismatch": "Site, device or stream of the topic and of the envelope differ, or are not valid names.",
     "unknown_column": "The stream has no such column; a newer server will know it.",
     "missing_column": "A column without default is absent.",

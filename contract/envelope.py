@@ -14,6 +14,8 @@ MAX_BATCH_ROWS = 10_000
 
 FOREIGN_EPOCH = "foreign"
 """The epoch of batches that the server made of a third party's messages, and numbers itself; no outbox may use it."""
+CONFLICT_EPOCHS = "conflict-"
+"""How the epochs begin in which the server numbers what came under taken numbers; no outbox may use such a one."""
 
 ColumnValues = bytes | list[int | float | str | bool | None]
 """Values of one column: a plain list (JSON, text), or packed little-endian bytes (`contract.packing`)."""

@@ -8,8 +8,10 @@ from itertools import groupby
 
 import msgspec
 
+from contract.envelope import CONFLICT_EPOCHS
 from contract.foreign import ForeignMappings
 from contract.topics import parse_topic
+from ingest.conflicts import commit_conflicting
 from ingest.foreign import process_foreign, sort_foreign
 from ingest.pipeline import Message, process, sort_messages
 from storage.columnar import RefusedPayload
@@ -23,7 +25,8 @@ HANDFUL_ENTRIES = 16
 class ReplayOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the entries tried. `replayed` = `committed` + `duplicates` + life signs of devices.
 
-    A message of a foreign device may be several batches, or none that its profile wants.
+    A message of a foreign device may be several batches, or none that its profile wants. `renumbered` of the committed
+    came under the number of another batch, and are in an epoch of their own now.
     `refused` are still in quarantine; `reasons` counts them by today's reason.
     """
 
@@ -34,25 +37,42 @@ class ReplayOutcome(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     reasons: dict[str, int]
     rows: int
+    renumbered: int = 0
 
 
+CONFLICT = "identity_conflict"
 NO_FOREIGN = ForeignMappings()
 
 
-def replay(writer: Writer, entries: Sequence[QuarantineEntry], foreign: ForeignMappings = NO_FOREIGN) -> ReplayOutcome:
+def replay(
+    writer: Writer,
+    entries: Sequence[QuarantineEntry],
+    foreign: ForeignMappings = NO_FOREIGN,
+    *,
+    takes_conflicts: bool = False,
+) -> ReplayOutcome:
     """Decode entries again and commit those that pass; the others stay, with the reason they have now.
 
-    `foreign` reads the messages of third parties. A handful is one transaction with its marks, so that a crash leaves
+    `foreign` reads the messages of third parties. With `takes_conflicts` entries that are in quarantine as
+    `identity_conflict` are committed too, see `ingest.conflicts`: somebody has to know that they are this device's own
+    measurements, and not another machine's. A handful is one transaction with its marks, so that a crash leaves
     an entry either taken and marked, or neither.
     """
-    committed = duplicates = rows = 0
+    committed = duplicates = rows = renumbered = 0
     refused: list[RefusedPayload] = []
     for handful in _handfuls(entries):
         messages = [_message(writer, entry) for entry in handful]
         with writer.connection.transaction():
             # What cannot be decoded must not come by the writer: it would count as one more arrival.
             undecoded = {_name(item): item for item in _undecoded(messages, foreign)}
-            outcome = _commit(writer, [message for message in messages if _name(message) not in undecoded], foreign)
+            conflicting = {
+                _name(message)
+                for entry, message in zip(handful, messages, strict=True)
+                if takes_conflicts and entry.reason == CONFLICT
+            }
+            good = [message for message in messages if _name(message) not in undecoded]
+            outcome = _commit(writer, [message for message in good if _name(message) not in conflicting], foreign)
+            outcome = outcome.plus(commit_conflicting(writer, [each for each in good if _name(each) in conflicting]))
             still = {**undecoded, **{_name(item): item for item in outcome.refused}}
             taken = []
             for entry, message in zip(handful, messages, strict=True):
@@ -68,6 +88,7 @@ def replay(writer: Writer, entries: Sequence[QuarantineEntry], foreign: ForeignM
         committed += len(outcome.committed)
         duplicates += len(outcome.duplicates)
         rows += outcome.rows
+        renumbered += sum(key.epoch.startswith(CONFLICT_EPOCHS) for key in outcome.committed)
         refused += still.values()
     return ReplayOutcome(
         tried=len(entries),
@@ -77,6 +98,7 @@ def replay(writer: Writer, entries: Sequence[QuarantineEntry], foreign: ForeignM
         refused=len(refused),
         reasons=dict(Counter(item.reason for item in refused).most_common()),
         rows=rows,
+        renumbered=renumbered,
     )
 
 

@@ -38,7 +38,9 @@ FROM unnest(%(low)s::int8[], %(high)s::int8[]) WITH ORDINALITY AS gap(low, high,
 """
 NEXT_LIFE = """
 SELECT floor(extract(epoch FROM min(t_first)))::int8 FROM batch
-WHERE epoch_id = (SELECT min(epoch_id) FROM ledger WHERE device_id = %s AND epoch_id > %s AND committed <> '{}')
+WHERE epoch_id = (SELECT min(epoch_id) FROM ledger WHERE device_id = %s AND epoch_id > %s AND committed <> '{}'
+                  -- Those that the server numbers are no life of an outbox.
+                  AND epoch <> 'foreign' AND NOT starts_with(epoch, 'conflict-'))
 """
 SECONDS = """
 SELECT link_id, extract(epoch FROM date_trunc('second', t))::int8 AS second, count(*)

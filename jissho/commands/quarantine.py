@@ -123,6 +123,9 @@ def replay(
 ) -> None:
     """Decode what is in quarantine again and commit what can be read now; what still fails stays, with its reason.
 
+    A batch that came under the number of another one (identity_conflict) is taken only when it is asked for, by its
+    number or with --reason identity_conflict: it is stored for the same device in an epoch of its own.
+
     Parameters
     ----------
     number
@@ -135,7 +138,8 @@ def replay(
         Print the outcome as one JSON object.
 
     """
-    from ingest.replay import replay as replay_entries  # noqa: PLC0415 - commands load what they need
+    from ingest.replay import CONFLICT  # noqa: PLC0415 - commands load what they need
+    from ingest.replay import replay as replay_entries  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.quarantine import get_entry, list_entries  # noqa: PLC0415
     from storage.writer import Writer  # noqa: PLC0415
@@ -151,7 +155,8 @@ def replay(
             entries = [entry for entry in chosen if entry.replayed_at is None]
         else:
             entries = list_entries(connection, reason=reason, device=device)
-        outcome = replay_entries(Writer(connection), entries, foreign)
+        takes_conflicts = bool(number) or reason == CONFLICT
+        outcome = replay_entries(Writer(connection), entries, foreign, takes_conflicts=takes_conflicts)
     if json:
         print_json([outcome])
         return
@@ -159,8 +164,17 @@ def replay(
         f"{outcome.replayed} of {outcome.tried} replayed: {outcome.committed} batches new ({outcome.rows} rows), "
         f"{outcome.duplicates} already there; {outcome.refused} still in quarantine"
     )
+    if outcome.renumbered:
+        print(
+            f"  {outcome.renumbered} of them came under taken numbers: same device, an epoch of their own (conflict-*)"
+        )
     for name, count in outcome.reasons.items():
         print(f"  {count}: {name}")
+    if CONFLICT in outcome.reasons:
+        print(
+            f"  {CONFLICT}: from a copied outbox, or a disk that went back in time; "
+            f"if they are this device's own measurements: `jissho quarantine replay --reason {CONFLICT}`"
+        )
 
 
 def _check_reason(reason: str) -> None:

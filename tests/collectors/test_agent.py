@@ -22,7 +22,7 @@ from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics
 from collectors.publisher import MqttConfig, Publisher
 from collectors.source import SourceConfig, SourceKind
 from contract.codec import decode_batch
-from contract.envelope import Receipt, Refusal, Status
+from contract.envelope import MAX_PAYLOAD_BYTES, Receipt, Refusal, Status
 from contract.topics import receipt_topic, status_topic
 
 DEADLINE_S = 20
@@ -32,7 +32,7 @@ class Server:
     """Stands in for ingest: hears batches and answers with receipts when told to."""
 
     def __init__(self, port):
-        self.batches, self.statuses = [], []
+        self.batches, self.statuses, self.sizes = [], [], [0]
         self.answers = True
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         self.client.on_connect = lambda client, *_: client.subscribe("jissho/#", qos=1)
@@ -50,6 +50,7 @@ class Server:
             self.statuses.append(msgspec.json.decode(message.payload, type=Status))
         elif kind != "receipt":
             batch = decode_batch(message.payload)
+            self.sizes.append(len(message.payload))
             self.batches.append((time.monotonic(), batch))
             if self.answers:
                 self.receipt(batch.epoch, committed=[(batch.seq, batch.seq)])
@@ -217,6 +218,59 @@ async def test_what_the_quota_costs_is_logged_once_a_minute_and_told_in_full(age
     assert set(dropped) <= set(told)
     assert caplog.text.count("dropped so far") <= 2
     assert f"{total} batches dropped so far" in caplog.text
+
+
+async def test_a_report_that_cannot_be_stored_does_not_store_the_samples_twice(agent, server, tmp_path, monkeypatch):
+    """The disk fills between a batch and the report of what the quota dropped: the report is owed, the batch is in."""
+    collector = agent(numbers)
+    collector._file.max_bytes = 3_000
+    append, refused, values = collector._file.append, [], []
+
+    def full_for_reports(batches, *, reporting=()):
+        if reporting and len(refused) < 2:
+            refused.append(reporting)
+            raise OutboxError("outbox cannot be written: disk full")
+        stored = append(batches, reporting=reporting)
+        values.extend(value for batch in batches if batch.stream == "metric" for value in batch.columns["value"])
+        return stored
+
+    monkeypatch.setattr(collector._file, "append", full_for_reports)
+    server.answers = False
+    stop = asyncio.Event()
+    running = asyncio.create_task(collector.run(stop))
+    await until(lambda: len(refused) == 2 and not collector._file.unreported())
+    server.answers = True
+    stop.set()
+    await running
+
+    assert values == sorted(set(values))
+    assert len(values) > 20
+
+
+async def test_hundreds_of_damaged_records_are_told_in_reports_that_the_contract_allows(agent, server, tmp_path):
+    """Every second of 1,200 batches is damaged: the others arrive, all numbers are named, no message is too large."""
+    outbox = Outbox(tmp_path / "outbox.sqlite", site="site-a", device="car-1")
+    old = {"t": [0], "name": ["old"], "value": [0.0], "unit": ["1"]}
+    outbox.append([NewBatch("metric", "l5g", "t/1", 1, 0, old) for _ in range(1200)])
+    outbox.close()
+    with closing(sqlite3.connect(outbox.path, isolation_level=None)) as db:
+        db.execute("UPDATE batch SET payload = x'00' WHERE seq % 2 = 0")
+    stop = asyncio.Event()
+    running = asyncio.create_task(agent(backlog_batches_per_s=2000.0).run(stop))
+    await until(lambda: set(range(1, 1201, 2)) <= set(server.seqs()))
+    stop.set()
+    await running
+
+    assert waiting(tmp_path) == 0
+    events = [batch for _, batch in server.batches if batch.stream == "event"]
+    assert max(server.sizes) < MAX_PAYLOAD_BYTES / 2
+    details = [
+        json.loads(detail)
+        for batch in events
+        for name, detail in zip(batch.columns["name"], batch.columns["detail"], strict=True)
+        if name == "outbox.dropped"
+    ]
+    assert {each["first_seq"] for each in details} == set(range(2, 1201, 2))
 
 
 async def test_a_damaged_record_is_never_sent_and_its_number_is_told(agent, server, tmp_path, caplog):

@@ -91,6 +91,7 @@ def test_any_integers_and_nulls_survive(values, payload_format):
         (encode_batch(msgspec.structs.replace(batch(), device="car-2"), "json"), "identity_mismatch"),
         (encode_batch(msgspec.structs.replace(batch(), link="A/b"), "json"), "identity_mismatch"),
         (encode_batch(msgspec.structs.replace(batch(), seq=0), "json"), "identity_mismatch"),
+        (encode_batch(msgspec.structs.replace(batch(), epoch="conflict-e1"), "json"), "identity_mismatch"),
         (encode_batch(msgspec.structs.replace(batch(), seq=2**40), "json"), "identity_mismatch"),
         (encode_batch(batch(future=[1, 2, 3]), "json"), "unknown_column"),
         (encode_batch(batch("throughput", direction=["up"] * 3, protocol=["tcp"] * 3), "json"), "identity_mismatch"),

@@ -87,6 +87,63 @@ def test_what_came_by_another_way_since_is_a_duplicate(db):
     assert list_entries(writer.connection) == []
 
 
+def clone_of(seqs):
+    """Payloads of a copied outbox: the same numbers, other samples."""
+    return [Message(TOPIC, payload(seq, t0_ns=T0_NS + 5_000_000_000), 1) for seq in seqs]
+
+
+def test_what_a_clone_measured_is_taken_when_it_is_asked_for(jissho, db):
+    """Replaying all leaves it and names the remedy; asked for it is stored once, in an epoch without a hole."""
+    writer = db.writer()
+    process(writer, [Message(TOPIC, payload(seq), 1) for seq in range(1, 10)])
+    process(writer, clone_of([2, 5, 9]))
+    unasked = jissho("quarantine", "replay")
+    asked = jissho("quarantine", "replay", "--reason", "identity_conflict")
+    (again,) = jissho.json("quarantine", "replay", "--reason", "identity_conflict")
+
+    assert "0 of 3 replayed" in unasked.stdout
+    assert "replay --reason identity_conflict" in unasked.stdout
+    assert asked.returncode == 0, asked.stderr
+    assert "3 of 3 replayed: 3 batches new (6 rows), 0 already there; 0 still in quarantine" in asked.stdout
+    assert "3 of them came under taken numbers" in asked.stdout
+    assert again["tried"] == 0
+    assert count(writer.connection) == 24
+    ledgers = writer.connection.execute(
+        "SELECT epoch, committed::text, quarantined::text, announced FROM ledger ORDER BY epoch_id"
+    ).fetchall()
+    assert ledgers == [("e1", "{[1,10)}", "{}", 9), ("conflict-e1", "{[1,4)}", "{}", 3)]
+    assert writer.connection.execute("SELECT count(DISTINCT link_id) FROM metric").fetchone() == (1,)
+
+
+def test_a_clone_that_sends_again_after_the_replay_counts_once(db):
+    """The same payload is the same entry, taken already; and marked as not taken it would still count once."""
+    writer = db.writer()
+    process(writer, [Message(TOPIC, payload(1), 1)])
+    process(writer, clone_of([1]))
+    first = replay(writer, list_entries(writer.connection), takes_conflicts=True)
+    process(writer, clone_of([1]))
+    assert list_entries(writer.connection) == []
+    writer.connection.execute("UPDATE quarantine SET replayed_at = NULL")
+    second = replay(db.writer(), list_entries(writer.connection), takes_conflicts=True)
+
+    assert (first.committed, first.renumbered, first.duplicates) == (1, 1, 0)
+    assert (second.committed, second.renumbered, second.duplicates) == (0, 0, 1)
+    assert count(writer.connection) == 4
+
+
+def test_a_conflict_that_the_database_refuses_stays_with_todays_reason(db):
+    """The others of the handful are taken all the same."""
+    writer = db.writer()
+    process(writer, [Message(TOPIC, payload(seq), 1) for seq in (1, 2)])
+    process(writer, clone_of([1, 2]))
+    writer.connection.execute("ALTER TABLE metric ADD CHECK (value <> 2 OR t < to_timestamp(1780000002))")
+    outcome = replay(db.writer(), list_entries(writer.connection), takes_conflicts=True)
+
+    assert (outcome.renumbered, outcome.refused, outcome.reasons) == (1, 1, {"rejected_by_database": 1})
+    (left,) = list_entries(writer.connection)
+    assert (left.seq, left.reason, left.seen) == (2, "rejected_by_database", 1)
+
+
 def test_a_database_that_still_refuses_keeps_the_entry_as_it_was(db):
     """The others are committed; the refused one gets today's reason and is not counted as one more arrival."""
     writer = refuse_as_an_older_server_did(db, [1, 2, 3])

@@ -9,6 +9,7 @@ import pytest
 
 from contract.envelope import Status
 from storage.explain import explained_completeness
+from storage.gap_queries import NEXT_LIFE
 from storage.runs import start_run
 from tests.storage.test_writer import probe_batch, text_batch
 
@@ -163,6 +164,22 @@ def test_a_drop_report_explains_all_it_names(drive):
         (53, 59, "lost"),
     ] == numbers
     assert found.missing == sum(last - first + 1 for first, last, _ in numbers)
+
+
+def test_what_the_server_numbers_itself_is_no_next_life_of_an_outbox(drive):
+    """Replayed conflicts lie in the past: they must not end the time that a missing tail may lie in."""
+
+    def measure(second, epoch):
+        t_us = np.array([(drive.start_s + second) * 1_000_000], np.int64)
+        batch = text_batch(1, "event", name="x", severity="info", message="x", detail="{}")
+        drive.writer.commit([replace(batch, key=batch.key._replace(epoch=epoch), t_us=t_us)])
+
+    for second, epoch in ((50, "e1"), (10, "conflict-e1"), (20, "foreign"), (80, "e2")):
+        measure(second, epoch)
+    connection = drive.writer.connection
+    device_id, epoch_id = connection.execute("SELECT device_id, epoch_id FROM ledger WHERE epoch = 'e1'").fetchone()
+
+    assert (drive.start_s + 80,) == connection.execute(NEXT_LIFE.encode(), (device_id, epoch_id)).fetchone()
 
 
 def test_recorded_data_have_no_late_batches_and_no_unreachable_device(drive):
