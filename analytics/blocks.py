@@ -16,6 +16,7 @@ import numpy.typing as npt
 BLOCK = 1 << 16
 _LEAST_PIECE = 1 << 17
 _INT32_END = 1 << 31
+_WIDE = 8
 _DENSE_RANGE = 50_000_000
 """Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most."""
 
@@ -25,6 +26,14 @@ Ints = npt.NDArray[Any]
 def block_slices(n: int, size: int = BLOCK) -> Iterator[slice]:
     """Return slices that cover 0..n."""
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def may_overflow(values: Ints) -> bool:
+    """Tell whether a difference of two of the values may not fit into their type; numbers from 0 on never overflow."""
+    if values.dtype.itemsize >= _WIDE or not values.size:
+        return False
+    low = int(values.min())
+    return low < 0 and int(values.max()) - low > np.iinfo(values.dtype).max
 
 
 class Counts:

@@ -14,6 +14,7 @@ from analytics.blocks import block_slices
 _RISING = {"t_us", "seq", "refl_seq"}
 """Columns whose steps are smaller than they are."""
 
+_FEW_VALUES = 1 << 8
 _WIDTHS = ((1 << 8, "<u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
 
 
@@ -61,6 +62,14 @@ def _add(digest: Any, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | N
     digest.update(f"{low} to {high};".encode())
     if low == high:
         return
+    if high - low < _FEW_VALUES:
+        # A mark that is almost always the same, as of loss: where it is another, and which.
+        other = np.flatnonzero(values != values[0])
+        if other.size * 8 < values.size:
+            marks = (values[other] - low).astype("<u1")
+            digest.update(f"but {int(values[0])} {other.size};".encode() + other.astype("<u4").tobytes())
+            digest.update(marks.tobytes())
+            return
     # The lowest bits of a number name it within a range that is no wider: no difference need be taken.
     width = next((width for end, width in _WIDTHS if high - low < end), "<i8")
     digest.update(np.ascontiguousarray(values.astype(width)).data)

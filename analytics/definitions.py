@@ -11,7 +11,7 @@ import hashlib
 import msgspec
 
 from analytics.dictionary.definition import Better, KpiDefinition
-from analytics.dictionary.link import LINK, QUANTILES
+from analytics.dictionary.link import CDF_MS, LINK, QUANTILES
 from analytics.dictionary.monitoring import MONITORING
 from analytics.dictionary.other_radios import OTHER_RADIOS
 from analytics.dictionary.radio import RADIO
@@ -19,7 +19,7 @@ from analytics.dictionary.redundancy import REDUNDANCY
 from analytics.dictionary.throughput import THROUGHPUT
 from analytics.dictionary.traffic import TRAFFIC
 
-__all__ = ["BY_ID", "DEFINITIONS", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
+__all__ = ["BY_ID", "CDF_MS", "DEFINITIONS", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
 
 DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
 

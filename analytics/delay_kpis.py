@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from analytics.definitions import QUANTILES
-from analytics.link import AMONG_LOST, MS, NOT_MEASURED, ORDER, STUDENT, Link, in_ms
+from analytics.definitions import CDF_MS, QUANTILES
+from analytics.link import AMONG_LOST, BINOMIAL, MS, NOT_MEASURED, ORDER, STUDENT, Link, in_ms
 from analytics.results import Direction, KpiResult
-from analytics.statistics import Histogram, Interval, mean_interval, quantile_interval, rank
+from analytics.statistics import Histogram, Interval, mean_interval, proportion_interval, quantile_interval, rank
 
 
 def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
@@ -32,11 +32,41 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
             interval=in_ms(mean_interval(mean, deviation, worth)), reason=note,
             project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // size, 1))),
         )  # fmt: skip
+        yield link.make(kpi, direction, "std", deviation / MS, n=size, filters=filters, reason=note)
         yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
     for statistic in QUANTILES:
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
+
+
+def cdf_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
+    """Yield the share of packets sent whose delay was no more than each stated one, lost ones included.
+
+    As with reliability, what the clocks may be off by and packets of which nobody knows widen the interval.
+    """
+    delivered = link.scan(direction).possible.counted
+    size, sent = delivered.n, delivered.n + link.lost_in(direction)
+    if not size:
+        return
+    hidden, bound_us = link.hidden(direction), link.bound_us(direction)
+    n_eff = max(int(link.delay_n_eff(direction) * sent / size), 1)
+    for statistic, limit_ms in CDF_MS.items():
+        limit_us = limit_ms * MS
+        surely, perhaps = (delivered.up_to(limit_us + shift_us) for shift_us in (-bound_us, bound_us))
+
+        def interval(total: int, surely: int = surely, perhaps: int = perhaps) -> Interval:
+            """Return the interval that `total` packets like these would give."""
+            scale, worth = total / sent, max(n_eff * total // sent, 1)
+            whole = max(round((sent + hidden) * scale), 1)
+            low = proportion_interval(surely * scale, whole, worth).low
+            return Interval(low, proportion_interval((perhaps + hidden) * scale, whole, worth).high)
+
+        yield link.make(
+            "delay_cdf", direction, statistic, delivered.up_to(limit_us) / sent, n=sent, interval=interval(sent),
+            n_eff=n_eff, method=BINOMIAL, filters="送信全数 all sent (lost = inf)", reason=link.absent_note,
+            project=interval,
+        )  # fmt: skip
 
 
 def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of them

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.blocks import Counts, GroupSums, HitSums, block_slices
+from analytics.blocks import Counts, GroupSums, HitSums, block_slices, may_overflow
 from analytics.delay import arrival_order
 from analytics.jitter import Jitter
 from analytics.probes import Bools, DelayColumn, ProbeArrays, neighbours_in
 from analytics.statistics import Histogram, group_of, worth_of_groups
 
 Ints = npt.NDArray[Any]
-_WIDE = 8
 _OVERTAKEN = 1024
 """Packets at the end of a block that wait for the next."""
 
@@ -110,7 +109,7 @@ def _steps(probes: ProbeArrays, delay: DelayColumn, part: slice) -> Ints:
     """Return |D(i) - D(i-1)| of a block's packets and the one before it."""
     rows = slice(max(part.start - 1, 0), part.stop)
     us, valid = delay.us[rows], delay.valid[rows]
-    if us.dtype.itemsize < _WIDE and int(us.max()) - int(us.min()) > np.iinfo(us.dtype).max:
+    if may_overflow(us):
         us = us.astype(np.int64)
     steps = us[1:] - us[:-1]
     pairs = neighbours_in(probes, rows)

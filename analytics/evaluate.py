@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.definitions import BY_ID
-from analytics.delay_kpis import delay_kpis, variation_kpis
+from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
 from analytics.link import MS, NO_PACKETS, Link, Subject
 from analytics.loss_kpis import loss_kpis
 from analytics.probes import ProbeArrays
@@ -34,6 +34,7 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     results: list[KpiResult] = []
     for direction in link.directions():
         results += delay_kpis(link, direction)
+        results += cdf_kpis(link, direction)
         results += variation_kpis(link, direction)
     results += loss_kpis(link)
     results += [reliability_kpi(link, direction) for direction in link.directions()]

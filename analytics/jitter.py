@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analytics.blocks import may_overflow
+
 _ROW = 16
 _ROWS = 32
 _DECAY = 15 / 16
@@ -34,22 +36,25 @@ class Jitter:
         self._steps_sum = 0.0
         self._last = 0.0
         self._max = 0.0
-        self._previous: Floats = np.empty(0)
+        self._previous: list[int] = []
         self._rest: Floats = np.empty(0)
 
     def add(self, transit_us: npt.NDArray[Any]) -> None:
         """Add the next delays, in order of arrival."""
         if not transit_us.size:
             return
-        times_us = np.empty(self._previous.size + transit_us.size)
-        times_us[: self._previous.size] = self._previous
-        times_us[self._previous.size :] = transit_us
-        self._previous = times_us[-1:].copy()
+        # Differences of integers before they become floating-point numbers: half the bytes.
+        if may_overflow(transit_us):
+            transit_us = transit_us.astype(np.int64)
+        inner = transit_us[1:] - transit_us[:-1]
         old = self._rest.size
-        steps = np.empty(old + times_us.size - 1)
+        known = old + len(self._previous)
+        steps = np.empty(known + inner.size)
         steps[:old] = self._rest
-        np.subtract(times_us[1:], times_us[:-1], out=steps[old:])
-        np.abs(steps, out=steps)
+        steps[old:known] = abs(int(transit_us[0]) - self._previous[0]) if self._previous else 0
+        np.abs(inner, out=inner)
+        steps[known:] = inner
+        self._previous = transit_us[-1:].tolist()
         self.n += steps.size - old
         whole = steps.size // _ROW * _ROW
         self._rest = steps[whole:].copy()

@@ -29,7 +29,9 @@ STUDENT = "Student on n_eff (Geyer)"
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
-_CLOCKED = {"owd", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability"}
+_CLOCKED = {
+    "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
+}  # fmt: skip
 """KPIs that compare the clocks of both ends where they are of one direction; variations are of one pair of clocks."""
 
 

@@ -15,7 +15,8 @@ definitions. Rules that hold for all of them:
   Means are of delivered packets. (RFC 7679 5, RFC 2681 4)
 * A quantile is the smallest value x with F(x) >= q (RFC 2330 11.3); ranks are computed in fractions.
 * Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
-  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's.
+  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 524,288
+  values is summed in groups first.
 * First copy counts; duplicates are a KPI of their own.
 * One-way figures carry the bound of both clocks. Where it is unknown they are 参考値, neither 達成 nor 未達.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 
-QUANTILES = ("p50", "p95", "p99", "p99.9")
-_DELAY_STATISTICS = ("mean", "min", *QUANTILES, "max")
+QUANTILES = ("p5", "p50", "p95", "p99", "p99.9", "p99.99")
+_DELAY_STATISTICS = ("mean", "std", "min", *QUANTILES, "max")
+CDF_MS: dict[str, int] = {f"le_{ms}ms": ms for ms in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)}
+"""Delays at which the distribution function is given: the same for every run, so that runs can be laid together."""
 
 LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="owd", name_ja="片方向遅延", name_en="One-way delay", unit="ms", better="smaller",
-        clause="RFC 7679 3.4, 5.1; RFC 2330 11.3", columns=("ul_us", "dl_us"), statistics=_DELAY_STATISTICS,
-        meaning_ja="送信から受信までの時間。分位点は送信した全パケットに対し、損失を無限大とする。平均は到達分のみ。両端の時刻同期が必要",
-        meaning_en="Time from sending to reception. Quantiles run over all packets sent, a lost one is infinite; the "
-        "mean is of delivered packets. Needs synchronised clocks.",
+        clause="RFC 7679 3.4, 5.1; RFC 2330 11.3", revision=2, columns=("ul_us", "dl_us"),
+        statistics=_DELAY_STATISTICS,
+        meaning_ja="送信から受信までの時間。分位点は送信した全パケットに対し、損失を無限大とする。平均と標準偏差は到達分のみ。両端の時刻同期が必要",
+        meaning_en="Time from sending to reception. Quantiles run over all packets sent, a lost one is infinite; "
+        "mean and standard deviation are of delivered packets. Needs synchronised clocks.",
     ),
     KpiDefinition(
         id="rtt", name_ja="往復遅延", name_en="Round-trip delay", unit="ms", better="smaller",
-        clause="RFC 2681 2.4, 4.1; RFC 2330 11.3", columns=("rtt_us",), statistics=_DELAY_STATISTICS,
-        meaning_ja="(T4-T1)-(T3-T2)。反射側の滞留を除く。損失は無限大、平均は到達分のみ",
-        meaning_en="(T4-T1)-(T3-T2), without the reflector's own time. A lost packet is infinite; the mean is of "
-        "delivered packets.",
+        clause="RFC 2681 2.4, 4.1; RFC 2330 11.3", revision=2, columns=("rtt_us",),
+        statistics=_DELAY_STATISTICS,
+        meaning_ja="(T4-T1)-(T3-T2)。反射側の滞留を除く。損失は無限大、平均と標準偏差は到達分のみ",
+        meaning_en="(T4-T1)-(T3-T2), without the reflector's own time. A lost packet is infinite; mean and standard "
+        "deviation are of delivered packets.",
+    ),
+    KpiDefinition(
+        id="delay_cdf", name_ja="遅延の累積分布", name_en="Cumulative distribution of the delay", unit="1",
+        better="larger", clause="RFC 2330 11.3; RFC 7679 3.4; RFC 2681 2.4",
+        columns=("ul_us", "dl_us", "rtt_us", "lost"), statistics=tuple(CDF_MS),
+        meaning_ja="送信した全パケットのうち、遅延が所定の値以下であったものの割合。損失は無限大",
+        meaning_en="Share of all packets sent whose delay was no more than each of ten fixed values; a lost one is "
+        "infinite.",
     ),
     KpiDefinition(
         id="ipdv", name_ja="遅延変動(IPDV絶対値)", name_en="Inter-packet delay variation, absolute", unit="ms",

@@ -270,3 +270,32 @@ def test_long_correlated_series_give_lawful_results(seed, loss, phi):
     sent = round_trips([None if math.isnan(delay) else delay for delay in delays])
     for result in evaluate_link(sent, subject(load_requirements("multi_camera"))):
         check(result, GOOD_CLOCK)
+
+
+def test_the_distribution_function_counts_all_packets_sent():
+    """Four of five packets arrive; two of them within 10 ms, the limit itself included; the lost one is never."""
+    results = by_name(evaluate_link(round_trips([1, 10, 10.001, None, 300]), subject()))
+    shares = {ms: results["delay_cdf", "round_trip", f"le_{ms}ms"] for ms in (1, 2, 10, 20, 200, 500, 1000)}
+    assert {1: 0.2, 2: 0.2, 10: 0.4, 20: 0.6, 200: 0.6, 500: 0.8, 1000: 0.8} == {
+        ms: share.value for ms, share in shares.items()
+    }
+    assert all(share.n == 5 and share.ci_low <= share.value <= share.ci_high for share in shares.values())
+
+
+def test_the_distribution_function_of_one_way_delays_knows_its_clocks():
+    """A bound of 0.1 ms on the clocks widens the share at a limit that lies on the delays; none leaves it 参考値."""
+    rows = [{"ul_us": 4950 + us, "rtt_us": 20_000} for us in range(100)]
+    share = by_name(evaluate_link(probes(rows), subject()))["delay_cdf", "up", "le_5ms"]
+    assert share.value == 0.51
+    assert (share.ci_low, share.ci_high) == (0.0, 1.0)
+    unknown = by_name(evaluate_link(probes(rows), subject(clock=UNKNOWN_CLOCK)))["delay_cdf", "up", "le_5ms"]
+    assert "参考値" in unknown.reason
+
+
+def test_the_spread_and_the_far_quantiles_of_a_delay():
+    """Standard deviation of what arrived; 5 % and 99.99 % by rank over 20,000 packets."""
+    results = by_name(evaluate_link(round_trips([1 + number / 1000 for number in range(20_000)]), subject()))
+    deviation = math.sqrt((20_000**2 - 1) / 12) / 1000
+    assert results["rtt", "round_trip", "std"].value == pytest.approx(deviation, rel=1e-12)
+    assert results["rtt", "round_trip", "p5"].value == 1.999
+    assert results["rtt", "round_trip", "p99.99"].value == 20.997
