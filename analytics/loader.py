@@ -10,6 +10,7 @@ import psycopg
 
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
+from analytics.conditions import LinkConditions, by_condition
 from analytics.evaluate import Subject, evaluate_link, ping_convention
 from analytics.exclusions import Span, beside, without
 from analytics.families.device import (
@@ -221,6 +222,30 @@ def route_of_run(
             f"run {run.name} has no link with both probes and positions: collect the gpsd source beside the probes,"
             " or import a recording with a position"
         )
+    return found
+
+
+def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str = "") -> list[LinkConditions]:
+    """Return how delay and loss of each link (or of the one named) depend on RSRP, SINR, speed and cell.
+
+    Excluded intervals are left out. A link beside which nothing of that was measured has no rows.
+    """
+    ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
+    exclusions = list_exclusions(connection, run, revoked=False)
+    found = []
+    for (device, name), link_id in ids.items():
+        if not name or link not in ("", name):
+            continue
+        spans = [(_microseconds(each.started_at), _microseconds(each.ended_at))
+                 for each in exclusions if each.link in ("", name)]  # fmt: skip
+        probes = load_probes(connection, link_id, *window, spans)
+        if not probes.n:
+            continue
+        about = _about(connection, ids.get((device, "")), window)
+        wanted = {"radio": ("rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
+        radio = load_streams(connection, wanted, link_id, window).get("radio")
+        direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
+        found.append(LinkConditions(device=device, link=name, direction=direction, rows=rows))
     return found
 
 
