@@ -39,9 +39,13 @@ def kpis(
     settings: Settings,
     run: Run,
     profile: ProfileName = None,
+    *,
+    correct_offset: Annotated[
+        bool, Query(description="Correct one-way figures afterwards for the offset of the clocks; they say so")
+    ] = False,
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
-    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile)))
+    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile), correct_offset=correct_offset))
 
 
 @router.get("/{run}/exclusions", responses=described(list[Exclusion]))

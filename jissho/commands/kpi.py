@@ -13,7 +13,15 @@ from jissho.settings import Settings, database
 _DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
 
 
-def kpi(run: str, *, profile: str = "", link: str = "", conditions: bool = False, json: bool = False) -> None:
+def kpi(
+    run: str,
+    *,
+    profile: str = "",
+    link: str = "",
+    conditions: bool = False,
+    correct_offset: bool = False,
+    json: bool = False,
+) -> None:
     """Compute the KPIs of a run, link by link, each with its 95 % interval, n, verdict and clause.
 
     Two links of one device are also judged together: "l5g+lte" is what either of them gave.
@@ -28,6 +36,9 @@ def kpi(run: str, *, profile: str = "", link: str = "", conditions: bool = False
         Only this link.
     conditions
         Instead, how delay and loss depend on RSRP, SINR, speed and cell.
+    correct_offset
+        Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
+        They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
     json
         Print one JSON object a KPI (a class, with --conditions).
 
@@ -42,7 +53,8 @@ def kpi(run: str, *, profile: str = "", link: str = "", conditions: bool = False
         if conditions:
             _print_conditions(record.name, conditions_of_run(connection, record, link), is_json=json)
             return
-        results = evaluate_run(connection, record, profile or settings.text("JISSHO_PROFILE") or None)
+        wanted = profile or settings.text("JISSHO_PROFILE") or None
+        results = evaluate_run(connection, record, wanted, correct_offset=correct_offset)
     results = [result for result in results if link in ("", result.link)]
     if json:
         print_json(results)

@@ -147,6 +147,25 @@ def test_two_links_of_a_device_are_judged_together(client):
     assert "l5g" in kpis["redundant_delay_gain", "p50"]["filter"]
 
 
+def test_one_way_figures_are_corrected_for_the_offset_on_request_only(client):
+    """Up is 1 ms more than half the round trip, down 1 ms less: an offset of 1 ms, and both medians become alike."""
+
+    def asked(**parameters):
+        kpis = client.get("/v1/runs/run-1/kpis", params=parameters).json()
+        return {(kpi["id"], kpi["direction"], kpi["statistic"]): kpi for kpi in kpis if kpi["link"] == "l5g"}
+
+    plain, corrected = asked(), asked(correct_offset=True)
+    assert ("clock_offset", "", "mean") not in plain
+    assert corrected["clock_offset", "", "mean"]["value"] == pytest.approx(1.0, abs=0.001)
+    up, down = (corrected["owd", direction, "p50"] for direction in ("up", "down"))
+    assert up["value"] == pytest.approx(down["value"], abs=0.01)
+    assert plain["owd", "up", "p50"]["value"] - up["value"] == pytest.approx(1.0, abs=0.01)
+    assert "offset corrected afterwards" in up["reason"]
+    assert "参考値" in up["reason"]
+    same = plain["rtt", "round_trip", "p50"] | {"definition_hash": ""}
+    assert corrected["rtt", "round_trip", "p50"] | {"definition_hash": ""} == same
+
+
 def test_the_conditions_of_a_run_say_how_delay_and_loss_depend_on_radio_speed_and_cell(client):
     """All packets of the link were sent at -95.3 dBm in one cell; the other link has no modem, and its speed."""
     found = {each["link"]: each for each in client.get("/v1/runs/run-1/conditions").json()}

@@ -153,6 +153,12 @@ def test_a_recording_beside_which_nothing_was_measured_has_no_conditions(jissho,
     assert "RSRP" in jissho("kpi", "walk-1", "--conditions").stdout
 
 
+def test_a_recording_of_round_trips_has_no_offset_to_correct(jissho, ping_log):
+    """`kpi --correct-offset` gives the same figures as without it."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    assert jissho.json("kpi", "walk-1", "--correct-offset") == jissho.json("kpi", "walk-1")
+
+
 def test_the_version_and_help_need_no_database(jissho):
     """`--help` and `--version` answer at once."""
     assert jissho("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
