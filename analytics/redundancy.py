@@ -124,6 +124,16 @@ def faster(a: ProbeArrays, b: ProbeArrays, direction: str) -> ProbeArrays:
     return replace(a.with_delay(direction, delay), lost=code, data_hash=digest)
 
 
+def down_together(
+    links: Sequence[ProbeArrays], direction: str, t_max_us: int, survival_us: int
+) -> tuple[Spans, list[Spans], Spans]:
+    """Return when both links were observed, the outages of each inside that time, and those of both at once."""
+    found = [availability(probes, direction, t_max_us, survival_us) for probes in links]
+    windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
+    down = [overlaps((each.start_us, each.end_us), windows) for each in found]
+    return windows, down, overlaps(*down)
+
+
 class _Pair:
     """Two links, their packets paired once."""
 
@@ -158,12 +168,8 @@ class _Pair:
         return self.link.make(kpi, self.direction or "round_trip", statistic, None, n=0, reason=reason, filters=filters)
 
     def _down(self, direction: Direction, t_max_us: int) -> tuple[Spans, list[Spans], Spans]:
-        """Return the windows observed on both links, the outages of each inside them, and those of both at once."""
         survival_us = round(self.profile.parameters.survival_ms * MS)
-        found = [availability(leg.probes, direction, t_max_us, survival_us) for leg in self.legs]
-        windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
-        down = [overlaps((each.start_us, each.end_us), windows) for each in found]
-        return windows, down, overlaps(*down)
+        return down_together([leg.probes for leg in self.legs], direction, t_max_us, survival_us)
 
     def _in_time(self) -> Iterator[KpiResult]:
         parameters, direction, make = self.profile.parameters, self.direction, self.link.make
