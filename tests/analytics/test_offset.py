@@ -9,7 +9,7 @@ from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link
 from analytics.offset import LEAST_PACKETS, ClockOffset, estimate_offset
 from analytics.offset_kpis import CORRECTED, KEPT, NOT_CORRECTED, corrected_probes, with_offset_corrected
-from analytics.probes import probe_arrays
+from analytics.probes import DelayColumn, probe_arrays
 from analytics.requirements import Parameters, Profile, Requirement
 from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, subject
 
@@ -172,3 +172,28 @@ def test_a_link_without_one_way_delays_has_nothing_to_correct():
     })  # fmt: skip
     plain = evaluate_link(rtt_only, subject())
     assert with_offset_corrected(plain, rtt_only, subject()) == plain
+
+
+def test_on_delays_of_a_real_5g_network_the_offset_is_found_to_a_millisecond(test_data):
+    """Up and down delays drawn from what was measured on an industrial 5G SA network, whose two ways differ."""
+    folder = test_data / "deterministic6g" / "PD-Wireless-5G-2a" / "raw"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} not found: the offset is not tested on measured delays")
+    rng = np.random.default_rng(SEED)
+    drawn_ms = {}
+    for way, name in (("ul_us", "Uplink"), ("dl_us", "Downlink")):
+        bins = np.loadtxt(folder / f"5G-midband-{name}_PD-Wireless-5G-2a.csv")
+        places = rng.choice(len(bins), 6000, p=bins[:, 1] / bins[:, 1].sum())
+        drawn_ms[way] = bins[places, 0] + rng.uniform(0, np.diff(bins[:2, 0])[0], 6000)
+    plain, true_us = made(seconds=600, rate=10, offset_ms=-40.0, drift_ppm=15.0, lost=0.0)
+    delays = {
+        "up": DelayColumn(np.rint(drawn_ms["ul_us"] * 1000 + true_us).astype(np.int64), np.ones(6000, bool)),
+        "down": DelayColumn(np.rint(drawn_ms["dl_us"] * 1000 - true_us).astype(np.int64), np.ones(6000, bool)),
+    }
+    probes = replace(plain, delays={**plain.delays, **delays})
+    found = estimate_offset(probes)
+
+    error_us = np.abs(found.of(probes.t_us) - true_us).max()
+    assert error_us < 1000
+    assert error_us < found.bound_us < 6000
+    assert found.drift_ppm == pytest.approx(15.0, abs=2.0)
