@@ -10,6 +10,7 @@ import psycopg
 
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
+from analytics.conditions import LinkConditions, by_condition
 from analytics.evaluate import Subject, evaluate_link, ping_convention
 from analytics.exclusions import Span, beside, without
 from analytics.families.device import (
@@ -19,6 +20,7 @@ from analytics.families.device import (
     evaluate_link_streams,
     track_of,
 )
+from analytics.offset_kpis import with_offset_corrected
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import Profile, load_requirements
@@ -74,12 +76,14 @@ def load_clock_quality(
 
 
 def evaluate_run(
-    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None
-) -> list[KpiResult]:
+    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None,
+    correct_offset: bool = False,
+) -> list[KpiResult]:  # fmt: skip
     """Evaluate every link of a run that has probes, against a requirement profile (name, path, or None).
 
     A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
-    neither absent nor all delivered, they are under way. Raises RequirementError for a profile that cannot be used.
+    neither absent nor all delivered, they are under way. `correct_offset`: one-way figures are corrected afterwards for
+    the offset of the clocks, and say so. Raises RequirementError for a profile that cannot be used.
     """
     requirements = load_requirements(profile)
     ids = link_ids(connection, run.site, run.devices, run.links)
@@ -88,6 +92,7 @@ def evaluate_run(
     settle_s = settle_seconds(connection, list(ids.values())) if is_open else {}
     exclusions = [(_microseconds(each.started_at), _microseconds(each.ended_at), each.link)
                   for each in list_exclusions(connection, run, revoked=False)]  # fmt: skip
+    evaluate = _evaluate_corrected if correct_offset else _evaluate_link
     results: list[KpiResult] = []
     for device in sorted({name for name, _ in ids}):
         own_id = ids.get((device, ""))
@@ -97,9 +102,9 @@ def evaluate_run(
                 who = (device, link, link_id, own_id)
                 settled = (window[0], window[1] - round(settle_s.get(link_id, 0) * 1e6))
                 asked = (window, settled, requirements)
-                found = _evaluate_link(connection, who, asked, spans)
+                found = evaluate(connection, who, asked, spans)
                 if spans:
-                    found = beside(found, _evaluate_link(connection, who, asked, ()), spans, window)
+                    found = beside(found, evaluate(connection, who, asked, ()), spans, window)
                 results += found
         links = [(link, link_id) for (name, link), link_id in ids.items() if name == device and link]
         ends = {link_id: window[1] - round(settle_s.get(link_id, 0) * 1e6) for _, link_id in links}
@@ -224,6 +229,30 @@ def route_of_run(
     return found
 
 
+def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str = "") -> list[LinkConditions]:
+    """Return how delay and loss of each link (or of the one named) depend on RSRP, SINR, speed and cell.
+
+    Excluded intervals are left out. A link beside which nothing of that was measured has no rows.
+    """
+    ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
+    exclusions = list_exclusions(connection, run, revoked=False)
+    found = []
+    for (device, name), link_id in ids.items():
+        if not name or link not in ("", name):
+            continue
+        spans = [(_microseconds(each.started_at), _microseconds(each.ended_at))
+                 for each in exclusions if each.link in ("", name)]  # fmt: skip
+        probes = load_probes(connection, link_id, *window, spans)
+        if not probes.n:
+            continue
+        about = _about(connection, ids.get((device, "")), window)
+        wanted = {"radio": ("rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
+        radio = load_streams(connection, wanted, link_id, window).get("radio")
+        direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
+        found.append(LinkConditions(device=device, link=name, direction=direction, rows=rows))
+    return found
+
+
 def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -> tuple[str, float, float]:
     """Return link, worth of a packet (n_eff / n) and packets a second of a run's link: the first, or the one named.
 
@@ -293,6 +322,22 @@ def _evaluate_link(
     if not link and about:
         results += evaluate_device_streams(about, _subject(device, "", profile, *_span(about.values())))
     return results
+
+
+def _evaluate_corrected(
+    connection: psycopg.Connection, who: tuple[str, str, int, int | None], asked: tuple[Span, Span, Profile],
+    excluded: Sequence[Span],
+) -> list[KpiResult]:  # fmt: skip
+    """Return what `_evaluate_link` does, with the one-way figures corrected for the offset of the clocks."""
+    device, link, link_id, own_id = who
+    _, settled, profile = asked
+    results = _evaluate_link(connection, who, asked, excluded)
+    probes = load_probes(connection, link_id, *settled, excluded) if link else None
+    if probes is None or not probes.n:
+        return results
+    first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
+    clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
+    return with_offset_corrected(results, probes, _subject(device, link, profile, first_us, last_us, clock))
 
 
 def _subject(  # noqa: PLR0917 - who, which requirements, when, how good the clocks

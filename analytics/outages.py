@@ -7,7 +7,7 @@ outage begins: in 1.2 s at 40 km/h a vehicle has left the place by 13 m.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from analytics.availability import Availability
 from analytics.probes import ProbeArrays, Values
+from analytics.spans import Spans
 
 NEAR_US = 10_000_000
 """Place, speed and radio are sampled about once a second; what is older than ten seconds is not "just before"."""
@@ -142,6 +143,36 @@ def list_outages(
                 ),
             )
         )
+    return outages
+
+
+def list_joint_outages(  # noqa: PLR0917 - two links, what is asked of them, and what lay around
+    links: Sequence[ProbeArrays], direction: str, windows: Spans, both: Spans, around: Surroundings, t_max_us: int
+) -> list[Outage]:
+    """Return the times in which both links were down, with the packets of both that failed in them.
+
+    `windows` is the time observed on both, `both` the outages. Place and speed are those at the beginning; `failed_us`
+    is the beginning itself, for each link failed at a moment of its own.
+    """
+    sent_us, is_lost, is_late = (
+        np.concatenate(each)
+        for each in zip(
+            *((probes.t_us, probes.lost > 0, ~probes.delays[direction].valid | (probes.delays[direction].us > t_max_us))
+              for probes in links), strict=True
+        )
+    )  # fmt: skip
+    outages = []
+    for start_us, end_us in zip(both[0].tolist(), both[1].tolist(), strict=True):
+        inside = (sent_us >= start_us) & (sent_us < end_us)
+        outages.append(
+            Outage(
+                failed_us=start_us, start_us=start_us, end_us=end_us, failed=int((inside & (is_lost | is_late)).sum()),
+                lost=int((inside & is_lost).sum()), is_open=bool((windows[1] == end_us).any()),
+                lat_deg=around.position.before("lat_deg", start_us, NEAR_US),
+                lon_deg=around.position.before("lon_deg", start_us, NEAR_US), speed_mps=_speed(around, start_us),
+                rsrp_dbm=None, sinr_db=None, cell_before=None, cell_after=None,
+            )
+        )  # fmt: skip
     return outages
 
 

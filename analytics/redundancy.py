@@ -8,12 +8,12 @@ nothing here is multiplied: every figure is of what was measured at the same tim
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,14 +25,14 @@ from analytics.clock import ClockQuality
 from analytics.comparison import LEAST_BLOCKS, REPLICATES, Effect, Side, compare, time_blocks, usual_block_s
 from analytics.delay_kpis import quantile
 from analytics.dictionary.redundancy import PAIR_QUANTILES
-from analytics.link import BINOMIAL, DIRECTIONS, MS, NONE, Link, Subject
-from analytics.probes import DelayColumn, ProbeArrays, absent
+from analytics.link import BINOMIAL, MS, NONE, Link, Subject
+from analytics.pairing import common_direction, faster, infinite_delay, matched, only
+from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
 from analytics.results import Direction, KpiResult
-from analytics.series import nearest
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
-from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval
+from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank
 
 JOINT = "+"
 """Between the names of two links; no link's own name has it."""
@@ -40,6 +40,7 @@ NEVER_TOGETHER = "同時に観測した時間なし / never observed at the same
 NO_PAIRS = "送信時刻の近いパケットの組なし / no packets were sent at about the same time"
 NO_COMMON = "両回線で共通して測定した方向がない / no direction was measured on both links"
 BLIND = "欠番が未測定か損失か区別できない回線を含む / a link's absent numbers may be lost or not measured"
+NONE_SAVED = "救われた分なし: 上限は二項分布による / nothing was saved: the upper bound is binomial"
 BEST = "最良の組 / best pair"
 _BOOTSTRAP = f"block bootstrap, {REPLICATES} replicates"
 
@@ -76,52 +77,14 @@ def _rank(pair: list[KpiResult]) -> tuple[float, float, float]:
     return -(up or 0.0), 1.0 if lost is None else lost, math.inf if slow is None else slow
 
 
-def matched(
-    a_us: npt.NDArray[np.int64], b_us: npt.NDArray[np.int64], within_us: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the places of packets of `a` and `b` that are each other's nearest in time, in order of time.
-
-    Whether a packet arrived has no say in it. Of two equally near ones `a` takes the earlier and `b` the later, so that
-    two links probed in turn at equal distances are paired all the way.
-    """
-    order_a, order_b = np.argsort(a_us, kind="stable"), np.argsort(b_us, kind="stable")
-    a_us, b_us = a_us[order_a], b_us[order_b]
-    if not a_us.size or not b_us.size:
-        return order_a[:0], order_b[:0]
-    theirs, is_near = nearest(b_us, a_us, within_us)
-    backwards, _ = nearest(-a_us[::-1], -b_us, within_us)
-    mine = a_us.size - 1 - backwards
-    rows = np.flatnonzero(is_near & (mine[theirs] == np.arange(a_us.size)))
-    return order_a[rows], order_b[theirs[rows]]
-
-
-def _only(probes: ProbeArrays, rows: npt.NDArray[np.intp], direction: str) -> ProbeArrays:
-    """Return some packets, as one session in that order, with the delays of one direction."""
-    n = rows.size
-    nothing = DelayColumn(np.zeros(n, np.int32), np.zeros(n, np.bool_))
-    delay = probes.delays[direction]
-    chosen = DelayColumn(delay.us[rows], delay.valid[rows] & (probes.lost[rows] == 0))
-    return replace(
-        probes, t_us=probes.t_us[rows], session=np.ones(n, np.int64), seq=np.arange(n), refl_seq=np.full(n, -1),
-        lost=probes.lost[rows], delays={name: chosen if name == direction else nothing for name in DIRECTIONS},
-        duplicates=0, copies_us=probes.copies_us[:0],
-    )  # fmt: skip
-
-
-def faster(a: ProbeArrays, b: ProbeArrays, direction: str) -> ProbeArrays:
-    """Return pairs of packets as one packet each: lost when both were, as fast as the faster one.
-
-    Where one arrived without a measured delay, how fast the pair was is not known.
-    """
-    one, other = a.delays[direction], b.delays[direction]
-    is_lost = (a.lost > 0) & (b.lost > 0)
-    is_known = (one.valid | (a.lost > 0)) & (other.valid | (b.lost > 0)) & ~is_lost
-    never = np.int64(np.iinfo(np.int64).max)
-    smaller = np.minimum(np.where(one.valid, one.us, never), np.where(other.valid, other.us, never))
-    delay = DelayColumn(np.where(is_known, smaller, 0).astype(np.int64), is_known)
-    code = np.where(is_lost, np.where(a.lost == b.lost, a.lost, 3), 0).astype(np.int16)
-    digest = hashlib.sha256(f"{a.data_hash}{b.data_hash}".encode()).hexdigest()[:16]
-    return replace(a.with_delay(direction, delay), lost=code, data_hash=digest)
+def down_together(
+    links: Sequence[ProbeArrays], direction: str, t_max_us: int, survival_us: int
+) -> tuple[Spans, list[Spans], Spans]:
+    """Return when both links were observed, the outages of each inside that time, and those of both at once."""
+    found = [availability(probes, direction, t_max_us, survival_us) for probes in links]
+    windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
+    down = [overlaps((each.start_us, each.end_us), windows) for each in found]
+    return windows, down, overlaps(*down)
 
 
 class _Pair:
@@ -130,11 +93,11 @@ class _Pair:
     def __init__(self, a: Leg, b: Leg, device: str, profile: Profile) -> None:
         self.legs = (a, b)
         self.profile = profile
-        self.direction = _direction(a.probes, b.probes)
+        self.direction = common_direction(a.probes, b.probes)
         within_us = round(profile.parameters.pair_within_ms * MS)
         rows = matched(a.probes.t_us, b.probes.t_us, within_us)
         way = self.direction or "round_trip"
-        self.singles = (_only(a.probes, rows[0], way), _only(b.probes, rows[1], way))
+        self.singles = (only(a.probes, rows[0], way), only(b.probes, rows[1], way))
         self.together = faster(*self.singles, way)
         ends = [(int(leg.probes.t_us.min()), int(leg.probes.t_us.max())) for leg in self.legs]
         low, high = max(each[0] for each in ends), min(each[1] for each in ends)
@@ -158,12 +121,8 @@ class _Pair:
         return self.link.make(kpi, self.direction or "round_trip", statistic, None, n=0, reason=reason, filters=filters)
 
     def _down(self, direction: Direction, t_max_us: int) -> tuple[Spans, list[Spans], Spans]:
-        """Return the windows observed on both links, the outages of each inside them, and those of both at once."""
         survival_us = round(self.profile.parameters.survival_ms * MS)
-        found = [availability(leg.probes, direction, t_max_us, survival_us) for leg in self.legs]
-        windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
-        down = [overlaps((each.start_us, each.end_us), windows) for each in found]
-        return windows, down, overlaps(*down)
+        return down_together([leg.probes for leg in self.legs], direction, t_max_us, survival_us)
 
     def _in_time(self) -> Iterator[KpiResult]:
         parameters, direction, make = self.profile.parameters, self.direction, self.link.make
@@ -222,9 +181,12 @@ class _Pair:
             size = drawn @ np.bincount(place, lengths, minlength=units.size)
             share = [drawn @ np.bincount(place, each * lengths, minlength=units.size) / size for each in up]
             interval, reason = percentile_interval(share[0] - share[better]), ""
+        n, method = int(lengths.size), _BOOTSTRAP
+        if whole[0] == whole[better]:
+            interval, method, reason = _none_saved(n, up[1:]), BINOMIAL, NONE_SAVED
         return self.link.make(
-            "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=int(lengths.size),
-            interval=interval, method=_BOOTSTRAP, reason=reason,
+            "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=n,
+            interval=interval, method=method, reason=reason,
             filters=f"{filters}; {self._better(better - 1, f'{whole[better]:.6g}')}",
         )  # fmt: skip
 
@@ -260,7 +222,7 @@ class _Pair:
             yield self._none("redundant_delay", NO_COMMON, filters)
             return
         values = probes.delays[direction].us[probes.delays[direction].valid]
-        counted = histogram(values, lost)
+        counted = histogram(values, int(infinite_delay(probes, direction).sum()))
         worth = max(int(link.delay_n_eff(direction) * counted.n / max(values.size, 1)), 1)
         kind = "rtt" if direction == "round_trip" else "owd"
         for statistic in PAIR_QUANTILES:
@@ -281,46 +243,64 @@ class _Pair:
 
     def _gains(self) -> dict[tuple[str, str], tuple[int, Effect]]:
         """Return for each statistic the better single link and the pair against it."""
-        found = []
-        for single in self.singles:
+        better = self._better_ones()
+        found: dict[int, dict[tuple[str, str], Effect]] = {}
+        for place in set(better.values()):
+            single = replace(self.singles[place], t_us=self.together.t_us)
             sides = [Side(probes, time_blocks(probes, self.block_s, int(self.together.t_us[0]))) for probes in
-                     (replace(single, t_us=self.together.t_us), self.together)]  # fmt: skip
+                     (single, self.together)]  # fmt: skip
             effects = compare(
                 *sides, is_paired=True, unit_name=f"blocks of {self.block_s:g} s", statistics=PAIR_QUANTILES,
                 within_ms=self.profile.parameters.rtt_within_ms,
             )  # fmt: skip
-            found.append({(effect.id, effect.statistic): effect for effect in effects})
-        chosen = {}
-        for key in {**found[0], **found[1]}:
-            values = [
-                (math.inf if each[key].a is None else each[key].a, which)
-                for which, each in enumerate(found)
-                if key in each
-            ]
-            which = min(values)[1]
-            chosen[key] = (which, found[which][key])
-        return chosen
+            found[place] = {(effect.id, effect.statistic): effect for effect in effects}
+        return {key: (place, found[place][key]) for key, place in better.items() if key in found[place]}
+
+    def _better_ones(self) -> dict[tuple[str, str], int]:
+        """Return for each statistic which single link has the smaller value."""
+        direction = self.direction
+        lost = [float((probes.lost > 0).mean()) for probes in self.singles]
+        better = {("loss", "ratio"): int(lost[1] < lost[0])}
+        if direction is None:
+            return better
+        kind = "rtt" if direction == "round_trip" else "owd"
+        counted = [
+            histogram(probes.delays[direction].us[probes.delays[direction].valid],
+                      int(infinite_delay(probes, direction).sum()))
+            for probes in self.singles
+        ]  # fmt: skip
+        for statistic in PAIR_QUANTILES:
+            q = f"{float(statistic[1:]) / 100:.6g}"
+            values = [each.at([rank(q, each.n)])[0] if each.n else math.inf for each in counted]
+            # Where neither has a value, the one of which anything arrived can at least be compared.
+            equal = values[0] == values[1]
+            better[kind, statistic] = int(counted[1].finite > counted[0].finite if equal else values[1] < values[0])
+        return better
 
     def _gain(
         self, kpi: str, direction: Direction, statistic: str, found: tuple[int, Effect], filters: str
     ) -> KpiResult:
         which, effect = found
-        value = None if effect.difference is None else -effect.difference
+        value = None if effect.difference is None else 0.0 - effect.difference
         ends = (effect.ci_high, effect.ci_low)
+        interval = Interval(*(None if end is None else 0.0 - end for end in ends))
+        method, reason = _BOOTSTRAP, effect.reason
+        if kpi == "redundant_loss_gain" and value == 0.0:
+            interval = _none_saved(effect.n_b, [probes.lost > 0 for probes in self.singles])
+            method, reason = BINOMIAL, NONE_SAVED
         scale = f"{effect.a:.6g}" if effect.a is not None else "損失 lost"
         return self.link.make(
-            kpi, direction, statistic, value, n=effect.n_b, method=_BOOTSTRAP, reason=effect.reason,
-            interval=Interval(*(None if end is None else 0.0 - end for end in ends)),
+            kpi, direction, statistic, value, n=effect.n_b, method=method, reason=reason, interval=interval,
             filters=f"{filters}; {self._better(which, scale)}",
         )  # fmt: skip
 
 
-def _direction(a: ProbeArrays, b: ProbeArrays) -> Direction | None:
-    """Return the first direction measured on both links; a link on which nothing arrived goes with any."""
-    for direction in DIRECTIONS:
-        if all(probes.has(direction) or not probes.delivered.any() for probes in (a, b)):
-            return direction
-    return None
+def _none_saved(n: int, alone: Sequence[npt.NDArray[Any]]) -> Interval:
+    """Return how much could have been saved where nothing was: resampling nothing would say exactly zero.
+
+    What is saved is the share of packets (seconds) that failed on the better link and not on the other: 0 of n.
+    """
+    return proportion_interval(0, n, min(effective_n(each) for each in alone))
 
 
 def _worse(a: ClockQuality, b: ClockQuality) -> ClockQuality:

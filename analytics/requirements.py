@@ -26,7 +26,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     所要帯域充足率: without them those KPIs are not computed. `video_within_ms`, `fps_at_least` and `stop_within_ms` are
     for remote monitoring, `section_m` is the length of a short section, `ping_pong_s` the time of a return to the cell
     before, `pair_within_ms` how far apart two packets sent over two links may be to count as one.
-    Profiles without them use these.
+    `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way figures may be judged by;
+    without it such figures are for reference only. Profiles without them use these.
     """
 
     owd_within_ms: float = 100.0
@@ -43,6 +44,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     section_m: float = 50.0
     ping_pong_s: float = 5.0
     pair_within_ms: float = 50.0
+    clock_within_ms: float | None = None
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

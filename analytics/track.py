@@ -118,15 +118,3 @@ def grid_cells(lat_deg: Floats, lon_deg: Floats, size_m: float) -> npt.NDArray[n
         column = np.floor((lon - lon[0]) * _EARTH_M * np.cos(lat[0]) / size_m).astype(np.int64)
         codes[known] = row * 10_000_000 + column + 5_000_000
     return codes
-
-
-def cell_centres(
-    lat_deg: Floats, lon_deg: Floats, cells: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
-    """Return the distinct cells and the mean place of what was measured in each."""
-    known = cells >= 0
-    found, where = np.unique(cells[known], return_inverse=True)
-    counts = np.bincount(where, minlength=found.size)
-    lat = np.bincount(where, lat_deg[known], minlength=found.size) / counts
-    lon = np.bincount(where, lon_deg[known], minlength=found.size) / counts
-    return found, lat, lon

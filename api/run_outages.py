@@ -8,10 +8,12 @@ import psycopg
 
 from analytics.availability import availability
 from analytics.loader import load_probes, run_window_us
-from analytics.outages import CELL_US, Surroundings, Track, list_outages, track
+from analytics.outages import CELL_US, Surroundings, Track, list_joint_outages, list_outages, track
+from analytics.redundancy import JOINT, down_together
 from analytics.report.model import LinkOutages
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
+from analytics.spans import total_us
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -23,7 +25,10 @@ _PARAMETERS_US = 1000
 def run_outages(
     connection: psycopg.Connection, run: RunRecord, profile: str | None, kpis: Sequence[KpiResult]
 ) -> list[LinkOutages]:
-    """Return the outages of each link whose availability is among `kpis`, in the direction and by the bounds of it."""
+    """Return the outages of each link, and of each pair of links, whose availability is among `kpis`.
+
+    They are in the direction and by the bounds of that availability.
+    """
     parameters = load_requirements(profile).parameters
     t_max_us, survival_us = (
         round(value_ms * _PARAMETERS_US) for value_ms in (parameters.t_max_ms, parameters.survival_ms)
@@ -32,10 +37,22 @@ def run_outages(
     start_us, end_us = run_window_us(run)
     found = []
     for kpi in kpis:
-        if (kpi.id, kpi.statistic) != ("availability", "ratio"):
+        if (kpi.id, kpi.statistic) not in {("availability", "ratio"), ("redundant_availability", "ratio")}:
             continue
         observed_us, outages = 0, []
-        if kpi.value is not None:
+        if kpi.value is not None and JOINT in kpi.link:
+            legs = [load_probes(connection, ids[kpi.device, name], start_us, end_us) for name in kpi.link.split(JOINT)]
+            windows, _, both = down_together(legs, kpi.direction, t_max_us, survival_us)
+            observed_us = total_us(windows)
+            around = Surroundings()
+            if both[0].size:
+                own, window = ids.get((kpi.device, "")), (start_us - CELL_US, end_us + CELL_US)
+                around = Surroundings(
+                    position=_track(connection, "position", _POSITION, own, window),
+                    vehicle=_track(connection, "vehicle", ("speed_mps",), own, window),
+                )
+            outages = list_joint_outages(legs, kpi.direction, windows, both, around, t_max_us)
+        elif kpi.value is not None:
             probes = load_probes(connection, ids[kpi.device, kpi.link], start_us, end_us)
             observed = availability(probes, kpi.direction, t_max_us, survival_us)
             observed_us = observed.observed_us

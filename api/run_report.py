@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 
 from analytics.definitions import DEFINITIONS
-from analytics.loader import evaluate_run, run_window_us
+from analytics.loader import conditions_of_run, evaluate_run, run_window_us
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -79,6 +79,7 @@ def run_report(
         program=_program(),
         profile=_profile(profile),
         outages=run_outages(connection, run, profile, kpis),
+        conditions=conditions_of_run(connection, run),
         events=_events(connection, run, links),
         exclusions=[
             ExclusionRow(

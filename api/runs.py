@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from analytics.loader import evaluate_run, route_of_run
+from analytics.conditions import LinkConditions
+from analytics.loader import conditions_of_run, evaluate_run, route_of_run
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
 from api.access import Connection, Name, ProfileName, Run, Settings, chosen_profile
@@ -38,9 +39,13 @@ def kpis(
     settings: Settings,
     run: Run,
     profile: ProfileName = None,
+    *,
+    correct_offset: Annotated[
+        bool, Query(description="Correct one-way figures afterwards for the offset of the clocks; they say so")
+    ] = False,
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
-    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile)))
+    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile), correct_offset=correct_offset))
 
 
 @router.get("/{run}/exclusions", responses=described(list[Exclusion]))
@@ -70,6 +75,12 @@ def route(  # noqa: PLR0917 - query parameters
         )
     except ValueError as error:
         raise ProblemError(422, str(error), "meshes have 125, 250, 500, 1000 or 10000 m") from error
+
+
+@router.get("/{run}/conditions", responses=described(list[LinkConditions]))
+def conditions(connection: Connection, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "") -> Response:
+    """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
+    return JsonResponse(conditions_of_run(connection, run, link))
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from analytics.figures import Figures
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
-from analytics.series import Bools, Floats, Series, Times, durations_s, nearest
-from analytics.statistics import Interval, effective_n, proportion_interval
+from analytics.series import Bools, Floats, Series, Times, durations_s
 from analytics.track import Track, mesh_codes, places, sections
 
 _LEVELS = {"rsrp": "rsrp_dbm", "rsrq": "rsrq_db", "sinr": "sinr_db", "rx_power": "rx_power_dbm"}
@@ -153,19 +152,3 @@ def interruptions_us(probes: ProbeArrays, start_us: Times, end_us: Times) -> Flo
         if low >= 0 and high < times.size and high > low:
             gaps[number] = np.diff(times[low : high + 1]).max()
     return gaps
-
-
-def by_level(
-    radio: Series, probes: ProbeArrays, column: str, edges: Floats, within_us: int = 1_000_000
-) -> list[tuple[float, float, int, float | None, Interval]]:
-    """Return how loss depends on a radio value: (low, high, packets, loss ratio, interval) for each bin of `edges`."""
-    place, near = nearest(radio.t_us, probes.t_us, within_us)
-    level = np.where(near, radio.number(column)[place], np.nan)
-    rows: list[tuple[float, float, int, float | None, Interval]] = []
-    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        inside = (level >= low) & (level < high)
-        n = int(inside.sum())
-        lost = probes.lost[inside] > 0
-        interval = proportion_interval(float(lost.sum()), n, effective_n(lost)) if n else Interval(None, None)
-        rows.append((low, high, n, float(lost.mean()) if n else None, interval))
-    return rows

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.outages import Outage
 from analytics.probes import Values
@@ -219,6 +220,7 @@ class RunReport:
     program: str
     profile: str = ""
     outages: Sequence[LinkOutages] = ()
+    conditions: Sequence[LinkConditions] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()

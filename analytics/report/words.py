@@ -31,6 +31,7 @@ INTERVAL = {
     "bootstrap of scenes": "ブートストラップ(シーン単位)",
     "Poisson (exact)": "ポアソン分布(正確な区間)",
     "block bootstrap, 1000 replicates": "ブロック・ブートストラップ(1,000回)",
+    "lines between the hulls of both directions": "両方向の最小遅延の間を通る直線の範囲",
     "one-sided 95 %, chi-squared": "片側95%(カイ二乗分布)",
 }
 """How an interval was made, by the `ci_method` of a result; another method is printed as it is named."""

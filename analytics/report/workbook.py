@@ -1,8 +1,8 @@
 """The workbook of a run: what a report writer opens to copy tables and charts from, and to hand in the raw data with.
 
-Sheets for people come first (cover, KPI, charts, outages, definitions, completeness, events), sheets for programs
-after them. Rows go to disk as they are written, so that a workbook's memory does not grow with its rows: 25,000 probe
-rows/s, 11 columns each.
+Sheets for people come first (cover, KPI, charts, outages, conditions, definitions, completeness, events), those
+for programs after them. Rows go to disk as they are written, so that a workbook's memory does not grow with its rows:
+25,000 probe rows/s, 11 columns each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import IO
 import xlsxwriter
 
 from analytics.report.charts import write_charts
+from analytics.report.condition_sheet import write_conditions
 from analytics.report.cover import open_cover, write_cover
 from analytics.report.exclusion_sheet import write_exclusions
 from analytics.report.jst import JST_NOTE
@@ -42,6 +43,7 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     charts = write_charts(book, report.series)
     contents += charts
     contents.append((write_outages(book, report), "通信断毎の時刻、継続時間、位置、直前の無線品質"))
+    contents.append((write_conditions(book, report), "無線品質、速度、セル毎の遅延と損失"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))
     contents.append((write_completeness(book, report), "端末毎の到達率と欠番"))
     if report.exclusions:

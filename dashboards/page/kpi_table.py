@@ -18,6 +18,9 @@ MAIN = {
     "availability": ("ratio",),
     "outage": ("count", "max"),
     "absent": ("count",),
+    "redundant_availability": ("ratio",),
+    "redundant_loss": ("ratio",),
+    "redundant_delay": ("p50", "p99"),
 }
 """What is shown before anybody asks for more."""
 

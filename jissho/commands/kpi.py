@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from jissho.output import print_json, print_table
 from jissho.settings import Settings, database
 
 _DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
 
 
-def kpi(run: str, *, profile: str = "", link: str = "", json: bool = False) -> None:
+def kpi(
+    run: str,
+    *,
+    profile: str = "",
+    link: str = "",
+    conditions: bool = False,
+    correct_offset: bool = False,
+    json: bool = False,
+) -> None:
     """Compute the KPIs of a run, link by link, each with its 95 % interval, n, verdict and clause.
+
+    Two links of one device are also judged together: "l5g+lte" is what either of them gave.
 
     Parameters
     ----------
@@ -22,18 +34,27 @@ def kpi(run: str, *, profile: str = "", link: str = "", json: bool = False) -> N
         Requirement profile for verdicts: a shipped name or a TOML file. Default JISSHO_PROFILE.
     link
         Only this link.
+    conditions
+        Instead, how delay and loss depend on RSRP, SINR, speed and cell.
+    correct_offset
+        Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
+        They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
     json
-        Print one JSON object a KPI.
+        Print one JSON object a KPI (a class, with --conditions).
 
     """
-    from analytics.loader import evaluate_run  # noqa: PLC0415 - commands load what they need
+    from analytics.loader import conditions_of_run, evaluate_run  # noqa: PLC0415 - commands load what they need
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
-        results = evaluate_run(connection, record, profile or settings.text("JISSHO_PROFILE") or None)
+        if conditions:
+            _print_conditions(record.name, conditions_of_run(connection, record, link), is_json=json)
+            return
+        wanted = profile or settings.text("JISSHO_PROFILE") or None
+        results = evaluate_run(connection, record, wanted, correct_offset=correct_offset)
     results = [result for result in results if link in ("", result.link)]
     if json:
         print_json(results)
@@ -68,6 +89,43 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
         ],
         note="時刻は日本標準時(JST)。95%信頼区間は自己相関を考慮 intervals respect autocorrelation",
     )  # fmt: skip
+
+
+def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None:
+    from analytics.conditions import BASIS_WORDS, range_words  # noqa: PLC0415
+
+    if is_json:
+        print_json(
+            {"device": each.device, "link": each.link, "direction": each.direction, **msgspec.structs.asdict(row)}
+            for each in links
+            for row in each.rows
+        )
+        return
+    if not any(each.rows for each in links):
+        print(f"run {name}: neither RSRP, SINR, speed nor cell was measured beside its packets")
+    for each in links:
+        if not each.rows:
+            continue
+        print_table(
+            f"条件別 By condition: {name}, {each.device}/{each.link}, {_DIRECTIONS[each.direction]}",
+            ["条件\nCondition", "階級\nClass", "n", "損失率\nLoss", "95%信頼区間\n95% CI", "p50\n[ms]", "CI",
+             "p95\n[ms]", "CI", "p99\n[ms]", "CI", "備考\nNote"],
+            [
+                (
+                    " ".join(filter(None, BASIS_WORDS[row.basis])), range_words(row), row.n, _short(row.loss),
+                    interval_text(row.loss_low, row.loss_high), _short(row.p50_ms),
+                    interval_text(row.p50_low_ms, row.p50_high_ms), _short(row.p95_ms),
+                    interval_text(row.p95_low_ms, row.p95_high_ms), _short(row.p99_ms),
+                    interval_text(row.p99_low_ms, row.p99_high_ms), row.reason.split(" / ")[0],
+                )
+                for row in each.rows
+            ],
+            note="損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない",
+        )  # fmt: skip
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
 
 
 def interval_text(low: float | None, high: float | None) -> str:

@@ -14,6 +14,7 @@ from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import RequirementError, load_requirements
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
+from storage.exclusions import exclude
 from storage.reader import link_ids
 from storage.runs import start_run
 from tests.analytics.making import T0_US
@@ -205,3 +206,21 @@ def test_an_empty_run_and_a_wrong_profile(measured):
     assert evaluate_run(connection, empty, None) == []
     with pytest.raises(RequirementError, match="no-such"):
         evaluate_run(connection, run, "no-such")
+
+
+def test_time_excluded_of_one_link_is_left_out_of_the_pair(measured):
+    """Ten of sixty seconds: a hundred packets of the other link have no partner, and the whole value stands beside."""
+    connection, run, _, _ = measured
+    span = {"started_at": START + timedelta(seconds=20), "ended_at": START + timedelta(seconds=30)}
+    exclude(connection, run, **span, reason="給電断", excluded_by="lead", link="lte")
+    found = {
+        (result.id, result.statistic): result
+        for result in evaluate_run(connection, run, None)
+        if result.link == "l5g+lte"
+    }
+
+    loss, up = found["redundant_loss", "ratio"], found["redundant_availability", "ratio"]
+    assert (loss.n, loss.excluded, up.excluded) == (N - 100, 1, 1)
+    assert loss.value_of_all is not None
+    assert "100 packets without a partner" in loss.reason
+    assert 49 <= up.n <= 52

@@ -6,8 +6,18 @@ import numpy as np
 import pytest
 
 from analytics.clock import ClockQuality
-from analytics.probes import probe_arrays
-from analytics.redundancy import BEST, BLIND, NEVER_TOGETHER, NO_COMMON, NO_PAIRS, Leg, evaluate_pairs, matched
+from analytics.pairing import matched
+from analytics.probes import DelayColumn, probe_arrays
+from analytics.redundancy import (
+    BEST,
+    BLIND,
+    NEVER_TOGETHER,
+    NO_COMMON,
+    NO_PAIRS,
+    NONE_SAVED,
+    Leg,
+    evaluate_pairs,
+)
 from analytics.requirements import NO_REQUIREMENTS, Parameters, Profile, Requirement
 from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column
 from tests.analytics.test_coverage import gilbert_elliott
@@ -67,14 +77,15 @@ def test_independent_links_lose_the_product_of_what_each_loses(shift_us):
 
 
 def test_links_that_fail_together_gain_nothing():
-    """One mast for both: the pair loses what each loses, and the interval of the gain is zero."""
+    """One mast for both: the pair loses what each loses; that nothing was saved in so many packets bounds the gain."""
     rng = np.random.default_rng(12)
     rtt_us = np.where(bursts(rng), -1, 20_000)
     found = pair(made(rtt_us), made(rtt_us, first_us=T0_US + 1000))
 
     assert found["redundant_loss", "ratio"].value == pytest.approx((rtt_us < 0).mean())
     for key in (("redundant_loss_gain", "ratio"), ("redundant_availability_gain", "ratio")):
-        assert (found[key].value, found[key].ci_low, found[key].ci_high) == (0.0, 0.0, 0.0)
+        assert (found[key].value, found[key].ci_low, found[key].reason) == (0.0, 0.0, NONE_SAVED)
+        assert 0 < found[key].ci_high < 0.004
     assert found["redundant_delay_gain", "p50"].value == 0.0
 
 
@@ -183,3 +194,17 @@ def test_how_far_apart_packets_of_a_pair_may_be_is_the_profiles():
     assert pair(a, b)["redundant_loss", "ratio"].n == 100
     assert "50 ms" in pair(a, b)["redundant_loss", "ratio"].filter
     assert NO_PAIRS in pair(a, b, profile=profile)["redundant_loss", "ratio"].reason
+
+
+def test_one_way_a_packet_lost_on_the_way_back_has_no_known_delay():
+    """Lost down is neither fast nor infinite on the way up: only what is known counts, and the interval says so."""
+    n = 1000
+    a, b = made(np.full(n, 20_000), way="ul_us"), made(np.full(n, 30_000), way="ul_us")
+    gone = np.arange(n) < 100
+    delays = {"up": DelayColumn(a.delays["up"].us, ~gone)}
+    answered_not, arrived_not = (
+        replace(a, lost=np.where(gone, code, 0).astype(np.int16), delays={**a.delays, **delays}) for code in (2, 1)
+    )
+    unknown, known = pair(answered_not, b)["redundant_delay", "p99"], pair(arrived_not, b)["redundant_delay", "p99"]
+    assert (unknown.n, unknown.value, known.n, known.value) == (900, 20.0, 1000, 30.0)
+    assert unknown.ci_high is None

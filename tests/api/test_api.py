@@ -133,6 +133,52 @@ def test_definitions_are_the_table_behind_the_kpis(client):
     assert {kpi["id"] for kpi in client.get("/v1/runs/run-1/kpis").json()} <= set(definitions)
 
 
+def test_two_links_of_a_device_are_judged_together(client):
+    """Both lose the same packets here: the pair loses what each loses, and nothing is gained."""
+    kpis = {
+        (kpi["id"], kpi["statistic"]): kpi
+        for kpi in client.get("/v1/runs/run-1/kpis").json()
+        if kpi["link"] == "carrier+l5g"
+    }
+    assert (kpis["redundant_loss", "ratio"]["value"], kpis["redundant_loss", "ratio"]["n"]) == (11 / 595, 595)
+    assert kpis["redundant_loss_gain", "ratio"]["value"] == 0.0
+    assert kpis["redundant_availability", "ratio"]["value"] == 1.0
+    assert kpis["redundant_outage", "count"]["value"] == 0.0
+    assert "l5g" in kpis["redundant_delay_gain", "p50"]["filter"]
+
+
+def test_one_way_figures_are_corrected_for_the_offset_on_request_only(client):
+    """Up is 1 ms more than half the round trip, down 1 ms less: an offset of 1 ms, and both medians become alike."""
+
+    def asked(**parameters):
+        kpis = client.get("/v1/runs/run-1/kpis", params=parameters).json()
+        return {(kpi["id"], kpi["direction"], kpi["statistic"]): kpi for kpi in kpis if kpi["link"] == "l5g"}
+
+    plain, corrected = asked(), asked(correct_offset=True)
+    assert ("clock_offset", "", "mean") not in plain
+    assert corrected["clock_offset", "", "mean"]["value"] == pytest.approx(1.0, abs=0.001)
+    up, down = (corrected["owd", direction, "p50"] for direction in ("up", "down"))
+    assert up["value"] == pytest.approx(down["value"], abs=0.01)
+    assert plain["owd", "up", "p50"]["value"] - up["value"] == pytest.approx(1.0, abs=0.01)
+    assert "offset corrected afterwards" in up["reason"]
+    assert "参考値" in up["reason"]
+    same = plain["rtt", "round_trip", "p50"] | {"definition_hash": ""}
+    assert corrected["rtt", "round_trip", "p50"] | {"definition_hash": ""} == same
+
+
+def test_the_conditions_of_a_run_say_how_delay_and_loss_depend_on_radio_speed_and_cell(client):
+    """All packets of the link were sent at -95.3 dBm in one cell; the other link has no modem, and its speed."""
+    found = {each["link"]: each for each in client.get("/v1/runs/run-1/conditions").json()}
+    rows = {row["basis"]: row for row in found["l5g"]["rows"]}
+    assert set(found) == {"carrier", "l5g"}
+    assert (rows["rsrp_dbm"]["low"], rows["rsrp_dbm"]["high"], rows["rsrp_dbm"]["n"]) == (-100.0, -90.0, 595)
+    assert rows["rsrp_dbm"]["loss_low"] < rows["rsrp_dbm"]["loss"] == 11 / 595 < rows["rsrp_dbm"]["loss_high"]
+    assert (rows["cell"]["cell"], rows["cell"]["n"]) == ("PCI 12", 595)
+    assert {row["basis"] for row in found["carrier"]["rows"]} == {"speed_mps"}
+    only = client.get("/v1/runs/run-1/conditions", params={"link": "l5g"}).json()
+    assert only == [found["l5g"]]
+
+
 def test_the_workbook_shows_the_run(client):
     """KPI, completeness, event and raw sheets hold what the database holds; the event's text is no formula."""
     answer = client.get("/v1/runs/run-1/export.xlsx", params={"profile": "remote_monitoring"})

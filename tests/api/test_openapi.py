@@ -54,6 +54,7 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/v1/runs",
         "/v1/runs/{run}",
         "/v1/runs/{run}/completeness",
+        "/v1/runs/{run}/conditions",
         "/v1/runs/{run}/exclusions",
         "/v1/runs/{run}/export.csv",
         "/v1/runs/{run}/export.xlsx",

@@ -76,6 +76,7 @@ def test_every_outage_has_its_time_place_and_radio(db, tmp_path):
     assert sums == [
         [1, "bus-1", "carrier", "2分00秒", "0.0秒", 0, "往復"],
         [2, "bus-1", "l5g", "2分00秒", "18.6秒", 2, "往復", pytest.approx(13.82135)],
+        [3, "bus-1", "carrier+l5g", "2分00秒", "0.0秒", 0, "往復"],
     ]
     times = ["2026-06-10 10:00:31.200", "2026-06-10 10:00:36.021", pytest.approx(4.82172)]
     place = [pytest.approx(38.2575), 140.8396, 39.96, -110.0, -10.0]
@@ -96,3 +97,18 @@ def test_a_run_without_outages_says_so(db, tmp_path):
     writer.connection.execute("UPDATE run SET links = '{carrier}'")
     calm = cells(writer.connection, get_run(writer.connection, run.name), tmp_path / "carrier.xlsx")
     assert ["この測定に通信断はない。"] in calm
+
+
+def test_times_in_which_both_links_were_down_are_listed_as_a_pair(db, tmp_path, monkeypatch):
+    """The other link fails from 33 to 40 s too: both are down from its failure on until the first is back."""
+    monkeypatch.setitem(DOWN, "carrier", [(33, 40)])
+    writer = db.writer()
+    run = drive(writer)
+    sums, outages = _tables(cells(writer.connection, run, tmp_path / "pair.xlsx"))
+
+    assert [(row[2], row[5]) for row in sums] == [("carrier", 1), ("l5g", 2), ("carrier+l5g", 1)]
+    (pair,) = [row for row in outages if row[2] == "carrier+l5g"]
+    # Down 1.2 s (deadline and survival time) after 33 s; up again with the first packet after 36 s, 21 ms later.
+    assert pair[5] == pytest.approx(36.021 - 34.2, abs=0.001)
+    assert (pair[6], pair[7]) == (18 + 19, 18 + 19)  # one more of the link that was still down at 36.0 s
+    assert pair[8] == pytest.approx(38.2545 + 34e-4)

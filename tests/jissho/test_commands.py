@@ -118,6 +118,19 @@ def test_state_of_database_machine_and_completeness_can_be_read(jissho, ping_log
         assert jissho(*command).returncode == 0
 
 
+def test_a_recording_beside_which_nothing_was_measured_has_no_conditions(jissho, ping_log):
+    """`kpi --conditions` says so to people, and prints nothing for programs."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    assert jissho.json("kpi", "walk-1", "--conditions") == []
+    assert "RSRP" in jissho("kpi", "walk-1", "--conditions").stdout
+
+
+def test_a_recording_of_round_trips_has_no_offset_to_correct(jissho, ping_log):
+    """`kpi --correct-offset` gives the same figures as without it."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    assert jissho.json("kpi", "walk-1", "--correct-offset") == jissho.json("kpi", "walk-1")
+
+
 def test_the_version_and_help_need_no_database(jissho):
     """`--help` and `--version` answer at once."""
     assert jissho("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
@@ -133,7 +146,9 @@ def test_a_second_file_joins_a_run_under_its_own_link(jissho, ping_log, tmp_path
         assert outcome.returncode == 0, outcome.stderr
 
     assert jissho.json("run", "show", "both")[0]["links"] == ["wifi", "lte"]
-    assert {kpi["link"] for kpi in jissho.json("kpi", "both")} == {"wifi", "lte"}
+    links = {kpi["link"] for kpi in jissho.json("kpi", "both")}
+    assert {link for link in links if "+" not in link} == {"wifi", "lte"}
+    assert len(links) == 3  # and both together
     assert {kpi["link"] for kpi in jissho.json("kpi", "single")} == {"l5g"}
 
 

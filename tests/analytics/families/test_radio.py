@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analytics.families.radio import by_level, evaluate_radio, medians_by, stretches_m
+from analytics.families.radio import evaluate_radio, medians_by, stretches_m
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
 from tests.analytics.making import by_name, probes
@@ -104,12 +104,3 @@ def test_the_interruption_is_the_longest_gap_of_arrivals_around_the_change():
     ]
     found = evaluated(make_series([0, 0.5, 1.0, 1.5, 2.0], pci=[5, 5, 5, 6, 6]), sent=probes(rows))
     assert found["handover_interruption", "", "max"].value == pytest.approx(400.0)
-
-
-def test_loss_by_level_counts_packets_near_a_sample_only():
-    """Packets up to 3 s are at most a second from a sample (the border counts); later ones are in no bin."""
-    rows = [{"seq": number, "rtt_us": 1000} if number % 4 else {"seq": number, "lost": 3} for number in range(1000)]
-    radio = make_series([0, 1, 2], rsrp_dbm=[-85, -85, -95])
-    bins = by_level(radio, probes(rows), "rsrp_dbm", np.array([-100.0, -90.0, -80.0]))
-    assert [count for _, _, count, _, _ in bins] == [150, 151]  # beyond 1.5 s the sample at 2 s is nearer
-    assert [row[3] for row in bins] == [pytest.approx(0.25, abs=0.01)] * 2

@@ -7,6 +7,7 @@ import numpy as np
 import openpyxl
 import pytest
 
+from analytics.conditions import ConditionRow, LinkConditions
 from analytics.definitions import BY_ID, DEFINITIONS
 from analytics.report.model import (
     CompletenessFacts,
@@ -144,8 +145,8 @@ def table(sheet, head):
 def test_sheets_for_people_come_before_sheets_for_programs(opened):
     """Cover first, raw data last."""
     assert opened(report()).sheetnames == [
-        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "指標の定義", "完全性", "事象",
-        "データ項目", "probe",
+        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "条件別", "指標の定義", "完全性",
+        "事象", "データ項目", "probe",
     ]  # fmt: skip
 
 
@@ -528,3 +529,23 @@ def test_exclusions_have_a_sheet_only_where_there_are_any(opened):
     (line,) = table(opened(report(exclusions=[row]))["除外区間"], 3)
     assert (line["時間[s]"].value, line["理由"].value, line["決定者"].value) == (90, "給電断", "lead")
     assert "evaluator" in line["取消"].value
+
+
+def test_conditions_are_a_sheet_with_a_row_a_class(opened):
+    """Percent and ms with their intervals, speeds in km/h; what has no value or bound is a dash with its reason."""
+    numbers = {f"{name}{end}_ms": 20.5 for name in ("p50", "p95", "p99") for end in ("", "_low", "_high")}
+    known = {"n": 400, "n_eff": 80, "loss": 0.025, "loss_low": 0.01, "loss_high": 0.05, **numbers}
+    rows = [
+        ConditionRow(basis="rsrp_dbm", low=-100.0, high=-90.0, **known),
+        ConditionRow(basis="speed_mps", low=35 / 3.6, high=50 / 3.6, **(known | {"p99_ms": None, "reason": "損失"})),
+        ConditionRow(basis="cell", cell="PCI 5", **known),
+    ]
+    found = [LinkConditions(device="bus-1", link="l5g", direction="round_trip", rows=rows)]
+    cells = [row for row in opened(report(conditions=found))["条件別"].iter_rows(values_only=True) if row[0] == "bus-1"]
+    assert [row[3:5] for row in cells] == [
+        ("RSRP [dBm]", "-100 – -90"), ("速度 speed [km/h]", "35 – 50"), ("セル cell", "PCI 5")
+    ]  # fmt: skip
+    assert cells[0][:3] == ("bus-1", "l5g", "往復")
+    assert cells[0][5:13] == (400, 80, 2.5, 1.0, 5.0, 20.5, 20.5, 20.5)
+    assert (cells[1][16], cells[1][19]) == ("-", "損失")
+    assert "いずれも測定していない" in str(list(opened(report())["条件別"].iter_rows(values_only=True)))
