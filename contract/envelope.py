@@ -17,6 +17,12 @@ FOREIGN_EPOCH = "foreign"
 CONFLICT_EPOCHS = "conflict-"
 """How the epochs begin in which the server numbers what came under taken numbers; no outbox may use such a one."""
 
+
+def is_server_epoch(epoch: str) -> bool:
+    """Tell whether the server itself numbers the batches of such an epoch: no outbox speaks for it."""
+    return epoch == FOREIGN_EPOCH or epoch.startswith(CONFLICT_EPOCHS)
+
+
 ColumnValues = bytes | list[int | float | str | bool | None]
 """Values of one column: a plain list (JSON, text), or packed little-endian bytes (`contract.packing`)."""
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from contract.codec import PayloadError, decode_batch
 from contract.columns import Column
-from contract.envelope import CONFLICT_EPOCHS, FOREIGN_EPOCH, MAX_BATCH_ROWS, Batch, ColumnValues
+from contract.envelope import MAX_BATCH_ROWS, Batch, ColumnValues, is_server_epoch
 from contract.packing import ITEM_BYTES, split
 from contract.streams import STREAMS
 from contract.topics import NAME, Topic
@@ -72,7 +72,7 @@ def _check_identity(batch: Batch, topic: Topic | None) -> None:
         raise PayloadError(
             "identity_mismatch", f"epoch {batch.epoch!r} must have 1 to {_EPOCH_MAX_CHARACTERS} characters"
         )
-    if batch.epoch == FOREIGN_EPOCH or batch.epoch.startswith(CONFLICT_EPOCHS):
+    if is_server_epoch(batch.epoch):
         raise PayloadError("identity_mismatch", f"epoch {batch.epoch!r} is one of those that the server numbers itself")
     if not 0 < batch.seq < 2**SEQ_BITS:
         raise PayloadError("identity_mismatch", f"seq {batch.seq} must be 1 to 2^{SEQ_BITS} - 1")

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 
 from contract.codec import PayloadError, salvage_identity
-from contract.envelope import Receipt, Refusal, Status
+from contract.envelope import Receipt, Refusal, Status, is_server_epoch
 from contract.topics import RECEIPT, STATUS, Topic, parse_topic, receipt_topic
 from ingest.decode import decode
 from storage.columnar import BatchKey, ColumnBatch, RefusedPayload
@@ -116,7 +116,8 @@ def refuse(message: Message, error: PayloadError) -> RefusedPayload:
     if topic is not None and identity is not None:
         # Only who may publish on a topic may speak for its device: a foreign identity must not mark its batches.
         is_own = (topic.site, topic.device) == (identity.site, identity.device)
-        if is_own and identity.epoch and 0 < identity.seq < 2**SEQ_BITS:
+        is_credible = identity.epoch and not is_server_epoch(identity.epoch) and 0 < identity.seq < 2**SEQ_BITS
+        if is_own and is_credible:
             key = BatchKey(identity.site, identity.device, identity.epoch, identity.seq)
     return RefusedPayload(
         topic=message.topic,

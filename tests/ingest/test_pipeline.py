@@ -85,6 +85,18 @@ def test_bad_payloads_go_to_quarantine_whole_and_do_not_hold_up_the_good(db):
     ]
 
 
+@pytest.mark.parametrize("epoch", ["foreign", "conflict-e1"])
+def test_no_device_marks_numbers_that_the_server_gives(db, epoch):
+    """A payload under an epoch of the server's own is kept, and the server's ledger does not hear of it."""
+    writer = db.writer()
+
+    processed = process(writer, [message(7, epoch=epoch)])
+
+    assert [item.reason for item in processed.outcome.refused] == ["identity_mismatch"]
+    assert processed.answers == []
+    assert writer.connection.execute("SELECT count(*) FROM ledger").fetchone() == (0,)
+
+
 def test_the_same_garbage_again_is_counted_not_stored_twice(db):
     """A device that repeats an unreadable payload does not fill the disk."""
     writer = db.writer()
