@@ -33,9 +33,9 @@ class Column(Protocol):
 def data_hash(columns: Mapping[str, Sequence[Column]]) -> str:
     """Return 16 hexadecimal digits of the values of columns, each given as parts in an order that is always the same.
 
-    Hashing takes 1 ns a byte (BLAKE2b; SHA-256 took 1.9, with the processor's own instructions), so a block is first
-    written in as few bytes as its range needs, steps instead of values where a column rises: a packet of 36 bytes
-    becomes 3 to 8, and 10 M packets take 0.05 s where 72 bytes each took 1.4.
+    Hashing takes 1 ns a byte (BLAKE2b; SHA-256 1.9), so a block is first written in as few bytes as its range needs:
+    steps instead of values where a column rises, places instead of values where a mark seldom changes. 10 M packets in
+    order take 0.07 s; SHA-256 over nine columns of eight bytes took 1.66.
     """
     digest = hashlib.blake2b(digest_size=8)
     for name, parts in columns.items():

@@ -1,4 +1,8 @@
-"""Delay variation: IPDV, PDV, RFC 3550 jitter. Pure functions on arrays of microseconds."""
+"""Delay variation: IPDV, PDV, RFC 3550 jitter. Pure functions on arrays of microseconds.
+
+Plain definitions on whole arrays. The KPIs are computed by `analytics.delay_scan`, block by block, and tested against
+these.
+"""
 
 from __future__ import annotations
 

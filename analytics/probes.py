@@ -160,7 +160,7 @@ def _distinct(
     """Return `rows` (None: all) sorted by session, seq and a third column, without repeats.
 
     `are_one`: rows that differ in the third column alone are one. Recordings are mostly in order: looking first whether
-    they are takes 10 ms for 10 M rows; sorting them and taking every column in that order took 700.
+    they are takes 8 ms for 10 M rows; sorting takes 150 even if they are, and taking every column in that order more.
     """
     taken = dict(columns) if rows is None else {name: column.take(rows) for name, column in columns.items()}
     session, seq = taken["session"].values, taken["seq"].values

@@ -224,3 +224,20 @@ def test_a_long_run_is_evaluated_as_its_simulation_says():
     down_ms = 500 * 10 - parameters.t_max_ms - parameters.survival_ms + rtt_us[131_500] / 1000
     assert down_ms / 1000 == pytest.approx(found["outage", "round_trip", "total"].value, rel=1e-12)
     assert 1 == found["outage", "round_trip", "count"].value
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), share=st.sampled_from([0.0, 0.01, 0.5]), blocks_n=st.integers(1, 5))
+def test_a_few_values_far_away_are_counted_as_well(seed, share, blocks_n):
+    """Outliers of up to a minute in blocks of delays near one another, few or many."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for _ in range(blocks_n):
+        far_us = (rng.random(200) < share) * rng.integers(0, 6 * 10**7, 200)
+        parts.append((rng.integers(5000, 9000, 200) + far_us).astype(np.int32))
+    counted = Counts()
+    for part in parts:
+        counted.add(part)
+    expected = np.unique(np.concatenate(parts), return_counts=True)
+
+    assert [each.tolist() for each in expected] == [each.tolist() for each in counted.result()]
