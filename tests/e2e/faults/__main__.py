@@ -21,6 +21,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--count", type=int, help="so many faults instead of so many minutes")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--server-url", default="", help="a PostgreSQL on this machine that runs already, such as one with TimescaleDB"
+    )
     options = parser.parse_args()
     if find_mosquitto() is None:
         print("soak left out: no mosquitto (apt install mosquitto)", file=sys.stderr)
@@ -32,7 +35,7 @@ def main() -> int:
         outcome = drive(
             folder, seed, count=options.count,
             until_s=None if options.count else time.monotonic() + options.minutes * 60,
-            report=lambda text: print(text, file=sys.stderr),
+            report=lambda text: print(text, file=sys.stderr), server_url=options.server_url,
         )  # fmt: skip
         if outcome.failure:
             for log in (folder / "collector.log", folder / "ingest.log"):

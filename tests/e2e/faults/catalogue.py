@@ -71,16 +71,15 @@ def _kill_broker(stage: Stage, _proof: Proof, random: Random) -> None:
     stage.broker.start()
 
 
-def _stop_database(stage: Stage, _proof: Proof, _random: Random) -> None:
-    stage.stop_database("immediate")
-    stage.start_database()
+def _crash_database(stage: Stage, _proof: Proof, _random: Random) -> None:
+    stage.crash_database()
 
 
 def _reset_in_copy(stage: Stage, _proof: Proof, _random: Random) -> None:
     """Ingest holds its transaction open after COPY; its connection is ended on the server."""
     armed = arm(stage.control, "ingest", "copied", "stall:0.5")
     wait_until(lambda: not armed.exists(), "ingest passes copied")
-    with connect(stage.cluster.url()) as connection:
+    with connect(stage.database_url) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jissho-ingest'"
         )
@@ -176,7 +175,7 @@ def _old_client(stage: Stage, proof: Proof, random: Random) -> None:
     _publish(stage, payload)
 
     def count() -> int:
-        with connect(stage.cluster.url()) as connection:
+        with connect(stage.database_url) as connection:
             row = connection.execute(
                 "SELECT count(*) FROM metric JOIN batch USING (batch_id) JOIN ledger USING (epoch_id) WHERE epoch = %s",
                 (epoch,),
@@ -209,7 +208,7 @@ def _clone(stage: Stage, proof: Proof, _random: Random) -> None:
 
 
 def _conflicts(stage: Stage) -> int:
-    with connect(stage.cluster.url()) as connection:
+    with connect(stage.database_url) as connection:
         row = connection.execute("SELECT count(*) FROM quarantine WHERE reason = 'identity_conflict'").fetchone()
         return int(row[0]) if row else 0
 
@@ -233,7 +232,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("ingest is paused", _pause("ingest"), 1),
     Fault("ingest stalls before the receipt", _stall_at("ingest", "committed", 1.5), 1),
     Fault("broker is killed", _kill_broker),
-    Fault("database crashes", _stop_database, 1),
+    Fault("database crashes", _crash_database, 1),
     Fault("connection is reset in COPY", _reset_in_copy),
     *(Fault(f"{name} link: {action}", _proxy(name, action), 1)
       for name in ("edge", "server", "database") for action in ("cut", "stall", "silent", "slow")),

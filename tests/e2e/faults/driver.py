@@ -36,13 +36,13 @@ def draw(random: Random, count: int | None) -> list[Fault]:
 
 def drive(
     folder: Path, seed: int, *, count: int | None = None, until_s: float | None = None,
-    report: Callable[[str], None] = lambda _text: None,
+    report: Callable[[str], None] = lambda _text: None, server_url: str = "",
 ) -> Outcome:  # fmt: skip
     """Strike with `count` faults, or as many as fit before `until_s` (monotonic). Stops at the first broken promise."""
     random = Random(seed)
     outcome = Outcome(seed)
     started = time.monotonic()
-    with Stage(folder) as stage:
+    with Stage(folder, server_url) as stage:
         proof = Proof(stage)
         proof.check()
         rounds = [draw(random, count)]

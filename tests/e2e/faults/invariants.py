@@ -58,7 +58,7 @@ class Proof:
             for first, last in stage.outbox_rows("SELECT first_seq, last_seq FROM dropped")
             for seq in range(int(first), int(last) + 1)
         }
-        with connect(stage.cluster.url()) as connection, connection.transaction():
+        with connect(stage.database_url) as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             stored = {
                 (row[0], row[1]): (row[2], row[3])

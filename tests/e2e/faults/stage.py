@@ -36,10 +36,16 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATI
 
 
 class Stage:
-    """Starts everything in `folder`, which others may enter (PostgreSQL runs as nobody where we are root)."""
+    """Starts everything in `folder`, which others may enter (PostgreSQL runs as nobody where we are root).
 
-    def __init__(self, folder: Path) -> None:
+    `server_url` names a PostgreSQL that runs on this machine already; a database of our own is made there. It is not
+    ours to crash, so there a crash is that all its sessions in that database end.
+    """
+
+    def __init__(self, folder: Path, server_url: str = "") -> None:
         self.folder = folder
+        self._server_url = server_url
+        self._cluster = _Cluster(folder / "postgres")
         self.control = folder / "control"
         self.log = folder / "taken.log"
         self.outbox = folder / "outbox.sqlite"
@@ -49,18 +55,13 @@ class Stage:
     def __enter__(self) -> Self:
         self.control.mkdir(parents=True, exist_ok=True)
         self.log.touch()
-        self.cluster = _Cluster(self.folder / "postgres")
-        self.cluster.prepare()
-        self.cluster.initialise()
-        self.start_database()
-        with connect(self.cluster.url("postgres")) as connection:
-            connection.execute("CREATE DATABASE jissho")
-        with connect(self.cluster.url()) as connection:
+        self.database_url = self._made_database()
+        with connect(self.database_url) as connection:
             migrate(connection)
         self.broker = Broker().__enter__()
         self.edge = Proxy(self.broker.port)
         self.server = Proxy(self.broker.port)
-        self.database = Proxy(self.cluster.read_record().port)
+        self.database = Proxy(int(conninfo_to_dict(self.database_url).get("port") or 5432))
         self.start_ingest()
         self.start_collector()
         wait_until(lambda: self.outbox.exists() and self.log.stat().st_size > 0, "the collector measures")
@@ -72,20 +73,50 @@ class Stage:
         for proxy in (self.edge, self.server, self.database):
             proxy.close()
         self.broker.stop()
-        self.stop_database("immediate")
+        if self._server_url:
+            with connect(self._server_url) as connection:
+                connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)".encode())
+            return
+        self._stop_database()
         shutil.rmtree(self.folder / "postgres", ignore_errors=True)
+
+    @property
+    def _database(self) -> str:
+        return f"jissho_faults_{os.getpid()}" if self._server_url else "jissho"
+
+    def _made_database(self) -> str:
+        """Make the database, and return its URL, past the proxy."""
+        server_url = self._server_url
+        if not server_url:
+            self._cluster.prepare()
+            self._cluster.initialise()
+            self._start_database()
+            server_url = self._cluster.url("postgres")
+        with connect(server_url) as connection:
+            connection.execute(f"CREATE DATABASE {self._database}".encode())
+        return make_conninfo(**{**conninfo_to_dict(server_url), "dbname": self._database})
 
     def url(self) -> str:
         """Database URL through the proxy."""
-        return make_conninfo(**{**conninfo_to_dict(self.cluster.url()), "port": str(self.database.port)})
+        return make_conninfo(**{**conninfo_to_dict(self.database_url), "port": str(self.database.port)})
 
-    def start_database(self) -> None:
+    def crash_database(self) -> None:
+        """End the server as a crash does, and start it again; on a server that is not ours, end all sessions."""
+        if self._server_url:
+            with connect(self._server_url) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (self._database,)
+                )
+            return
+        self._stop_database()
+        self._start_database()
+
+    def _start_database(self) -> None:
         """Start PostgreSQL; fsync off, since these faults kill processes and not machines."""
-        self.cluster.start({"fsync": "off", "max_connections": "30"})
+        self._cluster.start({"fsync": "off", "max_connections": "30"})
 
-    def stop_database(self, mode: str) -> None:
-        """Stop PostgreSQL: "fast", or "immediate" as a crash."""
-        self.cluster.run("pg_ctl", "stop", "-w", "-m", mode, "-D", str(self.cluster.data))
+    def _stop_database(self) -> None:
+        self._cluster.run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self._cluster.data))
 
     def start_ingest(self) -> None:
         """Start ingest; the caller waits for what it needs."""
