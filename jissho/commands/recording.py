@@ -59,6 +59,7 @@ def import_file(
         return
     _check_recording(file, profile, run, link, partial=partial)
     from ingest.importer import import_recording  # noqa: PLC0415 - commands load what they need
+    from storage.columnstore import copy_into_columns  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import UnknownRunError, get_run, start_run, widen_run  # noqa: PLC0415
     from storage.writer import Writer  # noqa: PLC0415
@@ -74,6 +75,7 @@ def import_file(
                 f"run {run!r} does not exist yet: say at which --site it was measured, or start it first"
             )
         where = site or (record.site if record else "")
+        copy_into_columns(connection)
         with _progress() as bar:
             task = bar.add_task(file.name, total=None)
             outcome = import_recording(
@@ -117,6 +119,7 @@ def _check_recording(file: Path, profile: str, run: str, link: str, *, partial: 
 
 def _import_carried(file: Path, *, has_place: bool, partial: bool, json: bool) -> None:
     from ingest.carried import import_carried  # noqa: PLC0415 - commands load what they need
+    from storage.columnstore import copy_into_columns  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.writer import Writer  # noqa: PLC0415
 
@@ -129,6 +132,7 @@ def _import_carried(file: Path, *, has_place: bool, partial: bool, json: bool) -
         connect(url) as connection,
         _progress() as bar,
     ):
+        copy_into_columns(connection)
         task = bar.add_task(file.name, total=None)
         outcome = import_carried(
             Writer(connection), file, partial=partial,

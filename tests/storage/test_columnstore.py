@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from storage.columnstore import copy_into_columns
 from storage.migrate import database_mode
 from storage.reader import link_ids, read_columns
 from tests.storage.test_writer import T0_US, probe_batch
@@ -85,3 +86,30 @@ def test_two_samples_in_the_same_microsecond_are_both_kept(timescale):
     timescale.commit([second])
 
     assert read(timescale.connection)["t_us"].values.size == 10
+
+
+def test_what_is_imported_is_columns_at_once_and_counts_once(timescale):
+    """An import's rows are columns before any policy ran; offered again, and by a live writer, they count once."""
+    batches = [probe_batch(seq, n=200, lost_every=9) for seq in range(1, 21)]
+    copy_into_columns(timescale.connection)
+    timescale.commit(batches[:15])
+    status = "SELECT DISTINCT compression_status FROM chunk_columnstore_stats('probe')"
+    assert timescale.connection.execute(status).fetchall() == [("Compressed",)]
+
+    live = type(timescale)(timescale.connection)
+    timescale.connection.execute("SET timescaledb.enable_direct_compress_copy = off")
+    outcome = live.commit(batches[10:])
+    there = read(timescale.connection)
+    compress(timescale.connection)
+
+    assert (len(outcome.committed), len(outcome.duplicates)) == (5, 5)
+    assert there["seq"].values.size == 4_000
+    assert np.array_equal(there["rtt_us"].values, read(timescale.connection)["rtt_us"].values)
+
+
+def test_a_server_without_columns_goes_on_storing_rows(db):
+    """Plain PostgreSQL takes an import as it takes everything."""
+    writer = db.writer()
+    copy_into_columns(writer.connection)
+
+    assert writer.commit([probe_batch(1)]).rows > 0
