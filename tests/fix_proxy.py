@@ -16,8 +16,8 @@ class Proxy:
     open); `throttle(bytes_per_s)` is a slow link; `cut()` closes every connection; `heal()` ends all of it.
     """
 
-    def __init__(self, target_port: int) -> None:
-        self._target = ("127.0.0.1", target_port)
+    def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
+        self._target = (target_host, target_port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._peers: dict[socket.socket, socket.socket] = {}

@@ -21,9 +21,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--count", type=int, help="so many faults instead of so many minutes")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument(
-        "--server-url", default="", help="a PostgreSQL on this machine that runs already, such as one with TimescaleDB"
-    )
+    parser.add_argument("--server-url", default="", help="a PostgreSQL that runs already, such as one with TimescaleDB")
     options = parser.parse_args()
     if find_mosquitto() is None:
         print("soak left out: no mosquitto (apt install mosquitto)", file=sys.stderr)

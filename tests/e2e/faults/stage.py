@@ -38,8 +38,8 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATI
 class Stage:
     """Starts everything in `folder`, which others may enter (PostgreSQL runs as nobody where we are root).
 
-    `server_url` names a PostgreSQL that runs on this machine already; a database of our own is made there. It is not
-    ours to crash, so there a crash is that all its sessions in that database end.
+    `server_url` names a PostgreSQL that runs already; a database of our own is made there. It is not ours to crash, so
+    there a crash is that all sessions in that database end.
     """
 
     def __init__(self, folder: Path, server_url: str = "") -> None:
@@ -61,7 +61,8 @@ class Stage:
         self.broker = Broker().__enter__()
         self.edge = Proxy(self.broker.port)
         self.server = Proxy(self.broker.port)
-        self.database = Proxy(int(conninfo_to_dict(self.database_url).get("port") or 5432))
+        parts = conninfo_to_dict(self.database_url)
+        self.database = Proxy(int(parts.get("port") or 5432), str(parts.get("host") or "127.0.0.1"))
         self.start_ingest()
         self.start_collector()
         wait_until(lambda: self.outbox.exists() and self.log.stat().st_size > 0, "the collector measures")
@@ -98,7 +99,8 @@ class Stage:
 
     def url(self) -> str:
         """Database URL through the proxy."""
-        return make_conninfo(**{**conninfo_to_dict(self.database_url), "port": str(self.database.port)})
+        through = {"host": "127.0.0.1", "port": str(self.database.port)}
+        return make_conninfo(**{**conninfo_to_dict(self.database_url), **through})
 
     def crash_database(self) -> None:
         """End the server as a crash does, and start it again; on a server that is not ours, end all sessions."""
