@@ -7,6 +7,7 @@ change of meaning is a new revision, which travels in every result.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 import msgspec
 
@@ -26,6 +27,7 @@ DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPU
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
 
 
+@cache
 def definitions_hash() -> str:
     """Return a hash of the whole table: two results with the same one were defined alike."""
     return hashlib.sha256(msgspec.json.encode(DEFINITIONS)).hexdigest()[:16]

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analytics.definitions import CDF_MS, QUANTILES
-from analytics.link import AMONG_LOST, BINOMIAL, MS, NOT_MEASURED, ORDER, STUDENT, Link, in_ms
+from analytics.link import AMONG_LOST, MS, NOT_MEASURED, Link, in_ms
 from analytics.results import Direction, KpiResult
 from analytics.statistics import Histogram, Interval, mean_interval, proportion_interval, quantile_interval, rank
+from analytics.subject import BINOMIAL, ORDER, STUDENT
 
 
 def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:

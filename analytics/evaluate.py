@@ -13,13 +13,12 @@ import numpy.typing as npt
 
 from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
-from analytics.link import MS, NO_PACKETS, Link, Subject
+from analytics.link import MS, NO_PACKETS, Link
 from analytics.loss_kpis import loss_kpis
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.service_kpis import availability_kpis, reliability_kpi
-
-__all__ = ["Subject", "evaluate_link", "ping_convention"]
+from analytics.subject import Subject
 
 
 def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:

@@ -13,12 +13,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from analytics.definitions import BY_ID, definitions_hash
-from analytics.evaluate import Subject
+from analytics.definitions import BY_ID
 from analytics.results import Direction, KpiResult
 from analytics.series import Floats
 from analytics.statistics import (
-    CONFIDENCE,
     Histogram,
     Interval,
     effective_n,
@@ -27,12 +25,8 @@ from analytics.statistics import (
     quantile_interval,
     rank,
 )
-from analytics.verdict import judge
+from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT, Subject, result_of
 
-NONE = Interval(None, None)
-ORDER = "order statistics on n_eff (Geyer)"
-BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
-STUDENT = "Student on n_eff (Geyer)"
 NO_VALUES = "値なし / no values"
 UNANSWERED = "応答なし: この順位は応答のない指令に当たる / the rank lies among what never came"
 _PLAIN: dict[str, Callable[[Floats], float]] = {
@@ -54,23 +48,10 @@ class Figures:
         interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
         unit: str = "",
     ) -> KpiResult:  # fmt: skip
-        """Build one result and hold it against the requirement, if there is one."""
-        definition, subject = BY_ID[kpi], self.subject
-        requirement = subject.profile.find(kpi, direction, statistic, subject.link)
-        verdict = needed = None
-        if requirement is not None and definition.better:
-            judged = judge(value, interval, requirement.limit, definition.better, n)
-            verdict, needed = judged.verdict, judged.needed_n
-        low, high = (None if each is None or math.isinf(each) else each for each in (interval.low, interval.high))
-        return KpiResult(
-            id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
-            value=None if value is None or math.isinf(value) else value, unit=unit or definition.unit, ci_low=low,
-            ci_high=high, n=n, verdict=verdict, definition=definition.citation, reason=reason,
-            required=None if requirement is None else requirement.limit,
-            required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
-            ci_method=method if (low, high) != (None, None) else "", started_at=subject.started_at,
-            ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
-            data_hash=self.data_hash, definition_hash=definitions_hash(),
+        """Build one result and judge it (`analytics.subject.result_of`)."""
+        return result_of(
+            self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
+            interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit,
         )  # fmt: skip
 
     def spread(
@@ -165,6 +146,3 @@ def _linear(decibels: Floats, n_eff: int) -> tuple[float, Interval]:
     low = None if interval.low is None or interval.low <= 0 else 10 * math.log10(interval.low)
     high = None if interval.high is None else 10 * math.log10(interval.high)
     return 10 * math.log10(float(linear.mean())), Interval(low, high)
-
-
-__all__ = ["BINOMIAL", "CONFIDENCE", "NONE", "ORDER", "STUDENT", "Figures"]

@@ -1,31 +1,22 @@
-"""One link's packets with what several KPIs need, computed once; and how a result of it is made and judged. Pure."""
+"""One link's packets with what several KPIs need, computed once. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 
 import numpy as np
 
-from analytics.clock import ClockQuality
-from analytics.definitions import BY_ID, definitions_hash
 from analytics.delay_scan import DelayScan, scan
 from analytics.loss import count_losses
 from analytics.probes import Bools, ProbeArrays, absent
-from analytics.requirements import Profile
-from analytics.results import MISSED, REFERENCE_ONLY, UNDECIDED, Direction, KpiResult
+from analytics.results import REFERENCE_ONLY, Direction, KpiResult
 from analytics.statistics import Interval, effective_n
-from analytics.verdict import judge
+from analytics.subject import NONE, Subject, TwoClocks, result_of
 
 MS = 1000.0
 DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
-NONE = Interval(None, None)
-ORDER = "order statistics on n_eff (Geyer)"
-BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
-STUDENT = "Student on n_eff (Geyer)"
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
@@ -33,18 +24,6 @@ _CLOCKED = {
     "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
 }  # fmt: skip
 """KPIs that compare the clocks of both ends where they are of one direction; variations are of one pair of clocks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is evaluated: who, when, under which requirements, and how good the clocks are."""
-
-    device: str
-    link: str
-    started_at: datetime
-    ended_at: datetime
-    profile: Profile
-    clock: ClockQuality
 
 
 class Link:
@@ -55,7 +34,6 @@ class Link:
         self.subject = subject
         self.losses = count_losses(probes)
         self.absent = absent(probes)
-        self.definitions_hash = definitions_hash()
         self._scans: dict[str, DelayScan] = {}
 
     @cached_property
@@ -140,38 +118,15 @@ class Link:
         interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
         unit: str = "", project: Callable[[int], Interval] | None = None,
     ) -> KpiResult:  # fmt: skip
-        """Build one result and judge it; infinities (lost packets) are judged as such and given as None.
-
-        `project(n)` is the interval that n packets like these would give, for the samples still needed.
-        """
-        definition = BY_ID[kpi]
-        subject = self.subject
-        is_one_way = kpi in _CLOCKED and direction in {"up", "down"}
-        doubts = self._doubts(direction) if is_one_way else []
-        requirement = subject.profile.find(kpi, direction, statistic, subject.link)
-        verdict = needed = None
-        if requirement is not None and definition.better:
+        """Build one result and judge it (`analytics.subject.result_of`)."""
+        clocks = None
+        if kpi in _CLOCKED and direction in {"up", "down"}:
             shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
-            judged = judge(
-                value, widened(interval, shift), requirement.limit, definition.better, n,
-                None if project is None else lambda total: widened(project(total), shift),
-            )  # fmt: skip
-            verdict, needed = judged.verdict, judged.needed_n
-            if doubts:
-                # Neither met nor missed by a clock that nobody knows; packets that never came need no clock.
-                is_certain = verdict == MISSED and value is not None and math.isinf(value)
-                verdict, needed = (verdict if is_certain else UNDECIDED), None
-        value, bounds = _finite(value), Interval(_finite(interval.low), _finite(interval.high))
-        return KpiResult(
-            id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
-            value=value, unit=unit or definition.unit, ci_low=bounds.low, ci_high=bounds.high, n=n, verdict=verdict,
-            definition=definition.citation, reason="; ".join(filter(None, [*doubts, reason])),
-            required=None if requirement is None else requirement.limit,
-            required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
-            ci_method=method if bounds != NONE else "", clock=subject.clock.word if is_one_way else "",
-            clock_bound_us=subject.clock.bound_us if is_one_way else None, started_at=subject.started_at,
-            ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
-            data_hash=self.probes.data_hash, definition_hash=self.definitions_hash,
+            clocks = TwoClocks(shift, self._doubts(direction))
+        return result_of(
+            self.subject, kpi, direction, statistic, value, data_hash=self.probes.data_hash, n=n,
+            interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit, project=project,
+            clocks=clocks,
         )  # fmt: skip
 
     def _doubts(self, direction: Direction) -> list[str]:
@@ -183,17 +138,6 @@ class Link:
             what = f"時計の誤差上限を超える負の遅延 {impossible} を除く"
             return [f"{REFERENCE_ONLY}: {what} / {impossible} delays below minus the clock bound excluded"]
         return []
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or math.isinf(value) else value
-
-
-def widened(interval: Interval, shift: float) -> Interval:
-    """Add the clocks' uncertainty to both ends."""
-    return Interval(
-        None if interval.low is None else interval.low - shift, None if interval.high is None else interval.high + shift
-    )
 
 
 def in_ms(interval: Interval) -> Interval:

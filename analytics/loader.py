@@ -11,7 +11,7 @@ import psycopg
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.conditions import LinkConditions, by_condition
-from analytics.evaluate import Subject, evaluate_link, ping_convention
+from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import Span, beside, without
 from analytics.families.device import (
     DEVICE_STREAMS,
@@ -28,6 +28,7 @@ from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
 from analytics.statistics import effective_n
+from analytics.subject import Subject
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
 from storage.pending import settle_seconds

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analytics.link import BINOMIAL, NO_PACKETS, Link
+from analytics.link import NO_PACKETS, Link
 from analytics.loss import loss_periods
 from analytics.results import Direction, KpiResult
 from analytics.statistics import Interval, proportion_interval
+from analytics.subject import BINOMIAL
 
 
 def loss_kpis(link: Link) -> Iterator[KpiResult]:

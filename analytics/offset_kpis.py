@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from analytics.clock import GOOD_US, ClockQuality
-from analytics.evaluate import Subject, evaluate_link
+from analytics.evaluate import evaluate_link
 from analytics.link import MS, Link
 from analytics.offset import ClockOffset, estimate_offset
 from analytics.probes import DelayColumn, ProbeArrays
 from analytics.results import KpiResult
 from analytics.statistics import Interval
+from analytics.subject import Subject
 
 CORRECTED = ("対の最小遅延から時計差を事後補正", "offset corrected afterwards from paired minima")
 NOT_CORRECTED = ("時計差を補正できず", "offset not corrected")

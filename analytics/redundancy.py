@@ -25,7 +25,7 @@ from analytics.clock import ClockQuality
 from analytics.comparison import LEAST_BLOCKS, REPLICATES, Effect, Side, compare, time_blocks, usual_block_s
 from analytics.delay_kpis import quantile
 from analytics.dictionary.redundancy import PAIR_QUANTILES
-from analytics.link import BINOMIAL, MS, NONE, Link, Subject
+from analytics.link import MS, Link
 from analytics.pairing import common_direction, faster, infinite_delay, matched, only
 from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
@@ -33,6 +33,7 @@ from analytics.results import Direction, KpiResult
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank
+from analytics.subject import BINOMIAL, NONE, Subject
 
 JOINT = "+"
 """Between the names of two links; no link's own name has it."""

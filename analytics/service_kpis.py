@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from analytics.availability import Availability, availability
-from analytics.link import BINOMIAL, MS, NOT_MEASURED, Link
+from analytics.link import MS, NOT_MEASURED, Link
 from analytics.probes import DelayColumn, ProbeArrays, absent_as_lost
 from analytics.results import Direction, KpiResult
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, effective_n, proportion_interval
+from analytics.subject import BINOMIAL
 
 _NOTHING = "観測時間が0 / nothing observed"
 _TOO_MANY = 10

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from analytics.evaluate import Subject
 from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.radio import evaluate_radio
@@ -17,6 +16,7 @@ from analytics.figures import Figures
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.series import Series
+from analytics.subject import Subject
 from analytics.track import Track, track
 
 LINK_STREAMS: dict[str, tuple[str, ...]] = {

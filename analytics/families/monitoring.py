@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analytics.figures import BINOMIAL, Figures
+from analytics.figures import Figures
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.series import Bools, Floats, Series, Times, durations_s
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import Interval, effective_n, proportion_interval
+from analytics.subject import BINOMIAL
 from analytics.track import Track, places
 
 _MS = 1000.0

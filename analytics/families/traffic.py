@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from analytics.bootstrap import percentile_interval, resampled
-from analytics.figures import BINOMIAL, NONE, Figures
+from analytics.figures import Figures
 from analytics.results import KpiResult
 from analytics.series import Floats, Series
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import Interval, effective_n, proportion_interval
+from analytics.subject import BINOMIAL, NONE
 
 _MBIT = 1e6
 _BOOTSTRAP = "bootstrap of scenes"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from analytics.clock import ClockQuality
-from analytics.evaluate import Subject
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.requirements import NO_REQUIREMENTS, Profile
+from analytics.subject import Subject
 
 T0_US = 1_780_000_000_000_000
 GOOD_CLOCK = ClockQuality("良", 100.0)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from analytics.clock import clock_quality
-from analytics.evaluate import Subject, evaluate_link, ping_convention
+from analytics.evaluate import evaluate_link, ping_convention
 from analytics.loader import evaluate_run, load_clock, load_probes, run_window_us
 from analytics.probes import COLUMNS, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import RequirementError, load_requirements
+from analytics.subject import Subject
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
 from storage.exclusions import exclude

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analytics.clock import ClockQuality
-from analytics.evaluate import Subject, evaluate_link
+from analytics.evaluate import evaluate_link
 from analytics.probes import probe_arrays
 from analytics.requirements import NO_REQUIREMENTS
 from analytics.statistics import histogram, rank
+from analytics.subject import Subject
 from storage.columnar import ArrayColumn
 
 PACKETS = int(os.environ.get("JISSHO_TEST_BENCH_PACKETS", "10000000"))

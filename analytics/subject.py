@@ -1,0 +1,92 @@
+"""What is evaluated, and the one place where a result of it is made and held against its requirement. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from analytics.clock import ClockQuality
+from analytics.definitions import BY_ID, definitions_hash
+from analytics.requirements import Profile
+from analytics.results import MISSED, UNDECIDED, Direction, KpiResult
+from analytics.statistics import Interval
+from analytics.verdict import judge
+
+NONE = Interval(None, None)
+ORDER = "order statistics on n_eff (Geyer)"
+BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
+STUDENT = "Student on n_eff (Geyer)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is evaluated: who, when, under which requirements, and how good the clocks are."""
+
+    device: str
+    link: str
+    started_at: datetime
+    ended_at: datetime
+    profile: Profile
+    clock: ClockQuality
+
+
+@dataclass(frozen=True, slots=True)
+class TwoClocks:
+    """How a figure that compares two clocks depends on them.
+
+    Its value may be off by `shift` in its own unit; `doubts` say why it is for reference only, if it is.
+    """
+
+    shift: float = 0.0
+    doubts: Sequence[str] = ()
+
+
+def result_of(
+    subject: Subject, kpi: str, direction: Direction, statistic: str, value: float | None, *, data_hash: str, n: int,
+    interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
+    unit: str = "", project: Callable[[int], Interval] | None = None, clocks: TwoClocks | None = None,
+) -> KpiResult:  # fmt: skip
+    """Build one result and judge it; infinities (lost packets) are judged as such and given as None.
+
+    `project(n)` is the interval that n samples like these would give, for the samples still needed. `clocks` is given
+    for what compares two clocks.
+    """
+    definition = BY_ID[kpi]
+    requirement = subject.profile.find(kpi, direction, statistic, subject.link)
+    shift, doubts = (0.0, ()) if clocks is None else (clocks.shift, clocks.doubts)
+    verdict = needed = None
+    if requirement is not None and definition.better:
+        judged = judge(
+            value, widened(interval, shift), requirement.limit, definition.better, n,
+            None if project is None else lambda total: widened(project(total), shift),
+        )  # fmt: skip
+        verdict, needed = judged.verdict, judged.needed_n
+        if doubts:
+            # Neither met nor missed by a clock that nobody knows; packets that never came need no clock.
+            is_certain = verdict == MISSED and value is not None and math.isinf(value)
+            verdict, needed = (verdict if is_certain else UNDECIDED), None
+    bounds = Interval(_finite(interval.low), _finite(interval.high))
+    return KpiResult(
+        id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
+        value=_finite(value), unit=unit or definition.unit, ci_low=bounds.low, ci_high=bounds.high, n=n,
+        verdict=verdict, definition=definition.citation, reason="; ".join(filter(None, [*doubts, reason])),
+        required=None if requirement is None else requirement.limit,
+        required_source="" if requirement is None else requirement.source, needed_n=needed, n_eff=n_eff,
+        ci_method=method if bounds != NONE else "", clock="" if clocks is None else subject.clock.word,
+        clock_bound_us=None if clocks is None else subject.clock.bound_us, started_at=subject.started_at,
+        ended_at=subject.ended_at, filter=filters, name_ja=definition.name_ja, name_en=definition.name_en,
+        data_hash=data_hash, definition_hash=definitions_hash(),
+    )  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
+
+
+def widened(interval: Interval, shift: float) -> Interval:
+    """Add the clocks' uncertainty to both ends."""
+    return Interval(
+        None if interval.low is None else interval.low - shift, None if interval.high is None else interval.high + shift
+    )
