@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from analytics.blocks import Counts, block_slices
 from analytics.probes import ProbeArrays, in_order
+from analytics.spans import merged
 from analytics.statistics import Histogram
 
 PAUSE_INTERVALS = 50
@@ -138,7 +139,7 @@ def _together(
     for (low, high), down, restored in zip(windows, starts, ends, strict=True):
         edges = [low, *np.column_stack([down, restored]).ravel().tolist(), high]
         up += [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin < end]
-    observed, above = _union(windows), _union(up)
+    observed, above = merged(windows), merged(up)
     gaps: list[tuple[int, int]] = []
     for low, high in observed:
         at = low
@@ -149,16 +150,6 @@ def _together(
             at = max(at, end)
         gaps += [(at, high)] if at < high else []
     return observed, np.array([low for low, _ in gaps], np.int64), np.array([high for _, high in gaps], np.int64)
-
-
-def _union(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for low, high in sorted(spans):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], high))
-        else:
-            found.append((low, high))
-    return found
 
 
 def _outages(

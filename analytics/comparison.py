@@ -21,7 +21,7 @@ from analytics.definitions import BY_ID
 from analytics.link import DIRECTIONS
 from analytics.probes import ProbeArrays
 from analytics.results import Direction
-from analytics.statistics import histogram, rank
+from analytics.statistics import histogram, rank, share_of
 from analytics.track import Track, places, sections
 
 REPLICATES = 1_000
@@ -176,7 +176,7 @@ class _Pair:
                 values = [each.mean_ms for each in sides]
                 replicated = [each.mean_of(times) for each, times in pairs]
             else:
-                q = f"{float(statistic[1:]) / 100:.6g}"
+                q = share_of(statistic)
                 values = [each.quantile_ms(q) for each in sides]
                 replicated = [each.quantile_of(q, times) for each, times in pairs]
             with np.errstate(invalid="ignore"):

@@ -20,7 +20,15 @@ from analytics.families.radio import serving_cells
 from analytics.probes import ProbeArrays, absent
 from analytics.results import Direction
 from analytics.series import Bools, Floats, Series, nearest
-from analytics.statistics import Interval, effective_n, histogram, proportion_interval, quantile_interval, rank
+from analytics.statistics import (
+    Interval,
+    effective_n,
+    histogram,
+    proportion_interval,
+    quantile_interval,
+    rank,
+    share_of,
+)
 from analytics.track import Track, places
 
 Basis = Literal["rsrp_dbm", "sinr_db", "speed_mps", "cell"]
@@ -147,7 +155,7 @@ class _Packets:
         counted = histogram(delays, count)
         numbers: dict[str, float | None] = {}
         for statistic in _QUANTILES:
-            q = f"{float(statistic[1:]) / 100:.6g}"
+            q = share_of(statistic)
             value = counted.at([rank(q, counted.n)])[0] if counted.n else math.inf
             interval = quantile_interval(counted, q, max(worth * counted.n // max(delays.size, 1), 1))
             for end, number in (("", value), ("_low", interval.low), ("_high", interval.high)):

@@ -9,7 +9,15 @@ from dataclasses import replace
 from analytics.definitions import CDF_MS, QUANTILES
 from analytics.link import AMONG_LOST, MS, NOT_MEASURED, Link, in_ms
 from analytics.results import Direction, KpiResult
-from analytics.statistics import Histogram, Interval, mean_interval, proportion_interval, quantile_interval, rank
+from analytics.statistics import (
+    Histogram,
+    Interval,
+    mean_interval,
+    proportion_interval,
+    quantile_interval,
+    rank,
+    share_of,
+)
 from analytics.subject import BINOMIAL, ORDER, STUDENT
 
 
@@ -75,7 +83,7 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
 ) -> KpiResult:
     """Return one quantile; `hidden` further packets may have been faster than all others, or lost."""
     kpi, direction, statistic = what
-    q = f"{float(statistic[1:]) / 100:.6g}"
+    q = share_of(statistic)
     value = counted.at([rank(q, counted.n)])[0]
     if math.isinf(value):
         note = AMONG_LOST if counted.n else NOT_MEASURED

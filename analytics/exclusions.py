@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from analytics.probes import Values
 from analytics.results import KpiResult
+from analytics.spans import Span, merged
 
-Span = tuple[int, int]
-"""Start and end in Unix microseconds; the end is not in it."""
 _SEGMENT = 1 << 32  # sessions are 31-bit numbers
 
 
@@ -28,17 +27,6 @@ class Column:
 
     values: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_] | None
-
-
-def merged(spans: Sequence[Span]) -> list[Span]:
-    """Return the same time as sorted spans that do not touch."""
-    found: list[Span] = []
-    for start, end in sorted(spans):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
-        else:
-            found.append((start, end))
-    return found
 
 
 def without(columns: Mapping[str, Values], spans: Sequence[Span]) -> Mapping[str, Values]:

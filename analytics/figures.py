@@ -20,10 +20,12 @@ from analytics.statistics import (
     Histogram,
     Interval,
     effective_n,
+    is_quantile,
     mean_interval,
     proportion_interval,
     quantile_interval,
     rank,
+    share_of,
 )
 from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT, Subject, result_of
 
@@ -79,8 +81,8 @@ class Figures:
         for statistic in BY_ID[kpi].statistics:
             interval, method, n, worth = NONE, "", int(known.size), None
             note = reason
-            if statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit():
-                q = f"{float(statistic[1:]) / 100:.6g}"
+            if is_quantile(statistic):
+                q = share_of(statistic)
                 n = counted.n
                 worth = max(int(n_eff * n / max(known.size, 1)), 1)
                 value: float | None = counted.at([rank(q, n)])[0]

@@ -12,7 +12,7 @@ from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.conditions import LinkConditions, by_condition
 from analytics.evaluate import evaluate_link, ping_convention
-from analytics.exclusions import Span, beside, without
+from analytics.exclusions import beside, without
 from analytics.families.device import (
     DEVICE_STREAMS,
     LINK_STREAMS,
@@ -27,6 +27,7 @@ from analytics.requirements import Profile, load_requirements
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
+from analytics.spans import Span
 from analytics.statistics import effective_n
 from analytics.subject import Subject
 from storage.errors import NoDataError

@@ -11,7 +11,7 @@ from analytics.log_histogram import LogHistogram
 from analytics.part_segments import DIRECTIONS, Outages, outages
 from analytics.partials import Part
 from analytics.requirements import Parameters
-from analytics.statistics import rank
+from analytics.statistics import rank, share_of
 
 MS = 1000.0
 _MICRO = 1e6
@@ -102,7 +102,7 @@ def _delay(part: Part, direction: str) -> list[Figure]:
         _figure(kpi, direction, "min", delay.min_us / MS, delivered, note=remark),
     ]
     for statistic in QUANTILES:
-        q = f"{float(statistic[1:]) / 100:.6g}"
+        q = share_of(statistic)
         value = quantile_ms(part, direction, q)
         found.append(
             _figure(

@@ -32,7 +32,7 @@ from analytics.requirements import Profile
 from analytics.results import Direction, KpiResult
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
-from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank
+from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank, share_of
 from analytics.subject import BINOMIAL, NONE, Subject
 
 JOINT = "+"
@@ -271,7 +271,7 @@ class _Pair:
             for probes in self.singles
         ]  # fmt: skip
         for statistic in PAIR_QUANTILES:
-            q = f"{float(statistic[1:]) / 100:.6g}"
+            q = share_of(statistic)
             values = [each.at([rank(q, each.n)])[0] if each.n else math.inf for each in counted]
             # Where neither has a value, the one of which anything arrived can at least be compared.
             equal = values[0] == values[1]

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+Span = tuple[int, int]
+"""Start and end in Unix microseconds; the end is not in it."""
 Times = npt.NDArray[np.int64]
 Spans = tuple[Times, Times]
 """Starts and ends in microseconds, sorted, without overlaps among themselves."""
+
+
+def merged(spans: Sequence[Span]) -> list[Span]:
+    """Return the same time as sorted spans that do not touch."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
 
 
 def overlaps(a: Spans, b: Spans) -> Spans:

@@ -37,6 +37,16 @@ def rank(q: str | float, n: int) -> int:
     return max(math.ceil(Fraction(str(q)) * n), 1)
 
 
+def is_quantile(statistic: str) -> bool:
+    """Tell whether a statistic is a quantile: "p99.9" is, "mean" is not."""
+    return statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit()
+
+
+def share_of(statistic: str) -> str:
+    """Return the share that a quantile's name says, in decimals: "p99.9" is "0.999"."""
+    return f"{float(statistic[1:]) / 100:.6g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """Exact counts of integer values: `values` ascending and distinct, `counts` of each, and how many were infinite.

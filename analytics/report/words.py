@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from analytics.statistics import is_quantile
+
 DIRECTION = {"up": "上り", "down": "下り", "round_trip": "往復", "": "-"}
 
 BETTER = {"smaller": ("小さい方", "≦"), "larger": ("大きい方", "≧"), "": ("-", "")}
@@ -47,7 +49,7 @@ def statistic_word(statistic: str) -> str:
         return STATISTIC[statistic]
     if statistic == "p50":
         return "中央値"
-    if statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit():
+    if is_quantile(statistic):
         return f"{statistic[1:]}%値"
     if statistic.startswith("le_"):
         return f"{statistic.removeprefix('le_')}以下"

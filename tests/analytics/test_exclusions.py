@@ -3,8 +3,9 @@
 import numpy as np
 
 from analytics.evaluate import evaluate_link
-from analytics.exclusions import beside, merged, total_s, without
+from analytics.exclusions import beside, total_s, without
 from analytics.probes import absent, probe_arrays
+from analytics.spans import merged
 from tests.analytics.making import T0_US, by_name, columns, subject
 
 SECOND = 1_000_000
