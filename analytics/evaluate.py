@@ -15,6 +15,7 @@ from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
 from analytics.link import MS, NO_PACKETS, Link
 from analytics.loss_kpis import loss_kpis
+from analytics.order_kpis import order_kpis
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.service_kpis import availability_kpis, reliability_kpi
@@ -35,6 +36,7 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
         results += delay_kpis(link, direction)
         results += cdf_kpis(link, direction)
         results += variation_kpis(link, direction)
+        results += order_kpis(link, direction)
     results += loss_kpis(link)
     results += [reliability_kpi(link, direction) for direction in link.directions()]
     results += availability_kpis(link, link.directions()[0])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analytics.probes import ProbeArrays
+from analytics.blocks import block_slices
+from analytics.probes import ProbeArrays, neighbours_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,47 @@ def loss_periods(probes: ProbeArrays) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class GilbertModel:
-    """Two-state Markov model of loss; None where the data have no transition to tell it from."""
+class Transitions:
+    """How often a packet's fate followed its predecessor's: `good_bad` are packets lost after a delivered one."""
 
-    p: float | None
-    q: float | None
+    good_good: int
+    good_bad: int
+    bad_good: int
+    bad_bad: int
+
+    @property
+    def after_good(self) -> int:
+        """Packets sent just after a delivered one."""
+        return self.good_good + self.good_bad
+
+    @property
+    def after_bad(self) -> int:
+        """Packets sent just after a lost one."""
+        return self.bad_good + self.bad_bad
 
 
-def fit_gilbert(lost: npt.NDArray[np.bool_]) -> GilbertModel:
-    """Return p = P(loss | delivered before) and q = P(delivered | loss before) of one unbroken series."""
-    before, after = lost[:-1], lost[1:]
-    good, bad = int((~before).sum()), int(before.sum())
-    return GilbertModel(
-        p=float((~before & after).sum()) / good if good else None,
-        q=float((before & ~after).sum()) / bad if bad else None,
-    )
+def transitions(probes: ProbeArrays) -> Transitions:
+    """Count the transitions between packets with consecutive numbers, for the two-state model of loss (Gilbert 1960).
+
+    p = good_bad / after_good and q = bad_good / after_bad are its maximum likelihood estimates. Looks only at the
+    places of losses, and once at the numbers.
+    """
+    pairs = 0
+    for block in block_slices(probes.n):
+        rows = slice(max(block.start - 1, 0), block.stop)
+        known = neighbours_in(probes, rows)
+        pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
+    places = np.flatnonzero(probes.lost > 0)
+    before, after = places[places > 0], places[places < probes.n - 1]
+    has_before = _are_neighbours(probes, before - 1)
+    has_after = _are_neighbours(probes, after)
+    bad_bad = int(np.count_nonzero(has_before & (probes.lost[before - 1] > 0)))
+    good_bad = int(np.count_nonzero(has_before)) - bad_bad
+    bad_good = int(np.count_nonzero(has_after)) - bad_bad
+    return Transitions(pairs - good_bad - bad_good - bad_bad, good_bad, bad_good, bad_bad)
+
+
+def _are_neighbours(probes: ProbeArrays, first: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Return whether each packet at `first` and the one after it were sent one after the other."""
+    is_same = probes.session[first] == probes.session[first + 1]
+    return np.asarray(is_same & (probes.seq[first + 1] - probes.seq[first] == 1))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analytics.link import NO_PACKETS, Link
-from analytics.loss import loss_periods
+from analytics.loss import loss_periods, transitions
 from analytics.results import Direction, KpiResult
 from analytics.statistics import Interval, proportion_interval
 from analytics.subject import BINOMIAL
+
+MODEL = "Clopper-Pearson on transitions"
+NOTHING_LOST = "損失なし: モデルを推定できない / nothing was lost, so there is no model"
+NO_TRANSITION = "該当する遷移なし / no such transition was seen"
 
 
 def loss_kpis(link: Link) -> Iterator[KpiResult]:
@@ -33,11 +37,25 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
         if periods.size:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
+        yield from _model(link)
     delivered = int(probes.delivered.sum())
     if delivered:
         yield link.make("duplication", "round_trip", "ratio", probes.duplicates / delivered, n=delivered)
     if link.absent:
         yield link.make("absent", "", "count", float(link.absent), n=probes.n + link.absent)
+
+
+def _model(link: Link) -> Iterator[KpiResult]:
+    """Yield the two-state model of loss; its transitions are independent by the model, so the intervals are exact."""
+    if not link.losses.lost:
+        yield link.make("loss_model", "round_trip", "p", None, n=link.probes.n, reason=NOTHING_LOST)
+        return
+    found = transitions(link.probes)
+    for statistic, hits, of in (("p", found.good_bad, found.after_good), ("q", found.bad_good, found.after_bad)):
+        yield link.make(
+            "loss_model", "round_trip", statistic, hits / of if of else None, n=of, n_eff=of or None,
+            interval=proportion_interval(hits, of), method=MODEL, reason="" if of else NO_TRANSITION,
+        )  # fmt: skip
 
 
 def _ratio(  # noqa: PLR0917 - counts of one direction

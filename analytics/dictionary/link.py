@@ -69,6 +69,32 @@ LINK: tuple[KpiDefinition, ...] = (
         meaning_en="Number of loss periods, their mean and largest length in packets.",
     ),
     KpiDefinition(
+        id="loss_model", name_ja="損失の2状態モデル", name_en="Two-state model of loss", unit="1", better="",
+        clause="Gilbert 1960", columns=("lost",), statistics=("p", "q"),
+        meaning_ja="p は受信の次に損失となる確率、q は損失の次に受信となる確率。"
+        "平均損失率は p/(p+q)、平均連続損失長は 1/q",
+        meaning_en="p: a packet is lost after a delivered one; q: delivered after a lost one. Loss is p/(p+q), the "
+        "mean burst 1/q.",
+    ),
+    KpiDefinition(
+        id="reordering", name_ja="順序逆転", name_en="Reordering", unit="1", better="smaller",
+        clause="RFC 4737 3.3, 4.1", columns=("seq", "rtt_us", "ul_us"), statistics=("ratio", "count"),
+        meaning_ja="後に送ったパケットより後に届いたパケットの割合(到達パケットに対する)",
+        meaning_en="Packets that arrived after one sent later, over packets that arrived.",
+    ),
+    KpiDefinition(
+        id="reordering_extent", name_ja="順序逆転の幅", name_en="Reordering extent", unit="1", better="smaller",
+        clause="RFC 4737 4.2", columns=("seq", "rtt_us", "ul_us"), statistics=("mean", "max"),
+        meaning_ja="逆転したパケットが何パケット分遅れて届いたか",
+        meaning_en="By how many packets a reordered one came late: what a buffer must hold to put it in order.",
+    ),
+    KpiDefinition(
+        id="reordering_late", name_ja="順序逆転の遅れ", name_en="Reordering late time", unit="ms", better="smaller",
+        clause="RFC 4737 4.3", columns=("seq", "rtt_us", "ul_us"), statistics=("mean", "max"),
+        meaning_ja="逆転したパケットが、それを追い越した最初のパケットより遅れた時間",
+        meaning_en="How long a reordered packet came after the first that overtook it.",
+    ),
+    KpiDefinition(
         id="duplication", name_ja="重複受信", name_en="Duplication", unit="1", better="smaller",
         clause="RFC 5560 5", columns=("copy",), statistics=("ratio",),
         meaning_ja="重複して受信したパケットの割合(到達パケットに対する)",

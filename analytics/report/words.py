@@ -21,6 +21,8 @@ STATISTIC = {
     "std": "標準偏差",
     "rate": "頻度",
     "per_km": "1km当たり",
+    "p": "p(受信→損失)",
+    "q": "q(損失→受信)",
     "elsewhere": "割合(それ以外)",
 }
 
@@ -29,6 +31,7 @@ INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
     "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
+    "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",
     "Student on n_eff (Geyer)": "t分布(有効nによる)",
     "bootstrap of scenes": "ブートストラップ(シーン単位)",
     "Poisson (exact)": "ポアソン分布(正確な区間)",

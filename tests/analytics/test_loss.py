@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.evaluate import evaluate_link
-from analytics.loss import GilbertModel, LossCounts, count_losses, fit_gilbert, loss_periods
+from analytics.loss import LossCounts, Transitions, count_losses, loss_periods, transitions
 from analytics.probes import absent, probe_arrays
 from tests.analytics.making import by_name, columns, probes, round_trips, subject
 
@@ -41,8 +41,7 @@ def test_every_loss_vector(vectors):
         if "lost" in case:
             assert case["period_lengths"] == loss_periods(from_bits(case["lost"])).tolist()
     for case in vectors["statistics"]["gilbert"]:
-        fitted = fit_gilbert(np.array(case["lost"], bool))
-        assert (case["p"], case["q"]) == (fitted.p, fitted.q)
+        assert (case["p"], case["q"]) == model_of(case["lost"])
 
 
 def test_a_burst_reaches_the_results():
@@ -58,13 +57,48 @@ def test_loss_periods_end_at_session_borders_and_at_absent_numbers():
     assert loss_periods(sent).tolist() == [2, 1, 2]
 
 
+def model_of(bits):
+    """Return p and q, None without a transition to count."""
+    found = transitions(from_bits(bits))
+    return tuple(
+        hits / of if of else None
+        for hits, of in ((found.good_bad, found.after_good), (found.bad_good, found.after_bad))
+    )
+
+
 def test_the_gilbert_model_counts_transitions():
     """n00 = n01 = 4, n10 = 3, n11 = 4; without a transition to count there is no parameter."""
-    lost = np.array([int(bit) for bit in PERIODS], bool)
-    assert fit_gilbert(lost) == GilbertModel(0.5, 3 / 7)
-    assert fit_gilbert(np.zeros(5, bool)) == GilbertModel(0.0, None)
-    assert fit_gilbert(np.ones(5, bool)) == GilbertModel(None, 0.0)
-    assert fit_gilbert(np.zeros(1, bool)) == GilbertModel(None, None)
+    assert model_of(PERIODS) == (0.5, 3 / 7)
+    assert model_of("00000") == (0.0, None)
+    assert model_of("11111") == (None, 0.0)
+    assert model_of("0") == (None, None)
+
+
+def test_transitions_end_at_session_borders_and_at_absent_numbers():
+    """A pair of packets that were not sent one after the other is no transition."""
+    rows = [(1, 0, None), (1, 1, 5), (2, 2, None), (2, 4, None), (2, 5, None), (2, 6, 5), (2, 7, 5)]
+    sent = probes([{"session": session, "seq": seq, "t_us": 10 * seq, "rtt_us": rtt} for session, seq, rtt in rows])
+    assert transitions(sent) == Transitions(good_good=1, good_bad=0, bad_good=2, bad_bad=1)
+
+
+def test_the_models_intervals_hold_the_true_values():
+    """Two-state losses with known p and q: the 95 % intervals hold each in 93 to 98 % of 400 runs."""
+    p, q, rng = 0.02, 0.4, np.random.default_rng(5)
+    held = {"p": 0, "q": 0}
+    for _ in range(400):
+        good, bad = rng.geometric(p, 200), rng.geometric(q, 200)
+        lost = np.repeat(np.tile([False, True], 200), np.ravel((good, bad), "F"))[:2_000]
+        results = by_name(evaluate_link(from_bits(lost.astype(int)), subject()))
+        for name, truth in (("p", p), ("q", q)):
+            found = results["loss_model", "round_trip", name]
+            held[name] += found.ci_low <= truth <= found.ci_high
+    assert {name: 0.93 <= count / 400 <= 0.98 for name, count in held.items()} == {"p": True, "q": True}, held
+
+
+def test_without_a_loss_there_is_no_model():
+    """Nothing lost: null with its reason, never a made-up 0."""
+    found = by_name(evaluate_link(from_bits("0000"), subject()))["loss_model", "round_trip", "p"]
+    assert (found.value, found.ci_low, found.reason.split(":")[0]) == (None, None, "損失なし")
 
 
 def reflected(fates):

@@ -1,0 +1,80 @@
+"""Reordering against the worked examples of RFC 4737 and against its definition, packet by packet."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.evaluate import evaluate_link
+from analytics.packet_order import reordering
+from tests.analytics.making import by_name, probes, round_trips, subject
+
+TABLES = {
+    "table 1": ([1, 2, 3, 5, 6, 7, 8, 4, 9, 10], [68, 88, 108, 148, 168, 188, 208, 210, 228, 248], {4: (4, 62)}),
+    "table 2": ([1, 2, 3, 4, 7, 5, 6, 8, 9, 10], [68, 88, 108, 128, 188, 189, 190, 208, 228, 248],
+                {5: (1, 1), 6: (2, 2)}),
+    "table 3": ([1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11], [68, 88, 108, 188, 208, 228, 248, 250, 252, 256, 268],
+                {4: (4, 62), 5: (5, 64), 6: (6, 68)}),
+}  # fmt: skip
+
+
+def in_arrival_order(seqs, arrivals_us, sent_every_us=20_000):
+    """Return probes whose packets arrived in this order at these times."""
+    first = min(seqs)
+    rows = [
+        {"seq": seq, "ul_us": at - (seq - first) * sent_every_us, "t_us": (seq - first) * sent_every_us}
+        for seq, at in zip(seqs, arrivals_us, strict=True)
+    ]
+    return probes(rows)
+
+
+@pytest.mark.parametrize(("seqs", "at_ms", "expected"), TABLES.values(), ids=TABLES)
+def test_the_tables_of_the_rfc(seqs, at_ms, expected):
+    """Which packets are reordered, their extent and how late they were, as RFC 4737 works them out."""
+    found = reordering(in_arrival_order(seqs, [at * 1000 for at in at_ms]), "up")
+    reordered = np.array(sorted(seqs))[found.is_reordered].tolist()
+
+    assert reordered == sorted(expected)
+    assert found.extents.tolist() == [expected[seq][0] for seq in reordered]
+    assert found.late_us.tolist() == [expected[seq][1] * 1000 for seq in reordered]
+
+
+def test_what_comes_in_order_is_none():
+    """In order, all lost, one packet: nothing is reordered, and nothing is made up."""
+    assert reordering(round_trips([10.0, 10.0, None, 12.0]), "round_trip") is None
+    assert reordering(round_trips([None, None]), "round_trip") is None
+    assert reordering(round_trips([10.0]), "round_trip") is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.one_of(st.none(), st.integers(0, 60_000))), min_size=1, max_size=40))
+def test_the_definition_packet_by_packet(packets):
+    """NextExp counted by hand, session by session, gives the same; ties are in order."""
+    rows = [{"seq": at, "session": session, "rtt_us": rtt} for at, (session, rtt) in enumerate(packets)]
+    made = probes(rows)
+    found = reordering(made, "round_trip")
+
+    late = []
+    for session in (0, 1):
+        there = [row for row in rows if row["session"] == session and row["rtt_us"] is not None]
+        order = sorted(there, key=lambda row: (10_000 * row["seq"] + row["rtt_us"], row["seq"]))
+        arrived = [row["seq"] for row in order]
+        for place, seq in enumerate(arrived):
+            if any(other > seq for other in arrived[:place]):
+                first = next(j for j, other in enumerate(arrived) if other > seq)
+                late.append((session, seq, place - first))
+    extents = [] if found is None else found.extents.tolist()
+    assert extents == [extent for _, _, extent in sorted(late)]
+
+
+def test_reordering_reaches_the_results():
+    """Ratio, extent and late time of the first table, and none without anything out of order."""
+    seqs, at_ms, _ = TABLES["table 1"]
+    results = by_name(evaluate_link(in_arrival_order(seqs, [at * 1000 for at in at_ms]), subject()))
+    assert results["reordering", "up", "ratio"].value == 0.1
+    assert results["reordering_extent", "up", "max"].value == 4.0
+    assert results["reordering_late", "up", "max"].value == 62.0
+
+    ordered = by_name(evaluate_link(round_trips([10.0] * 50), subject()))
+    assert ordered["reordering", "round_trip", "ratio"].value == 0.0
+    assert ordered["reordering", "round_trip", "ratio"].ci_high > 0.05
+    assert ("reordering_extent", "round_trip", "max") not in ordered
