@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,14 +23,17 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     if direction == "down" or not delivered:
         return
     found = reordering(link.probes, direction)
-    late = 0 if found is None else found.extents.size
-    n_eff = min(link.loss_n_eff, delivered) if found is None else effective_n(found.is_reordered)
+    late = found.extents.size
+    share = late / delivered
+    n_eff = min(link.loss_n_eff, delivered)
+    if late:
+        n_eff = effective_n(found.is_reordered, math.sqrt(share * (1 - share)))
     yield link.make(
-        "reordering", direction, "ratio", late / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
+        "reordering", direction, "ratio", share, n=delivered, n_eff=n_eff, method=BINOMIAL,
         interval=proportion_interval(late, delivered, n_eff),
     )  # fmt: skip
     yield link.make("reordering", direction, "count", float(late), n=delivered)
-    if found is None or not late:
+    if not late:
         return
     for kpi, values, unit in (("reordering_extent", found.extents, 1.0), ("reordering_late", found.late_us, MS)):
         yield link.make(kpi, direction, "mean", float(values.mean()) / unit, n=late)

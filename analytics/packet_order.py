@@ -11,6 +11,8 @@ from analytics.blocks import block_slices
 from analytics.probes import Bools, ProbeArrays
 
 Times = npt.NDArray[np.int64]
+_NEAR = 16
+"""Packets looked at before and after a step back in time; more where they do not suffice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,51 +28,74 @@ class Reordering:
     late_us: Times
 
 
-def reordering(probes: ProbeArrays, direction: str) -> Reordering | None:
-    """Return what arrived out of order, None where everything came in order: the usual case, found in one cheap pass.
+def reordering(probes: ProbeArrays, direction: str) -> Reordering:
+    """Return what arrived out of order.
 
     Arrival is the time of sending plus the delay: a constant offset of the clocks changes nothing. Two packets that
     arrive in the same microsecond are in order. Packets lost or without a delay do not count, copies neither (4.1).
     """
-    if not any(_is_disordered(probes, direction, part) for part in probes.sessions()):
-        return None
-    found = [_of_session(probes, direction, part) for part in probes.sessions()]
+    found = [_of_session(_arrivals(probes, direction, part)) for part in probes.sessions()]
     return Reordering(
-        np.concatenate([each.is_reordered for each in found]),
-        np.concatenate([each.extents for each in found]),
-        np.concatenate([each.late_us for each in found]),
+        np.concatenate([each.is_reordered for each in found]) if found else np.empty(0, np.bool_),
+        np.concatenate([each.extents for each in found]) if found else np.empty(0, np.int64),
+        np.concatenate([each.late_us for each in found]) if found else np.empty(0, np.int64),
     )
 
 
-def _is_disordered(probes: ProbeArrays, direction: str, session: slice) -> bool:
+def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Times:
+    """Return when the packets of a session arrived, in the order of sending; by blocks, which stay in the cache."""
     delay = probes.delays[direction]
-    last_us: int | None = None
+    arrival_us = np.empty(session.stop - session.start, np.int64)
+    n = 0
     for inner in block_slices(session.stop - session.start):
         part = slice(session.start + inner.start, session.start + inner.stop)
-        arrival_us = probes.t_us[part] + delay.us[part]
-        here = delay.valid[part]
+        us, here = probes.t_us[part] + delay.us[part], delay.valid[part]
         if not here.all():
-            arrival_us = arrival_us[here]
-        if not arrival_us.size:
-            continue
-        if (last_us is not None and int(arrival_us[0]) < last_us) or (arrival_us[1:] < arrival_us[:-1]).any():
-            return True
-        last_us = int(arrival_us[-1])
-    return False
+            us = us[here]
+        arrival_us[n : n + us.size] = us
+        n += us.size
+    return arrival_us[:n]
 
 
-def _of_session(probes: ProbeArrays, direction: str, part: slice) -> Reordering:
-    delay = probes.delays[direction]
-    here = delay.valid[part]
-    arrival_us = (probes.t_us[part] + delay.us[part])[here].astype(np.int64)
-    # A later packet came before it: the earliest arrival of all later ones lies before its own.
-    earliest = np.minimum.accumulate(arrival_us[::-1])[::-1]
+def _of_session(arrival_us: Times) -> Reordering:
+    """Look closely only at the stretches around steps back in time.
+
+    10 M packets, four of them reordered: 0.05 s with the arrivals; sorting all of them took 0.3 s.
+    """
     is_reordered = np.zeros(arrival_us.size, np.bool_)
-    is_reordered[:-1] = earliest[1:] < arrival_us[:-1]
-    late = np.flatnonzero(is_reordered)
-    order = np.argsort(arrival_us, kind="stable")
+    back = np.concatenate([
+        np.flatnonzero(arrival_us[part][1:] < arrival_us[part][:-1]) + part.start
+        for part in (slice(each.start, each.stop + 1) for each in block_slices(arrival_us.size))
+    ]) if arrival_us.size else np.empty(0, np.intp)  # fmt: skip
+    if not back.size:
+        return Reordering(is_reordered, np.empty(0, np.int64), np.empty(0, np.int64))
+    rows = _stretches(arrival_us, back)
+    near_us = arrival_us[rows]
+    # A later packet came before it: the earliest arrival of all later ones lies before its own.
+    earliest = np.minimum.accumulate(near_us[::-1])[::-1]
+    late = np.flatnonzero(earliest[1:] < near_us[:-1])
+    order = np.argsort(near_us, kind="stable")
     place = np.empty(order.size, np.int64)
     place[order] = np.arange(order.size)
-    newest = np.maximum.accumulate(order)
-    overtaker = np.searchsorted(newest, late, side="right")
-    return Reordering(is_reordered, place[late] - overtaker, arrival_us[late] - arrival_us[order[overtaker]])
+    overtaker = np.searchsorted(np.maximum.accumulate(order), late, side="right")
+    is_reordered[rows[late]] = True
+    return Reordering(is_reordered, place[late] - overtaker, near_us[late] - near_us[order[overtaker]])
+
+
+def _stretches(arrival_us: Times, back: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the packets of the stretches around the steps back at `back`, which nobody outside overtook or was by.
+
+    Between the stretches arrivals rise; a stretch is closed when its first packet came first and its last one last.
+    """
+    n, width = arrival_us.size, _NEAR
+    while True:
+        starts, ends = np.maximum(back - width, 0), np.minimum(back + width + 2, n)
+        is_apart = starts[1:] > ends[:-1]
+        low, high = starts[np.concatenate([[True], is_apart])], ends[np.concatenate([is_apart, [True]])]
+        borders = np.ravel((low, high), "F")
+        borders = borders[:-1] if borders[-1] == n else borders
+        least, most = (reduce.reduceat(arrival_us, borders)[::2] for reduce in (np.minimum, np.maximum))
+        if ((arrival_us[low] <= least).all() and (arrival_us[high - 1] >= most).all()) or width >= n:
+            lengths = high - low
+            return np.asarray(np.arange(lengths.sum()) + np.repeat(low - np.cumsum(lengths) + lengths, lengths))
+        width *= 8
