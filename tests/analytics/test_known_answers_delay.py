@@ -1,0 +1,181 @@
+"""Worked examples of the RFCs on delay, its variation, order and copies, through the whole engine and not its parts."""
+
+import json
+import math
+
+import msgspec
+import numpy as np
+import pytest
+
+from analytics.clock import ClockQuality
+from analytics.delay import ipdv_us, pdv_us
+from analytics.evaluate import evaluate_link
+from analytics.link import AMONG_LOST
+from analytics.packet_order import reordering
+from analytics.requirements import Parameters, Profile
+from analytics.statistics import histogram, rank
+from tests.analytics.making import UNKNOWN_CLOCK, by_name, probes, round_trips, subject
+from tests.analytics.test_packet_order import in_arrival_order
+
+
+def one_way(delays_ms, clock=UNKNOWN_CLOCK, **parameters):
+    """Evaluate one-way delays in ms, None for lost on the way up."""
+    rows = [
+        {"lost": 1, "copy": 0} if delay is None else {"ul_us": round(delay * 1000)} for delay in delays_ms
+    ]  # fmt: skip
+    profile = Profile(name="test", ja="", en="", status="", parameters=Parameters(**parameters))
+    return by_name(evaluate_link(probes(rows), subject(profile, clock)))
+
+
+@pytest.mark.parametrize(
+    ("x", "share"), [(-8, 0.0), (-5, 1 / 6), (-4.999, 1 / 6), (7, 5 / 6), (18, 1.0), (239, 1.0)]
+)  # fmt: skip
+def test_the_distribution_function_of_rfc_2330(x, share):
+    """RFC 2330 11.3: F(x) is the share of values no larger than x."""
+    sample = histogram(np.array([-2, 7, 7, 4, 18, -5]))
+    assert share == sample.up_to(x) / sample.n
+
+
+def test_the_percentiles_of_rfc_2330_are_those_of_a_link():
+    """Delays -2, 7, 7, 4, 18, -5 ms, however odd: p50 is 4 (and not 5.5, the mean of two), p5 the smallest, p95 18."""
+    results = one_way([-2, 7, 7, 4, 18, -5])
+    expected = {"p5": -5.0, "p50": 4.0, "p95": 18.0, "p99": 18.0, "min": -5.0, "max": 18.0, "mean": 29 / 6}
+    assert expected == pytest.approx({name: results["owd", "up", name].value for name in expected})
+
+
+def test_percentile_minimum_and_inverse_percentile_of_rfc_7679():
+    """100, 110, lost, 90, 500: p50 is 110; without the 500 the smallest is 90 and half of all are within 103 ms."""
+    five, four = one_way([100, 110, None, 90, 500]), one_way([100, 110, None, 90], owd_within_ms=103.0)
+
+    assert (110.0, 90.0) == (five["owd", "up", "p50"].value, five["owd", "up", "min"].value)
+    assert (None, AMONG_LOST) == (five["owd", "up", "p95"].value, five["owd", "up", "p95"].reason.split("; ")[-1])
+    assert (0.5, 90.0) == (four["reliability", "up", "ratio"].value, four["owd", "up", "min"].value)
+    assert (0.5, 0.75) == (four["delay_cdf", "up", "le_100ms"].value, four["delay_cdf", "up", "le_200ms"].value)
+
+
+def test_with_everything_lost_every_percentile_is_not_delivered():
+    """No percentile has a value, each says why, and the loss is 100 %."""
+    results = by_name(evaluate_link(round_trips([None] * 7), subject()))
+    for statistic in ("p5", "p50", "p95", "p99", "p99.9", "p99.99"):
+        found = results["rtt", "round_trip", statistic]
+        assert (None, AMONG_LOST, 7) == (found.value, found.reason, found.n)
+    assert 1.0 == results["loss", "round_trip", "ratio"].value
+    assert ("rtt", "round_trip", "mean") not in results
+
+
+def test_a_rank_is_the_seventh_of_a_hundred_and_not_the_eighth():
+    """ceil(0.07 * 100) is 8 in floating point; so is numpy's answer, and the definition's is 7."""
+    values = np.arange(1, 101)
+    assert (7, 7.0) == (rank("0.07", 100), histogram(values).at([rank("0.07", 100)])[0])
+    assert np.percentile(values, 7, method="inverted_cdf") == 8
+
+
+def test_skewed_clocks_move_variation_by_what_rfc_5481_says():
+    """RFC 5481 6.3: 50 ppm are 0.05 ms of IPDV at a packet a second, and 3 ms of PDV over a minute."""
+    rows = [{"ul_us": 10_000 + 50 * second, "t_us": second * 1_000_000} for second in range(61)]
+    results = by_name(evaluate_link(probes(rows), subject(clock=UNKNOWN_CLOCK)))
+
+    assert (0.05, 0.05) == (results["ipdv", "up", "mean"].value, results["ipdv", "up", "p99"].value)
+    assert 3.0 == results["pdv", "up", "p99.9"].value
+
+
+def test_the_sum_of_both_ways_is_the_round_trip_whatever_the_offset():
+    """STAMP's T1 0, T2 30, T3 31, T4 52 ms: 30, 21 and 51 ms; the far clock 5 ms ahead gives 35, 16 and 51 ms."""
+    for ahead_ms, up, down in ((0, 30.0, 21.0), (5, 35.0, 16.0)):
+        t1, t2, t3, t4 = 0, 30 + ahead_ms, 31 + ahead_ms, 52
+        row = {"ul_us": 1000 * (t2 - t1), "dl_us": 1000 * (t4 - t3), "rtt_us": 1000 * ((t4 - t1) - (t3 - t2))}
+        results = by_name(evaluate_link(probes([row]), subject(clock=UNKNOWN_CLOCK)))
+        found = [results["owd", way, "p50"].value for way in ("up", "down")]
+        assert ([up, down], 51.0, 51.0) == (found, sum(found), results["rtt", "round_trip", "p50"].value)
+
+
+def test_an_uncertain_clock_gives_the_range_that_rfc_7679_allows():
+    """Within 10 ms by +-1 ms: 8 ms surely, 9.5 and 10.5 perhaps, 12 surely not; reliability lies in 1/4 to 3/4."""
+    results = one_way([8, 9.5, 10.5, 12] * 2500, ClockQuality("良", 1000.0), owd_within_ms=10.0)
+    found = results["reliability", "up", "ratio"]
+    assert 0.5 == found.value
+    assert 0.2 < found.ci_low < 0.25
+    assert 0.75 < found.ci_high < 0.8
+
+
+def test_negative_delays_are_kept_at_minus_the_bound_and_counted_below_it():
+    """With a bound of 2 ms, -2 ms is a delay and -2.001 ms a broken bound: left out with a count, kept as delivered."""
+    results = one_way([-2, -2.001, 5, 7], ClockQuality("粗", 2000.0))
+    found = results["owd", "up", "min"]
+    assert (-2.0, 3, True) == (found.value, found.n, "1 delays below minus the clock bound" in found.reason)
+    assert 0.0 == results["loss", "round_trip", "ratio"].value
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_each_figure_of_rfc_5481_reaches_the_results(vectors, place):
+    """Mean |IPDV| and the upper quantiles of IPDV and PDV are those of the figure's own numbers."""
+    case = vectors["vectors"]["delay_variation"][place]
+    sent = round_trips(case["delay_ms"])
+    steps = sorted(abs(step) for step in case["ipdv_ms"] if step is not None)
+    offsets = sorted(offset for offset in case["pdv_ms"] if offset is not None)
+    results = by_name(evaluate_link(sent, subject()))
+
+    assert sorted(ipdv_us(sent, "round_trip").tolist()) == sorted(
+        1000 * step for step in case["ipdv_ms"] if step is not None
+    )
+    assert sorted(pdv_us(sent.delays["round_trip"]).tolist()) == [1000 * offset for offset in offsets]
+    assert offsets[-1] == results["pdv", "round_trip", "p99.9"].value
+    if not steps:
+        assert ("ipdv", "round_trip", "mean") not in results
+        return
+    assert sum(steps) / len(steps) == pytest.approx(results["ipdv", "round_trip", "mean"].value)
+    assert steps[-1] == results["ipdv", "round_trip", "p99"].value
+    assert len(steps) == results["ipdv", "round_trip", "mean"].n
+
+
+def test_the_jitter_of_rfc_3550_reaches_the_results(vectors):
+    """Mean and largest of J after each packet, for transit times in the order of arrival."""
+    for case in vectors["vectors"]["rfc3550_jitter"]:
+        # A second apart nothing overtakes: the order of arrival is that of the list.
+        rows = [{"t_us": place * 1_000_000, "rtt_us": 1000 * transit} for place, transit in enumerate(case["transit"])]
+        results = by_name(evaluate_link(probes(rows), subject()))
+        assert np.mean(case["J_float"]) == pytest.approx(
+            results["jitter_rfc3550", "round_trip", "mean"].value, abs=1e-6
+        )
+        assert max(case["J_float"]) == pytest.approx(results["jitter_rfc3550", "round_trip", "max"].value, abs=1e-6)
+
+
+def test_every_reordering_vector(vectors):
+    """RFC 4737 tables 1 to 4 and the text of 5.3: which packets, how far, how late, and which share."""
+    for case in vectors["vectors"]["reordering"]:
+        seqs = case["arrival_seq"]
+        # Where the table has no times, packets sent every 10 ms arrive one every millisecond after all were sent.
+        sent_ms = dict(zip(seqs, case["src_ms"], strict=True)) if "src_ms" in case else {seq: 10 * seq for seq in seqs}
+        at_ms = case.get("dst_ms") or [1000 + place for place in range(len(seqs))]
+        rows = [
+            {"seq": seq, "t_us": 1000 * sent_ms[seq], "ul_us": 1000 * (at - sent_ms[seq])}
+            for seq, at in zip(seqs, at_ms, strict=True)
+        ]
+        sent = probes(rows)
+        found = reordering(sent, "up")
+        late = np.sort(seqs)[found.is_reordered].tolist()
+        expected = case.get("reordered") or case.get("extent") or case["n_reordering"]
+        assert sorted(map(int, expected)) == late, case["source"]
+        results = by_name(evaluate_link(sent, subject(clock=UNKNOWN_CLOCK)))
+        assert len(expected) / len(seqs) == results["reordering", "up", "ratio"].value
+        if "extent" in case:
+            assert [case["extent"][str(seq)] for seq in late] == found.extents.tolist()
+        if "reordered" in case:
+            assert case["reordered_ratio"] == pytest.approx(results["reordering", "up", "ratio"].value, abs=1e-12)
+            wanted = [case["reordered"][str(seq)] for seq in late]
+            assert [each["extent"] for each in wanted] == found.extents.tolist()
+            assert [1000 * each["late_ms"] for each in wanted] == found.late_us.tolist()
+
+
+def test_the_delay_of_the_reordered_packet_of_table_1():
+    """RFC 4737: the reordered packet took 150 ms; copies and lost packets take no part."""
+    sent = in_arrival_order([1, 2, 3, 5, 6, 7, 8, 4, 9, 10],
+                            [1000 * at for at in (68, 88, 108, 148, 168, 188, 208, 210, 228, 248)])  # fmt: skip
+    assert [150_000] == sent.delays["up"].us[reordering(sent, "up").is_reordered].tolist()
+
+
+def test_what_is_not_delivered_is_null_in_json():
+    """Infinity has no place in JSON: a strict reader takes every result."""
+    results = evaluate_link(round_trips([100, 110, None, 90, 500]), subject())
+    taken = json.loads(msgspec.json.encode(results), parse_constant=pytest.fail)
+    assert all(each["value"] is None or math.isfinite(each["value"]) for each in taken)
