@@ -125,7 +125,8 @@ def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         # D(i) - Dmin of the delivered packets (RFC 5481 4.2).
         pdv = Histogram(found.measured.values - found.measured.values[0], found.measured.counts)
         for statistic in ("p95", "p99", "p99.9"):
-            yield quantile(link, ("pdv", direction, statistic), pdv, link.delay_n_eff(direction))
+            # Where no delay can be (the clocks are off by more than their bound) nothing says what these are worth.
+            yield quantile(link, ("pdv", direction, statistic), pdv, max(link.delay_n_eff(direction), 1))
         mean_us, max_us = found.jitter.result()
         yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=found.jitter.n)
         yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=found.jitter.n)

@@ -31,6 +31,7 @@ from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT, Subject, result_of
 
 NO_VALUES = "値なし / no values"
 UNANSWERED = "応答なし: この順位は応答のない指令に当たる / the rank lies among what never came"
+ABOVE = "内訳が総数を超える: 記録の矛盾 / more than there were: the record contradicts itself"
 _PLAIN: dict[str, Callable[[Floats], float]] = {
     "min": lambda values: float(values.min()),
     "max": lambda values: float(values.max()),
@@ -99,7 +100,7 @@ class Figures:
             else:
                 value = _PLAIN[statistic](known)
             if interval.low is not None and interval.low < at_least:
-                interval = Interval(at_least, interval.high)
+                interval = Interval(at_least if value is None else min(at_least, value), interval.high)
             yield self.make(
                 kpi, statistic, value, n=n, direction=direction, interval=interval, n_eff=worth, method=method,
                 reason=note, filters=filters, unit="dB" if (statistic, unit) == ("std", "dB[mW]") else "",
@@ -132,6 +133,10 @@ class Figures:
         self, kpi: str, hits: Floats, totals: Floats, *, direction: Direction = "", filters: str = ""
     ) -> KpiResult:
         """Return the ratio of two sums over intervals; an interval counts as one sample: its packets are no trials."""
+        if hits.sum() > totals.sum():
+            return self.make(
+                kpi, "ratio", None, n=int(totals.sum()), direction=direction, filters=filters, reason=ABOVE
+            )
         n_eff = effective_n(hits / totals)
         ratio = float(hits.sum() / totals.sum())
         return self.make(

@@ -38,11 +38,14 @@ class Link:
 
     @cached_property
     def loss_n_eff(self) -> int:
-        """Worth of the packets for a proportion: the loss indicator's, or the delays' where nothing was lost."""
+        """Worth of the packets for a proportion: the loss indicator's, or the delays' where nothing was lost.
+
+        One where there is neither: nothing says how far the packets' fates depended on each other.
+        """
         if 0 < self.losses.lost < self.probes.n:
             share = self.losses.lost / self.probes.n
             return effective_n(self.probes.lost > 0, math.sqrt(share * (1 - share)))
-        return min((self.delay_n_eff(direction) for direction in self.directions()), default=self.probes.n)
+        return min((max(self.delay_n_eff(direction), 1) for direction in self.directions()), default=self.probes.n)
 
     @property
     def is_blind(self) -> bool:

@@ -20,11 +20,11 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     """One KPI of one link, direction and statistic.
 
     `value` is None where there is none, and `reason` says why; `reason` may also qualify a value. `ci_low` and
-    `ci_high` bound it at 95 %, None where they are not bounded. `n` counts the packets (or intervals) behind it and
-    `n_eff` what they are worth given their autocorrelation. `clock` is the clock quality in words and `clock_bound_us`
-    the uncertainty of one-way values. Where intervals of the run are excluded, `excluded` says how many and
-    `value_of_all` what the value is with them. `definition` names clause and revision; the hashes name data and
-    definitions.
+    `ci_high` bound it at 95 %, None where they are not bounded. `n` counts the packets (or intervals; of a number of
+    events, the events) behind it and `n_eff` what they are worth given their autocorrelation. `clock` is the clock
+    quality in words and `clock_bound_us` the uncertainty of one-way values. Where intervals of the run are excluded,
+    `excluded` says how many and `value_of_all` what the value is with them. `definition` names clause and revision;
+    the hashes name data and definitions.
     """
 
     id: str

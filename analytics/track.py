@@ -22,6 +22,9 @@ _EARTH_M = 6_371_008.8
 _MESH_LEVEL = {10_000: 2, 1_000: 3, 500: 4, 250: 5, 125: 6}
 """JIS X 0410 meshes by their size in metres, with the level that jismesh gives them; finer ones are not in the JIS."""
 MESH_SIZES_M = tuple(_MESH_LEVEL)
+_MESH_END_LAT_DEG = 66.66
+_MESH_LON_DEG = (100.0, 180.0)
+"""JIS X 0410 numbers places up to 66.66 degrees north and from 100 degrees east on; others have no mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,17 @@ def sections(distance_m: Floats, section_m: float) -> npt.NDArray[np.int64]:
 
 
 def mesh_codes(lat_deg: Floats, lon_deg: Floats, size_m: int) -> npt.NDArray[np.int64]:
-    """Return JIS X 0410 mesh codes of 10,000, 1,000, 500, 250 or 125 m, -1 where the place is not known.
+    """Return JIS X 0410 mesh codes of 10,000, 1,000, 500, 250 or 125 m, -1 where the place is not known or has none.
 
     Raises ValueError for another size.
     """
     if size_m not in _MESH_LEVEL:
         raise ValueError(f"no JIS X 0410 mesh of {size_m} m; there are {', '.join(map(str, MESH_SIZES_M))}")
     codes = np.full(lat_deg.size, -1, np.int64)
-    known = np.isfinite(lat_deg) & np.isfinite(lon_deg)
+    # Comparisons with NaN are false: a place that is not known is outside.
+    known = (
+        (lat_deg >= 0) & (lat_deg < _MESH_END_LAT_DEG) & (lon_deg >= _MESH_LON_DEG[0]) & (lon_deg < _MESH_LON_DEG[1])
+    )
     if known.any():
         # jismesh 2.1 turns a single place into a scalar with a function that numpy 2 no longer has: never give it one.
         lat, lon = (np.append(values[known], values[known][0]) for values in (lat_deg, lon_deg))

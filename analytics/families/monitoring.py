@@ -19,6 +19,8 @@ from analytics.track import Track, places
 _MS = 1000.0
 _MBIT = 1e6
 _STANDING_MPS = 0.5
+ONE_READING = "計数値が1回のみ: 増分が分からない / one reading of the counter shows no increment"
+FROZEN_BEFORE = "測定開始前からの停止を含む: 1とする / frozen since before the measurement: taken as all of it"
 _STOP = ("stop", "emergency_stop", "estop")
 
 
@@ -38,7 +40,8 @@ def evaluate_video(video: Series, path: Track | None, figures: Figures) -> list[
         known = np.isfinite(values) & np.isfinite(length_s)
         if not np.isfinite(values).any():
             continue
-        weighted = float((values[known] * length_s[known]).sum() / length_s[known].sum()) if known.any() else None
+        total_s = float(length_s[known].sum())
+        weighted = float((values[known] * length_s[known]).sum()) / total_s if total_s > 0 else None
         results += figures.spread(
             kpi, values, mean=weighted if kpi in {"video_fps", "video_rate"} else None, filters=filters, at_least=0.0
         )
@@ -61,12 +64,16 @@ def _freezes(video: Series, filters: str, figures: Figures) -> Iterator[KpiResul
     share = np.clip(frozen_s[known] / np.maximum(length_s[known], 1e-9), 0, 1)
     n, n_eff = int(known.sum()), effective_n(share)
     ratio = float(frozen_s[known].sum()) / total_s
+    # A freeze is recorded in the interval in which it ends (webrtc-stats): it may have begun before the first.
+    reason = FROZEN_BEFORE if ratio > 1 else ""
+    ratio = min(ratio, 1.0)
     yield figures.make(
         "video_freeze", "ratio", ratio, n=n, n_eff=n_eff, interval=proportion_interval(ratio * n, n, n_eff),
-        method=BINOMIAL, filters=filters,
+        method=BINOMIAL, filters=filters, reason=reason,
     )  # fmt: skip
-    count = float(np.nansum(video.number("freezes")))
-    yield figures.make("video_freeze", "count", count, n=n, filters=filters)
+    freezes = video.number("freezes")
+    if np.isfinite(freezes).any():
+        yield figures.make("video_freeze", "count", float(np.nansum(freezes)), n=n, filters=filters)
     yield figures.make("video_freeze", "max", float(frozen_s[known].max()), n=n, filters=filters, unit="s")
 
 
@@ -113,7 +120,9 @@ def evaluate_driving(vehicle: Series, path: Track | None, figures: Figures) -> l
         ))  # fmt: skip
     counter = vehicle.number("intervention")
     counted = counter[np.isfinite(counter)]
-    if counted.size:
+    if counted.size == 1:
+        results.append(figures.make("interventions", "count", None, n=0, reason=ONE_READING))
+    elif counted.size:
         number = int(np.maximum(np.diff(counted), 0).sum())
         bounds = Interval(poisson_lower(number, 0.975), poisson_upper(number, 0.975))
         results.append(figures.make("interventions", "count", float(number), n=number, interval=bounds,

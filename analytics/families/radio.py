@@ -20,6 +20,7 @@ _LEVELS = {"rsrp": "rsrp_dbm", "rsrq": "rsrq_db", "sinr": "sinr_db", "rx_power":
 _LONGEST_STEP_S = 10.0
 """Two samples further apart than this do not show a change of cell: what happened between them is not known."""
 MESH_M = 125
+NO_NEIGHBOURS = "10秒以内に続く標本なし / no two samples within 10 s could show a change"
 
 
 def evaluate_radio(radio: Series, path: Track | None, probes: ProbeArrays | None, figures: Figures) -> list[KpiResult]:
@@ -117,6 +118,9 @@ def _mobility(radio: Series, probes: ProbeArrays | None, figures: Figures) -> It
     changes = cell_changes(t_us, cells)
     hours = float(durations_s(t_us).sum()) / 3600
     rate = f"{changes.size / hours:.3g} 回/h" if hours else ""
+    if not (np.diff(t_us) <= _LONGEST_STEP_S * 1e6).any():
+        yield figures.make("handover", "count", None, n=0, reason=NO_NEIGHBOURS)
+        return
     yield figures.make("handover", "count", float(changes.size), n=t_us.size, filters=rate)
     dwell_s = np.diff(t_us[changes]) / 1e6
     if dwell_s.size:

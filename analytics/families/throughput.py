@@ -12,6 +12,7 @@ from analytics.results import Direction, KpiResult
 from analytics.series import Floats, Series
 
 _MBIT = 1e6
+NO_LENGTHS = "測定区間の長さなし / no length of an interval was recorded"
 
 
 def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
@@ -38,7 +39,8 @@ def rates_bps(tests: Series) -> Floats:
 
 def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
     rate, length_s = rates_bps(tests), tests.number("interval_s")
-    known = np.isfinite(rate)
+    # A rate without the length of its interval has its place among the quantiles, and no weight in time.
+    known = np.isfinite(rate) & np.isfinite(length_s)
     total_s = float(length_s[known].sum())
     # The last interval of a test is shorter: bytes over seconds, not the mean of the rates.
     mean = float((rate[known] * length_s[known]).sum()) / total_s / _MBIT if total_s else None
@@ -48,11 +50,13 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
         f"throughput_{protocol}", rate / _MBIT, direction=direction, mean=mean, filters=streams, at_least=0.0
     )
     required: Any = getattr(figures.subject.profile.parameters, f"required_{direction}_mbps")
-    if required is not None and known.any():
+    if required is not None and np.isfinite(rate).any():
         yield figures.share(
             "bandwidth_sufficiency", rate[known] >= required * _MBIT, weights=length_s[known], direction=direction,
-            filters=f"{protocol.upper()} ≧ {required:g} Mbit/s",
+            filters=f"{protocol.upper()} ≧ {required:g} Mbit/s", reason="" if total_s else NO_LENGTHS,
         )  # fmt: skip
+    if protocol != "udp":
+        return
     packets, lost = tests.number("packets"), tests.number("lost_packets")
     counted = np.isfinite(packets) & np.isfinite(lost) & (packets > 0)
     if counted.any():

@@ -21,6 +21,9 @@ from analytics.subject import BINOMIAL, NONE
 
 _MBIT = 1e6
 _BOOTSTRAP = "bootstrap of scenes"
+_COUNTS = ("true_positives", "false_positives", "false_negatives")
+NOTHING_TO_DETECT = "検知対象なし / nothing to detect"
+NOT_COUNTED = "誤検知数または見逃し数の記録なし / false positives or false negatives were not counted"
 _FEW_SCENES = 5
 """Fewer pairs say nothing of the spread between scenes; the interval is left open."""
 
@@ -110,12 +113,11 @@ def _streams(on: Series, uplink_bps: Floats, figures: Figures) -> Iterator[KpiRe
     )  # fmt: skip
 
 
-def _counts(rows: Series) -> tuple[float, float, float]:
-    found = (
-        float(np.nansum(rows.number(f"{name}s"))) for name in ("true_positive", "false_positive", "false_negative")
-    )
-    right, wrong, missed = found
-    return right, wrong, missed
+def _sums(rows: Series, *names: str) -> list[float] | None:
+    """Return the sums of columns over the rows that have all of them, None where no row does."""
+    columns = [rows.number(name) for name in names]
+    known = np.logical_and.reduce([np.isfinite(column) for column in columns])
+    return [float(column[known].sum()) for column in columns] if known.any() else None
 
 
 def f_score(right: float, wrong: float, missed: float) -> float | None:
@@ -125,33 +127,39 @@ def f_score(right: float, wrong: float, missed: float) -> float | None:
 
 
 def _detection(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
-    if not on.n or not np.isfinite(on.number("true_positives")).any():
+    found = on.number("true_positives")
+    if not np.isfinite(found).any():
         return
-    right, wrong, missed = _counts(on)
-    hit_ratio = np.nan_to_num(on.number("true_positives"))
+    hit_ratio = np.nan_to_num(found)
     worth = effective_n(hit_ratio) / hit_ratio.size
-    for kpi, hits, total in (
-        ("precision", right, right + wrong), ("recall", right, right + missed), ("missed", missed, right + missed),
-    ):  # fmt: skip
-        if not total:
-            yield figures.make(kpi, "ratio", None, n=0, reason="検知対象なし / nothing to detect")
+    # What was not counted is not zero: without false positives there is no precision of 100 %.
+    alarmed = _sums(on, "true_positives", "false_positives")
+    missed = _sums(on, "true_positives", "false_negatives")
+    for kpi, sums, place in (("precision", alarmed, 0), ("recall", missed, 0), ("missed", missed, 1)):
+        total = sum(sums) if sums else 0.0
+        if sums is None or not total:
+            reason = NOT_COUNTED if sums is None else NOTHING_TO_DETECT
+            yield figures.make(kpi, "ratio", None, n=0, reason=reason)
             continue
         n_eff = max(int(total * worth), 1)
         yield figures.make(
-            kpi, "ratio", hits / total, n=int(total), n_eff=n_eff, method=BINOMIAL,
-            interval=proportion_interval(hits, int(total), n_eff),
+            kpi, "ratio", sums[place] / total, n=int(total), n_eff=n_eff, method=BINOMIAL,
+            interval=proportion_interval(sums[place], int(total), n_eff),
         )  # fmt: skip
-    score = f_score(right, wrong, missed)
-    yield figures.make("f_score", "ratio", score, n=int(right + wrong + missed),
-                       reason="" if score is not None else "検知対象なし / nothing to detect")  # fmt: skip
-    if off.n and np.isfinite(off.number("true_positives")).any():
-        before = f_score(*_counts(off))
-        if score is not None and before:
-            yield figures.make("accuracy_retention", "ratio", score / before, n=int(right + wrong + missed))
-    hours = float(np.nansum(on.number("interval_s"))) / 3600
-    if hours:
-        bounds = Interval(poisson_lower(int(wrong), 0.975) / hours, poisson_upper(int(wrong), 0.975) / hours)
+    counts = _sums(on, *_COUNTS)
+    score = None if counts is None else f_score(*counts)
+    n = 0 if counts is None else int(sum(counts))
+    reason = NOT_COUNTED if counts is None else NOTHING_TO_DETECT if score is None else ""
+    yield figures.make("f_score", "ratio", score, n=n, reason=reason)
+    without = _sums(off, *_COUNTS)
+    before = None if without is None else f_score(*without)
+    if score is not None and before:
+        yield figures.make("accuracy_retention", "ratio", score / before, n=n)
+    timed = _sums(on, "false_positives", "interval_s")
+    if timed is not None and timed[1] > 0:
+        wrong, hours = int(timed[0]), timed[1] / 3600
+        bounds = Interval(poisson_lower(wrong, 0.975) / hours, poisson_upper(wrong, 0.975) / hours)
         yield figures.make(
-            "false_alarms", "rate", wrong / hours, n=int(wrong), interval=bounds, method="Poisson (exact)",
+            "false_alarms", "rate", wrong / hours, n=wrong, interval=bounds, method="Poisson (exact)",
             filters=f"{hours:.3g} h",
         )  # fmt: skip

@@ -203,7 +203,7 @@ def test_detection_scores_are_the_plain_formulas(counts):
 
 
 @SOME
-@given(counter=st.lists(st.integers(0, 9), min_size=1, max_size=30))
+@given(counter=st.lists(st.integers(0, 9), min_size=2, max_size=30))
 def test_interventions_have_the_interval_of_chi_squared(counter):
     """The exact interval of the count of rises."""
     number = sum(max(b - a, 0) for a, b in itertools.pairwise(counter))

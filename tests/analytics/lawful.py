@@ -1,0 +1,59 @@
+"""What holds for every result, whatever was measured."""
+
+import json
+import math
+
+import msgspec
+import pytest
+
+from analytics.definitions import BY_ID
+from analytics.results import KpiResult
+
+NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
+              "redundant_loss_gain"}  # fmt: skip
+"""Ratios that may leave 0 to 1: copies over packets, and quotients and differences of two measurements."""
+EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover"}
+"""Counts of what happened in a time that was observed: n is their number, and none is a fact."""
+
+
+def is_share(result: KpiResult) -> bool:
+    """Tell whether a value is a share of something: between 0 and 1."""
+    definition = BY_ID[result.id]
+    counts = result.statistic in {"count", "mean", "max", "min"} and definition.stream != "metric"
+    return result.unit == "1" and not counts and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
+
+
+def check_result(result: KpiResult) -> None:
+    """Hold one result against the laws."""
+    definition = BY_ID[result.id]
+    assert result.statistic in definition.statistics, result
+    assert (result.definition, result.name_ja) == (definition.citation, definition.name_ja)
+    assert result.n >= 0, result
+    assert result.n_eff is None or result.n_eff >= 1, result
+    numbers = [result.value, result.ci_low, result.ci_high, result.clock_bound_us, result.value_of_all]
+    assert all(number is None or math.isfinite(number) for number in numbers), result
+    assert result.value is not None or result.reason, result
+    assert result.n or result.value is None or result.id in EVENTS, result
+    assert bool(result.ci_method) <= (result.ci_low is not None or result.ci_high is not None), result
+    slack = 1e-9 * max(abs(result.value or 0.0), 1e-6)
+    if result.ci_low is not None and result.ci_high is not None:
+        assert result.ci_low <= result.ci_high + slack, result
+    if result.value is not None and result.ci_low is not None:
+        assert result.ci_low <= result.value + slack, result
+    if result.value is not None and result.ci_high is not None:
+        assert result.value - slack <= result.ci_high, result
+    if is_share(result):
+        assert all(0.0 <= number <= 1.0 for number in numbers[:3] if number is not None), result
+    assert (result.verdict is None) == (result.required is None), result
+    assert result.needed_n is None or (result.verdict == "判定不能" and result.needed_n > 0), result
+
+
+def check_all(results: list[KpiResult]) -> None:
+    """Hold results against the laws: each of them, no key twice, and JSON that a strict reader takes unchanged."""
+    for result in results:
+        check_result(result)
+    keys = [(each.id, each.link, each.direction, each.statistic, each.filter) for each in results]
+    assert len(set(keys)) == len(keys), sorted(key for key in keys if keys.count(key) > 1)
+    encoded = msgspec.json.encode(results)
+    json.loads(encoded, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert msgspec.json.decode(encoded, type=list[KpiResult]) == results
