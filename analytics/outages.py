@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,26 +113,24 @@ def list_outages(
     sent_us, delay = probes.t_us[order], probes.delays[direction]
     session, is_lost = probes.session[order], probes.lost[order] > 0
     is_timely = (delay.valid & (delay.us <= t_max_us))[order] & ~is_lost
-    timely = np.flatnonzero(is_timely)
     outages = []
     for start_us, end_us in zip(found.start_us.tolist(), found.end_us.tolist(), strict=True):
-        failed_us = start_us - survival_us - t_max_us
-        first = int(np.searchsorted(sent_us, failed_us))
-        # Failures up to the next timely packet of the session; what was sent after the end is of another segment.
-        other = np.flatnonzero(session[first:] != session[first])
-        stop = min(int(np.searchsorted(sent_us, end_us)), first + int(other[0]) if other.size else sent_us.size)
-        place = int(np.searchsorted(timely, first))
-        restored = int(timely[place]) if place < timely.size else sent_us.size
-        last = min(restored, stop)
+        first = _first_failed(sent_us, session, is_timely, start_us - survival_us - t_max_us)
+        failed_us = int(sent_us[first])
+        # Failures of that sender up to its next timely packet; what was sent after the end is of another segment.
+        stop = int(np.searchsorted(sent_us, end_us))
+        mine = np.flatnonzero(session[first:stop] == session[first]) + first
+        restored = np.flatnonzero(is_timely[mine])
+        mine = mine[: int(restored[0])] if restored.size else mine
         before = around.radio.before
         outages.append(
             Outage(
                 failed_us=failed_us,
                 start_us=start_us,
                 end_us=end_us,
-                failed=last - first,
-                lost=int(is_lost[first:last].sum()),
-                is_open=restored >= stop,
+                failed=int(mine.size),
+                lost=int(is_lost[mine].sum()),
+                is_open=bool((found.window_end_us == end_us).any()),
                 lat_deg=around.position.before("lat_deg", failed_us, NEAR_US),
                 lon_deg=around.position.before("lon_deg", failed_us, NEAR_US),
                 speed_mps=_speed(around, failed_us),
@@ -144,6 +143,25 @@ def list_outages(
             )
         )
     return outages
+
+
+def _first_failed(
+    sent_us: npt.NDArray[np.int64], session: npt.NDArray[Any], is_timely: npt.NDArray[np.bool_], failed_us: int
+) -> int:
+    """Return the place of the packet whose failure began an outage, sent at `failed_us`.
+
+    Where several senders overlap, the service goes down with the last of them, or when the last one that was up stops:
+    then it is the first of the failures that a sender was in by then, of the sender that got into them last.
+    """
+    first = int(np.searchsorted(sent_us, failed_us))
+    if first < sent_us.size and sent_us[first] == failed_us and not is_timely[first]:
+        return first
+    begun = []
+    for sender in np.unique(session):
+        rows = np.flatnonzero((session == sender) & (sent_us <= failed_us))
+        good = np.flatnonzero(is_timely[rows])
+        begun += rows[int(good[-1]) + 1 if good.size else 0 :][:1].tolist()
+    return max(begun, default=min(first, sent_us.size - 1))
 
 
 def list_joint_outages(  # noqa: PLR0917 - two links, what is asked of them, and what lay around

@@ -2,11 +2,15 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.availability import availability
+from analytics.comparison import Side, compare, time_blocks
+from analytics.conditions import by_condition
 from analytics.definitions import BY_ID
 from analytics.dictionary.other_radios import METRIC_OF
 from analytics.evaluate import evaluate_link, ping_convention
@@ -15,6 +19,7 @@ from analytics.families.monitoring import FROZEN_BEFORE
 from analytics.families.throughput import NO_LENGTHS
 from analytics.figures import ABOVE
 from analytics.offset_kpis import with_offset_corrected
+from analytics.outages import Surroundings, list_outages
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import (
@@ -25,8 +30,9 @@ from analytics.requirements import (
     parse_requirements,
     shipped_profiles,
 )
+from analytics.route import route_cells
 from analytics.series import series
-from analytics.track import mesh_codes
+from analytics.track import mesh_codes, track
 from contract.streams import STREAMS
 from tests.analytics.families.making import make_series
 from tests.analytics.lawful import check_all
@@ -394,3 +400,46 @@ def test_unknown_names_are_refused_with_the_remedy():
             parse_requirements(profile | changes, "x.toml")
     with pytest.raises(RequirementError, match="one of .*5qi"):
         load_requirements("nowhere")
+
+
+def check_row(row):
+    """Hold a row of a table against the laws: JSON, no NaN, ratios of all, and intervals that hold their values."""
+    fields = msgspec.to_builtins(row)
+    for name, value in fields.items():
+        assert not isinstance(value, float) or math.isfinite(value), row
+        if name in {"loss", "within"} and value is not None:
+            assert 0.0 <= value <= 1.0, row
+    for name, low, high in (
+        ("loss", "loss_low", "loss_high"), ("p50_ms", "p50_low_ms", "p50_high_ms"), ("within", "ci_low", "ci_high"),
+        ("p95_ms", "p95_low_ms", "p95_high_ms"), ("difference", "ci_low", "ci_high"),
+    ):  # fmt: skip
+        if fields.get(name) is not None:
+            assert fields.get(low) is None or fields[low] <= fields[name] + 1e-9, row
+            assert fields.get(high) is None or fields[name] - 1e-9 <= fields[high], row
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), grid=st.sampled_from(["section", "mesh", "grid"]))
+def test_tables_of_any_packets_are_lawful(seed, grid):
+    """Conditions, route cells, comparison and the list of outages take the same input as the KPIs beside them."""
+    rng = np.random.default_rng(seed)
+    a, b = any_probes(rng), any_probes(rng)
+    made = {
+        name: series({each: Column(values) for each, values in any_columns(rng, stream_columns(name, columns)).items()})
+        for name, columns in (("radio", LINK_STREAMS["radio"]), *DEVICE_STREAMS.items())
+    }
+    path = track(made["position"])
+    for row in by_condition(a, made["radio"], path, made["vehicle"])[1]:
+        check_row(row)
+    for row in route_cells(a, path, made["radio"], PROFILE, grid=grid):
+        check_row(row)
+    sides = [Side(each, time_blocks(each, 1.0)) for each in (a, b)]
+    if a.n and b.n:
+        for effect in compare(*sides, is_paired=False, unit_name="s", within_ms=100.0):
+            check_row(effect)
+    if a.n:
+        found = availability(a, "round_trip", 40_000, 50_000)
+        listed = list_outages(a, "round_trip", found, Surroundings(), t_max_us=40_000, survival_us=50_000)
+        assert len(listed) == found.start_us.size
+        assert all(0 <= each.lost <= each.failed and each.failed >= 1 for each in listed), listed
+        assert all(each.duration_s > 0 for each in listed)

@@ -79,3 +79,19 @@ def test_nothing_is_made_up_where_nothing_was_sampled():
         getattr(found, name)
         for name in ("lat_deg", "lon_deg", "speed_mps", "rsrp_dbm", "sinr_db", "cell_before", "cell_after")
     }
+
+
+def test_an_outage_that_begins_when_the_other_sender_stops_names_its_first_failure():
+    """Two senders; one fails for good after 5 s, the other is up until it stops at 10 s: down from there."""
+    rows = [
+        {"session": session, "seq": number, "t_us": T0_US + number * 100_000,
+         "rtt_us": 10_000 if session == 2 or number < 50 else None}
+        for session, packets in ((1, 200), (2, 100)) for number in range(packets)
+    ]  # fmt: skip
+    sent = probes(rows)
+    found = availability(sent, "round_trip", 40_000, 50_000)
+    (outage,) = list_outages(sent, "round_trip", found, Surroundings(), t_max_us=40_000, survival_us=50_000)
+
+    assert (T0_US + 5_000_000, T0_US + 10_040_000) == (outage.failed_us, outage.start_us)
+    assert outage.is_open
+    assert (150, 150) == (outage.failed, outage.lost)
