@@ -1,8 +1,9 @@
-"""The one door from analytics to the database: a run's probes and clocks as arrays, evaluated link by link."""
+"""A run's streams from the database as arrays; comparison, route and conditions of runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,32 +12,26 @@ import psycopg
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
 from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.conditions import LinkConditions, by_condition
-from analytics.evaluate import evaluate_link, ping_convention
-from analytics.exclusions import beside, without
+from analytics.exclusions import without
 from analytics.families.device import (
     DEVICE_STREAMS,
-    LINK_STREAMS,
-    evaluate_device_streams,
-    evaluate_link_streams,
     track_of,
 )
-from analytics.offset_kpis import with_offset_corrected
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
-from analytics.redundancy import Leg, evaluate_pairs
-from analytics.requirements import Profile, load_requirements
-from analytics.results import KpiResult
+from analytics.requirements import load_requirements
 from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
 from analytics.spans import Span
 from analytics.statistics import effective_n
-from analytics.subject import Subject
+from storage.columnar import ArrayColumn
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
-from storage.pending import settle_seconds
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
 _CLOCK_MARGIN_US = 60_000_000
+
+ProbeColumns = dict[str, ArrayColumn]
 
 
 def run_window_us(run: RunRecord) -> tuple[int, int]:
@@ -45,12 +40,35 @@ def run_window_us(run: RunRecord) -> tuple[int, int]:
     return round(run.started_at.timestamp() * 1e6), round(end.timestamp() * 1e6)
 
 
+def load_probe_columns(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> ProbeColumns:
+    """Read the probe rows of one link."""
+    return read_columns(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
+
+
 def load_probes(
     connection: psycopg.Connection, link_id: int, start_us: int, end_us: int, excluded: Sequence[Span] = ()
 ) -> ProbeArrays:
     """Read the probe rows of one link, without the excluded intervals."""
-    columns = read_columns(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
-    return probe_arrays(without(columns, excluded))
+    return probe_arrays(without(load_probe_columns(connection, link_id, start_us, end_us), excluded))
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """What is left out of a run: start and end in Unix microseconds, and the link ("" means all)."""
+
+    intervals: tuple[tuple[int, int, str], ...]
+
+    def of(self, *links: str) -> list[Span]:
+        """Return the intervals that concern any of some links."""
+        return [(start, end) for start, end, only in self.intervals if only in {"", *links}]
+
+
+def load_exclusions(connection: psycopg.Connection, run: RunRecord) -> Exclusions:
+    """Read what is left out of a run."""
+    return Exclusions(tuple(
+        (round(each.started_at.timestamp() * 1e6), round(each.ended_at.timestamp() * 1e6), each.link)
+        for each in list_exclusions(connection, run, revoked=False)
+    ))  # fmt: skip
 
 
 def load_clock(connection: psycopg.Connection, link_id: int | None, start_us: int, end_us: int) -> ClockSamples | None:
@@ -77,73 +95,6 @@ def load_clock_quality(
     return clock_quality(own, far, start_us, end_us)
 
 
-def evaluate_run(
-    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None,
-    correct_offset: bool = False,
-) -> list[KpiResult]:  # fmt: skip
-    """Evaluate every link of a run that has probes, against a requirement profile (name, path, or None).
-
-    A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
-    neither absent nor all delivered, they are under way. `correct_offset`: one-way figures are corrected afterwards for
-    the offset of the clocks, and say so. Raises RequirementError for a profile that cannot be used.
-    """
-    requirements = load_requirements(profile)
-    ids = link_ids(connection, run.site, run.devices, run.links)
-    window = run_window_us(run)
-    is_open = run.ended_at is None if is_live is None else is_live
-    settle_s = settle_seconds(connection, list(ids.values())) if is_open else {}
-    exclusions = [(_microseconds(each.started_at), _microseconds(each.ended_at), each.link)
-                  for each in list_exclusions(connection, run, revoked=False)]  # fmt: skip
-    evaluate = _evaluate_corrected if correct_offset else _evaluate_link
-    results: list[KpiResult] = []
-    for device in sorted({name for name, _ in ids}):
-        own_id = ids.get((device, ""))
-        for (name, link), link_id in ids.items():
-            if name == device:
-                spans = [(start, end) for start, end, only in exclusions if only in ("", link)]
-                who = (device, link, link_id, own_id)
-                settled = (window[0], window[1] - round(settle_s.get(link_id, 0) * 1e6))
-                asked = (window, settled, requirements)
-                found = evaluate(connection, who, asked, spans)
-                if spans:
-                    found = beside(found, evaluate(connection, who, asked, ()), spans, window)
-                results += found
-        links = [(link, link_id) for (name, link), link_id in ids.items() if name == device and link]
-        ends = {link_id: window[1] - round(settle_s.get(link_id, 0) * 1e6) for _, link_id in links}
-        results += _evaluate_pairs(connection, device, links, own_id, (window, ends, exclusions, requirements))
-    return results
-
-
-def _evaluate_pairs(
-    connection: psycopg.Connection, device: str, links: Sequence[tuple[str, int]], own_id: int | None,
-    asked: tuple[Span, Mapping[int, int], Sequence[tuple[int, int, str]], Profile],
-) -> list[KpiResult]:  # fmt: skip
-    """Return what every pair of a device's links gave together.
-
-    `asked`: the window, the end of it by link up to which fates are known, the exclusions and the requirements.
-    """
-    window, ends, exclusions, profile = asked
-    if len(links) < 2:  # noqa: PLR2004 - a pair
-        return []
-    found = []
-    for are_excluded in (True, False) if exclusions else (False,):
-        legs = []
-        for link, link_id in links:
-            spans = [(start, end) for start, end, only in exclusions if only in ("", link) and are_excluded]
-            probes = load_probes(connection, link_id, window[0], ends[link_id], spans)
-            if probes.n:
-                first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
-                clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
-                legs.append(Leg(link, probes, clock))
-        found.append(evaluate_pairs(legs, device, profile))
-    every = [(start, end) for start, end, only in exclusions if only in {"", *(link for link, _ in links)}]
-    return beside(found[0], found[1], every, window) if every else found[0]
-
-
-def _microseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1e6)
-
-
 def compare_runs(
     connection: psycopg.Connection, a: RunRecord, b: RunRecord, *, link: str = "", other_link: str = "",
     align: str = "elapsed", profile: str | None = None,
@@ -167,7 +118,7 @@ def compare_runs(
         for run, ids, key in ((a, own, (device, name)), (b, other, far)):
             window = run_window_us(run)
             probes = load_probes(connection, ids[key], *window)
-            about = _about(connection, ids.get((key[0], "")), window) if align == "distance" else {}
+            about = about_device(connection, ids.get((key[0], "")), window) if align == "distance" else {}
             sides.append((probes, track_of(about)))
         (left, left_path), (right, right_path) = sides
         if not left.n or not right.n:
@@ -207,15 +158,13 @@ def route_of_run(
     """
     requirements = load_requirements(profile)
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
-    exclusions = list_exclusions(connection, run, revoked=False)
+    exclusions = load_exclusions(connection, run)
     found: dict[str, list[RouteCell]] = {}
     for (device, name), link_id in ids.items():
         if not name or link not in ("", name):
             continue
-        spans = [(_microseconds(each.started_at), _microseconds(each.ended_at))
-                 for each in exclusions if each.link in ("", name)]  # fmt: skip
-        path = track_of(_about(connection, ids.get((device, "")), window))
-        probes = load_probes(connection, link_id, *window, spans)
+        path = track_of(about_device(connection, ids.get((device, "")), window))
+        probes = load_probes(connection, link_id, *window, exclusions.of(name))
         if path is None or not path.t_us.size or not probes.n:
             continue
         radio = load_streams(connection, {"radio": ("rsrp_dbm", "sinr_db")}, link_id, window).get("radio")
@@ -237,17 +186,15 @@ def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str 
     Excluded intervals are left out. A link beside which nothing of that was measured has no rows.
     """
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
-    exclusions = list_exclusions(connection, run, revoked=False)
+    exclusions = load_exclusions(connection, run)
     found = []
     for (device, name), link_id in ids.items():
         if not name or link not in ("", name):
             continue
-        spans = [(_microseconds(each.started_at), _microseconds(each.ended_at))
-                 for each in exclusions if each.link in ("", name)]  # fmt: skip
-        probes = load_probes(connection, link_id, *window, spans)
+        probes = load_probes(connection, link_id, *window, exclusions.of(name))
         if not probes.n:
             continue
-        about = _about(connection, ids.get((device, "")), window)
+        about = about_device(connection, ids.get((device, "")), window)
         wanted = {"radio": ("rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
         radio = load_streams(connection, wanted, link_id, window).get("radio")
         direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
@@ -290,77 +237,8 @@ def load_streams(
     return found
 
 
-def _about(
+def about_device(
     connection: psycopg.Connection, own_id: int | None, window: Span, excluded: Sequence[Span] = ()
 ) -> dict[str, Series]:
     """Read the streams of a device itself; nothing where it sent none."""
     return {} if own_id is None else load_streams(connection, DEVICE_STREAMS, own_id, window, excluded)
-
-
-def _evaluate_link(
-    connection: psycopg.Connection, who: tuple[str, str, int, int | None], asked: tuple[Span, Span, Profile],
-    excluded: Sequence[Span],
-) -> list[KpiResult]:  # fmt: skip
-    """Return the KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
-
-    `asked`: the window, the part of it in which every packet's fate is known, and the requirements.
-    """
-    device, link, link_id, own_id = who
-    window, settled, profile = asked
-    about = _about(connection, own_id, window, excluded)
-    results: list[KpiResult] = []
-    probes = load_probes(connection, link_id, *settled, excluded) if link else None
-    if probes is not None and probes.n:
-        first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
-        clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
-        subject = _subject(device, link, profile, first_us, last_us, clock)
-        results += evaluate_link(probes, subject)
-        if _is_from_ping(connection, link_id, *window):
-            results += ping_convention(probes, subject)
-    streams = load_streams(connection, LINK_STREAMS, link_id, window, excluded)
-    if streams:
-        subject = _subject(device, link, profile, *_span(streams.values()))
-        results += evaluate_link_streams(streams, probes, about, subject)
-    if not link and about:
-        results += evaluate_device_streams(about, _subject(device, "", profile, *_span(about.values())))
-    return results
-
-
-def _evaluate_corrected(
-    connection: psycopg.Connection, who: tuple[str, str, int, int | None], asked: tuple[Span, Span, Profile],
-    excluded: Sequence[Span],
-) -> list[KpiResult]:  # fmt: skip
-    """Return what `_evaluate_link` does, with the one-way figures corrected for the offset of the clocks."""
-    device, link, link_id, own_id = who
-    _, settled, profile = asked
-    results = _evaluate_link(connection, who, asked, excluded)
-    probes = load_probes(connection, link_id, *settled, excluded) if link else None
-    if probes is None or not probes.n:
-        return results
-    first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
-    clock = load_clock_quality(connection, own_id, link_id, first_us, last_us)
-    return with_offset_corrected(results, probes, _subject(device, link, profile, first_us, last_us, clock))
-
-
-def _subject(  # noqa: PLR0917 - who, which requirements, when, how good the clocks
-    device: str, link: str, profile: Profile, first_us: int, last_us: int, clock: ClockQuality | None = None
-) -> Subject:
-    return Subject(
-        device=device, link=link, profile=profile, started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
-        ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC), clock=clock or ClockQuality("不明", None),
-    )  # fmt: skip
-
-
-def _span(streams: Iterable[Series]) -> tuple[int, int]:
-    ends = [(int(each.t_us[0]), int(each.t_us[-1])) for each in streams]
-    return min(low for low, _ in ends), max(high for _, high in ends)
-
-
-def _is_from_ping(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> bool:
-    """Tell whether the link's probes were read from a ping log, which says so in an event."""
-    row = connection.execute(
-        "SELECT 1 FROM event WHERE link_id = %s AND name = 'ping.summary' AND t >= to_timestamp(%s / 1e6)"
-        " AND t <= to_timestamp(%s / 1e6) LIMIT 1",
-        (link_id, start_us, end_us),
-    ).fetchone()
-    return row is not None

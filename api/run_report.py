@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 
 from analytics.definitions import DEFINITIONS
-from analytics.loader import conditions_of_run, evaluate_run, run_window_us
+from analytics.loader import conditions_of_run, run_window_us
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -31,6 +31,7 @@ from analytics.report.model import (
 from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_s
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
+from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
 from api.run_outages import run_outages
 from contract.streams import STREAMS

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
-from analytics.loader import conditions_of_run, evaluate_run, route_of_run
+from analytics.loader import conditions_of_run, route_of_run
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
+from analytics.run_loader import evaluate_run
 from api.access import Connection, Name, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS, ProblemError

@@ -59,6 +59,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         ("contract.carry", "CarryError"),
         ("contract.recording.profile", "ProfileError"),
         ("contract.recording", "RecordingError"),
+        ("analytics.executors", "ExecutorError"),
         ("analytics.requirements", "RequirementError"),
         ("analytics.planner", "PlanError"),
     ):

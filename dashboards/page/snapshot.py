@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar, cast
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from analytics.loader import evaluate_run
 from analytics.results import KpiResult
+from analytics.run_loader import evaluate_run
 from dashboards.page import queries
 from dashboards.page.queries import Picture, Rows
 from storage.completeness import Completeness, run_completeness

@@ -20,6 +20,7 @@ def kpi(
     link: str = "",
     conditions: bool = False,
     correct_offset: bool = False,
+    executor: str = "",
     json: bool = False,
 ) -> None:
     """Compute the KPIs of a run, link by link, each with its 95 % interval, n, verdict and clause.
@@ -39,11 +40,16 @@ def kpi(
     correct_offset
         Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
         They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
+    executor
+        Where links are evaluated: in this process, side by side in "processes" (one a processor; "processes:N"), or on
+        a dask cluster, "dask://HOST:PORT". Workers read the database themselves, all in one snapshot.
     json
         Print one JSON object a KPI (a class, with --conditions).
 
     """
-    from analytics.loader import conditions_of_run, evaluate_run  # noqa: PLC0415 - commands load what they need
+    from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
+    from analytics.loader import conditions_of_run  # noqa: PLC0415
+    from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
@@ -54,7 +60,9 @@ def kpi(
             _print_conditions(record.name, conditions_of_run(connection, record, link), is_json=json)
             return
         wanted = profile or settings.text("JISSHO_PROFILE") or None
-        results = evaluate_run(connection, record, wanted, correct_offset=correct_offset)
+        with executor_of(executor) as pool:
+            elsewhere = None if pool is None else Elsewhere(pool, url)
+            results = evaluate_run(connection, record, wanted, correct_offset=correct_offset, elsewhere=elsewhere)
     results = [result for result in results if link in ("", result.link)]
     if json:
         print_json(results)

@@ -11,10 +11,10 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analytics.loader import evaluate_run
 from analytics.report.model import TruthRow
 from analytics.report.workbook import write_workbook
 from analytics.results import KpiResult
+from analytics.run_loader import evaluate_run
 from api.run_report import run_report
 from jissho.commands.kpi import print_kpis
 from jissho.demonstration.line import LINKS, SITE, Line

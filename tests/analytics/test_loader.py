@@ -8,10 +8,11 @@ import pytest
 
 from analytics.clock import clock_quality
 from analytics.evaluate import evaluate_link, ping_convention
-from analytics.loader import evaluate_run, load_clock, load_probes, run_window_us
+from analytics.loader import load_clock, load_probes, run_window_us
 from analytics.probes import COLUMNS, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import RequirementError, load_requirements
+from analytics.run_loader import evaluate_run
 from analytics.subject import Subject
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from analytics.loader import evaluate_run
 from analytics.probes import COLUMNS
+from analytics.run_loader import evaluate_run
 from storage.columnar import ArrayColumn, BatchKey, ColumnBatch
 from storage.connect import connect
 from storage.migrate import migrate

@@ -63,6 +63,7 @@ def test_a_run_is_started_listed_shown_and_stopped(jissho):
         (("run", "show", "nothing"), ["no run 'nothing'", "jissho run list"]),
         (("run", "start", "Bad Name", "--site", "lab"), ["Bad Name", "lower-case"]),
         (("kpi", "drive-1", "--profile", "no_such"), ["no_such", "remote_monitoring"]),
+        (("kpi", "drive-1", "--executor", "threads"), ["threads", "processes:N"]),
         (("import", "missing.log", "--profile", "ping", "--run", "x", "--site", "lab"), ["missing.log"]),
         (("import", "collect.toml", "--profile", "pong", "--run", "x", "--site", "lab"), ["pong", "ping"]),
         (("export", "drive-1", "--csv", "x.csv", "--stream", "nonsense"), ["nonsense", "probe"]),
@@ -129,6 +130,12 @@ def test_a_recording_of_round_trips_has_no_offset_to_correct(jissho, ping_log):
     """`kpi --correct-offset` gives the same figures as without it."""
     jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
     assert jissho.json("kpi", "walk-1", "--correct-offset") == jissho.json("kpi", "walk-1")
+
+
+def test_processes_give_the_same_kpis(jissho, ping_log):
+    """`kpi --executor processes` prints what `kpi` prints."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    assert jissho.json("kpi", "walk-1", "--executor", "processes:2") == jissho.json("kpi", "walk-1")
 
 
 def test_the_version_and_help_need_no_database(jissho):

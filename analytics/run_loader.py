@@ -1,0 +1,221 @@
+"""Every KPI of a run, link by link and pair by pair: pieces of work that read for themselves, here or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import psycopg
+from psycopg import sql
+
+from analytics.clock import ClockQuality
+from analytics.evaluate import evaluate_link, ping_convention
+from analytics.exclusions import beside, without
+from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
+from analytics.loader import (
+    Exclusions,
+    ProbeColumns,
+    about_device,
+    load_clock_quality,
+    load_exclusions,
+    load_probe_columns,
+    load_streams,
+    run_window_us,
+)
+from analytics.offset_kpis import with_offset_corrected
+from analytics.probes import ProbeArrays, probe_arrays
+from analytics.redundancy import Leg, evaluate_pairs
+from analytics.requirements import Profile, load_requirements
+from analytics.results import KpiResult
+from analytics.series import Series
+from analytics.spans import Span
+from analytics.subject import Subject
+from storage.connect import connect
+from storage.pending import settle_seconds
+from storage.reader import link_ids
+from storage.runs import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where the pieces of a run are worked on: an executor whose workers reach the database at `database_url`."""
+
+    executor: Executor
+    database_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LinkWork:
+    """The KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
+
+    `settled` is the end of the part of the window in which every packet's fate is known.
+    """
+
+    device: str
+    link: str
+    link_id: int
+    own_id: int | None
+    window: Span
+    settled_us: int
+    exclusions: Exclusions
+    profile: Profile
+    correct_offset: bool
+
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate; with excluded intervals, twice, the raw packets being read once."""
+        columns = load_probe_columns(connection, self.link_id, self.window[0], self.settled_us) if self.link else None
+        spans = self.exclusions.of(self.link)
+        found = self._evaluate(connection, columns, spans)
+        return beside(found, self._evaluate(connection, columns, ()), spans, self.window) if spans else found
+
+    def _evaluate(
+        self, connection: psycopg.Connection, columns: ProbeColumns | None, excluded: Sequence[Span]
+    ) -> list[KpiResult]:
+        about = about_device(connection, self.own_id, self.window, excluded)
+        probes = None if columns is None else probe_arrays(without(columns, excluded))
+        results = [] if probes is None or not probes.n else self._of_probes(connection, probes)
+        streams = load_streams(connection, LINK_STREAMS, self.link_id, self.window, excluded)
+        if streams:
+            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())))
+        if not self.link and about:
+            results += evaluate_device_streams(about, self._subject(*_span(about.values())))
+        return results
+
+    def _of_probes(self, connection: psycopg.Connection, probes: ProbeArrays) -> list[KpiResult]:
+        first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
+        clock = load_clock_quality(connection, self.own_id, self.link_id, first_us, last_us)
+        subject = self._subject(first_us, last_us, clock)
+        results = evaluate_link(probes, subject)
+        if _is_from_ping(connection, self.link_id, *self.window):
+            results += ping_convention(probes, subject)
+        return with_offset_corrected(results, probes, subject) if self.correct_offset else results
+
+    def _subject(self, first_us: int, last_us: int, clock: ClockQuality | None = None) -> Subject:
+        return Subject(
+            device=self.device, link=self.link, profile=self.profile,
+            started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
+            ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC), clock=clock or ClockQuality("不明", None),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PairWork:
+    """What every pair of a device's links gave together; `links` by name, number and the end of what is settled."""
+
+    device: str
+    links: tuple[tuple[str, int, int], ...]
+    own_id: int | None
+    window: Span
+    exclusions: Exclusions
+    profile: Profile
+
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate, with and without the excluded intervals."""
+        read = {link: load_probe_columns(connection, link_id, self.window[0], end_us)
+                for link, link_id, end_us in self.links}  # fmt: skip
+        every = self.exclusions.of(*read)
+        found = self._evaluate(connection, read, self.exclusions)
+        whole = self._evaluate(connection, read, Exclusions(())) if every else found
+        return beside(found, whole, every, self.window) if every else found
+
+    def _evaluate(
+        self, connection: psycopg.Connection, read: dict[str, ProbeColumns], exclusions: Exclusions
+    ) -> list[KpiResult]:
+        legs = []
+        for link, link_id, _ in self.links:
+            probes = probe_arrays(without(read[link], exclusions.of(link)))
+            if probes.n:
+                first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
+                legs.append(Leg(link, probes, load_clock_quality(connection, self.own_id, link_id, first_us, last_us)))
+        return evaluate_pairs(legs, self.device, self.profile)
+
+
+class _Work(Protocol):
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate."""
+
+
+def evaluate_run(
+    connection: psycopg.Connection, run: RunRecord, profile: str | None, *, is_live: bool | None = None,
+    correct_offset: bool = False, elsewhere: Elsewhere | None = None,
+) -> list[KpiResult]:  # fmt: skip
+    """Evaluate every link of a run that has probes, against a requirement profile (name, path, or None).
+
+    A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
+    neither absent nor all delivered, they are under way. `correct_offset`: one-way figures are corrected afterwards for
+    the offset of the clocks, and say so. `elsewhere`: the pieces are worked on by its executor, all in the snapshot of
+    this connection, which must be in autocommit mode; the results are the same, in the same order. Raises
+    RequirementError for a profile that cannot be used.
+    """
+    requirements = load_requirements(profile)
+    if elsewhere is None:
+        works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
+        return [result for work in works for result in work.run(connection)]
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
+        # The transaction, and with it the snapshot, stays until the last piece is done.
+        waiting = [elsewhere.executor.submit(_work, elsewhere.database_url, row[0], work) for work in works]
+        try:
+            return [result for each in waiting for result in each.result()]
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
+def _works(
+    connection: psycopg.Connection, run: RunRecord, profile: Profile, *, is_live: bool | None, correct_offset: bool
+) -> list[_Work]:
+    ids = link_ids(connection, run.site, run.devices, run.links)
+    window = run_window_us(run)
+    is_open = run.ended_at is None if is_live is None else is_live
+    settle_s = settle_seconds(connection, list(ids.values())) if is_open else {}
+    ends_us = {link_id: window[1] - round(settle_s.get(link_id, 0) * 1e6) for link_id in ids.values()}
+    exclusions = load_exclusions(connection, run)
+    works: list[_Work] = []
+    for device in sorted({name for name, _ in ids}):
+        own_id = ids.get((device, ""))
+        mine = [(link, link_id, ends_us[link_id]) for (name, link), link_id in ids.items() if name == device]
+        works += [
+            _LinkWork(
+                device=device, link=link, link_id=link_id, own_id=own_id, window=window, settled_us=settled_us,
+                exclusions=exclusions, profile=profile, correct_offset=correct_offset,
+            )
+            for link, link_id, settled_us in mine
+        ]  # fmt: skip
+        links = tuple(each for each in mine if each[0])
+        if len(links) > 1:
+            works.append(
+                _PairWork(
+                    device=device, links=links, own_id=own_id, window=window, exclusions=exclusions, profile=profile
+                )
+            )
+    return works
+
+
+def _work(database_url: str, snapshot: str, work: _Work) -> list[KpiResult]:
+    """Do one piece in another process, seeing the same rows as all others."""
+    with connect(database_url, name="jissho-worker") as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+        return work.run(connection)
+
+
+def _span(streams: Iterable[Series]) -> tuple[int, int]:
+    ends = [(int(each.t_us[0]), int(each.t_us[-1])) for each in streams]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _is_from_ping(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> bool:
+    """Tell whether the link's probes were read from a ping log, which says so in an event."""
+    row = connection.execute(
+        "SELECT 1 FROM event WHERE link_id = %s AND name = 'ping.summary' AND t >= to_timestamp(%s / 1e6)"
+        " AND t <= to_timestamp(%s / 1e6) LIMIT 1",
+        (link_id, start_us, end_us),
+    ).fetchone()
+    return row is not None
