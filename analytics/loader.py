@@ -26,6 +26,7 @@ from analytics.statistics import effective_n
 from storage.columnar import ArrayColumn
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
+from storage.long_reader import read_long
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -42,7 +43,7 @@ def run_window_us(run: RunRecord) -> tuple[int, int]:
 
 def load_probe_columns(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> ProbeColumns:
     """Read the probe rows of one link."""
-    return read_columns(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
+    return read_long(connection, "probe", COLUMNS, link_ids=[link_id], start_us=start_us, end_us=end_us)
 
 
 def load_probes(

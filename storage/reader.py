@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,11 +81,8 @@ def read_columns(
     end_us: int,
 ) -> dict[str, ArrayColumn]:
     """Return `names` and "t_us" of the samples with start <= t < end (Unix microseconds), sorted by time."""
-    chunks = list(iterate_columns(connection, stream, names, link_ids=link_ids, start_us=start_us, end_us=end_us))
-    if not chunks:
-        empty = {column.name: ArrayColumn(np.empty(0, NUMPY_DTYPE[column.kind])) for column in _columns(stream, names)}
-        return {"t_us": ArrayColumn(np.empty(0, np.int64)), **empty}
-    return {name: _join([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    chunks = iterate_columns(connection, stream, names, link_ids=link_ids, start_us=start_us, end_us=end_us)
+    return joined(list(chunks), stream_columns(stream, names))
 
 
 def iterate_columns(
@@ -101,29 +99,61 @@ def iterate_columns(
 
     `names` may hold "link_id" beside the stream's columns. The chunks are cut in time by what the batch table says.
     """
-    columns = _columns(stream, names)
-    parameters: dict[str, Any] = {
-        "stream": stream,
-        "links": list(link_ids),
-        "start": start_us,
-        "end": end_us,
-        "rows": chunk_rows,
-    }
-    query = _FIRST_OF_CHUNKS.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
-    edges = sorted({min(max(row[0], start_us), end_us) for row in connection.execute(query.encode(), parameters)})
-    if not edges:
-        return
-    # Whatever lies before the first batch's first sample or after the last edge still belongs to the window.
-    bounds = [start_us, *edges[1:], end_us]
-    is_text = any(column.kind in {"text", "json"} for column in columns)
-    fetch = _fetch_rows if is_text else _fetch_packed
-    for low, high in itertools.pairwise(bounds):
-        if low < high and (chunk := fetch(connection, stream, columns, {**parameters, "start": low, "end": high})):
+    columns = stream_columns(stream, names)
+    window = Window(stream, tuple(link_ids), start_us, end_us)
+    for low, high in chunk_windows(connection, window, chunk_rows):
+        if chunk := fetch_chunk(connection, replace(window, start_us=low, end_us=high), columns):
             yield chunk
 
 
-def _columns(stream: str, names: Sequence[str]) -> list[Column]:
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is read: a stream's samples of some links with start <= t < end (Unix microseconds)."""
+
+    stream: str
+    link_ids: tuple[int, ...]
+    start_us: int
+    end_us: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the queries call it."""
+        return {"stream": self.stream, "links": list(self.link_ids), "start": self.start_us, "end": self.end_us}
+
+
+def chunk_windows(
+    connection: psycopg.Connection, window: Window, chunk_rows: int = CHUNK_ROWS
+) -> list[tuple[int, int]]:
+    """Return start and end of chunks of about `chunk_rows`, by the batch table; none where it names no batch."""
+    query = _FIRST_OF_CHUNKS.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
+    rows = connection.execute(query.encode(), {**window.parameters, "rows": chunk_rows})
+    edges = sorted({min(max(row[0], window.start_us), window.end_us) for row in rows})
+    if not edges:
+        return []
+    # Whatever lies before the first batch's first sample or after the last edge still belongs to the window.
+    bounds = [window.start_us, *edges[1:], window.end_us]
+    return [(low, high) for low, high in itertools.pairwise(bounds) if low < high]
+
+
+def fetch_chunk(
+    connection: psycopg.Connection, window: Window, columns: Sequence[Column]
+) -> dict[str, ArrayColumn] | None:
+    """Return one chunk as arrays; None where it holds no sample."""
+    is_text = any(column.kind in {"text", "json"} for column in columns)
+    return (_fetch_rows if is_text else _fetch_packed)(connection, window.stream, columns, window.parameters)
+
+
+def stream_columns(stream: str, names: Sequence[str]) -> list[Column]:
+    """Return what the contract says of some columns of a stream; they may hold "link_id"."""
     return [_LINK_ID if name == "link_id" else STREAMS[stream].column(name) for name in names]
+
+
+def joined(chunks: Sequence[dict[str, ArrayColumn]], columns: Sequence[Column]) -> dict[str, ArrayColumn]:
+    """Return chunks as one, with "t_us"; without any, empty columns."""
+    if not chunks:
+        empty = {column.name: ArrayColumn(np.empty(0, NUMPY_DTYPE[column.kind])) for column in columns}
+        return {"t_us": ArrayColumn(np.empty(0, np.int64)), **empty}
+    return {name: _join([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def _join(parts: list[ArrayColumn]) -> ArrayColumn:
