@@ -12,7 +12,7 @@ from functools import cache
 import msgspec
 
 from analytics.dictionary.definition import Better, KpiDefinition
-from analytics.dictionary.link import CDF_MS, LINK, QUANTILES
+from analytics.dictionary.link import CDF_MS, LINK, N_REORDERING, QUANTILES
 from analytics.dictionary.monitoring import MONITORING
 from analytics.dictionary.other_radios import OTHER_RADIOS
 from analytics.dictionary.radio import RADIO
@@ -20,7 +20,7 @@ from analytics.dictionary.redundancy import REDUNDANCY
 from analytics.dictionary.throughput import THROUGHPUT
 from analytics.dictionary.traffic import TRAFFIC
 
-__all__ = ["BY_ID", "CDF_MS", "DEFINITIONS", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
+__all__ = ["BY_ID", "CDF_MS", "DEFINITIONS", "N_REORDERING", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
 
 DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
 

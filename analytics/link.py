@@ -56,9 +56,13 @@ class Link:
     def absent_note(self) -> str:
         """What is said beside every ratio and quantile that absent packets could have changed."""
         gap = f"欠番 {self.absent} を含まない / {self.absent} absent numbers not counted" if self.absent else ""
+        return "; ".join(filter(None, [gap, self.unusable_note]))
+
+    @property
+    def unusable_note(self) -> str:
+        """What is said where values were NaN or infinite."""
         bad = self.probes.not_finite
-        unusable = f"非有限値 {bad} 個を欠測とした / {bad} values not finite taken as null" if bad else ""
-        return "; ".join(filter(None, [gap, unusable]))
+        return f"非有限値 {bad} 個を欠測とした / {bad} values not finite taken as null" if bad else ""
 
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""

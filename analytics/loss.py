@@ -68,9 +68,26 @@ def runs(places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArra
     return places[np.concatenate([[0], breaks + 1])], places[np.concatenate([breaks, [places.size - 1]])]
 
 
-def loss_periods(probes: ProbeArrays) -> npt.NDArray[np.int64]:
+def lost_places(probes: ProbeArrays) -> npt.NDArray[np.intp]:
+    """Return where the lost packets are, ascending: what the pattern of loss is made of."""
+    return np.flatnonzero(probes.lost > 0)
+
+
+def loss_distances(probes: ProbeArrays, places: npt.NDArray[np.intp]) -> npt.NDArray[np.int64]:
+    """Return for each lost packet by how many numbers the lost one before it lies back (RFC 3357 5.4.1).
+
+    0 for the first of each session: numbers of two sessions have no distance. `places` as of `lost_places`. Absent
+    numbers in between count as distance, so that some of those distances may be too long.
+    """
+    if not places.size:
+        return np.empty(0, np.int64)
+    session, seq = probes.session[places], probes.seq[places].astype(np.int64)
+    return np.concatenate([[0], np.where(session[1:] == session[:-1], seq[1:] - seq[:-1], 0)])
+
+
+def loss_periods(probes: ProbeArrays, places: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.int64]:
     """Return the lengths of the runs of consecutive losses (RFC 3357 6.3); a session's border ends a run."""
-    places = np.flatnonzero(probes.lost > 0)
+    places = lost_places(probes) if places is None else places
     if not places.size:
         return np.empty(0, np.int64)
     is_same = np.diff(probes.session[places]) == 0

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from analytics.link import NO_PACKETS, Link
-from analytics.loss import loss_periods, transitions
+from analytics.loss import loss_distances, loss_periods, lost_places, transitions
 from analytics.results import Direction, KpiResult
-from analytics.statistics import Interval, proportion_interval
-from analytics.subject import BINOMIAL
+from analytics.statistics import (
+    Histogram,
+    Interval,
+    effective_n,
+    mean_interval,
+    proportion_interval,
+    quantile_interval,
+    rank,
+)
+from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT
 
 MODEL = "Clopper-Pearson on transitions"
 NOTHING_LOST = "損失なし: モデルを推定できない / nothing was lost, so there is no model"
@@ -21,7 +32,10 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
     if link.is_blind:
         total = probes.n + link.absent
         low, high = 0.0, link.absent / total
-        reason = f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
+        unclear = (
+            f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
+        )
+        reason = "; ".join(filter(None, [unclear, link.unusable_note]))
         yield link.make(
             "loss", "round_trip" if probes.has("round_trip") else "up", "ratio", None, n=total, reason=reason
         )
@@ -32,17 +46,61 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
             note = f"方向不明 {unknown} / undecided {unknown}" if unknown else ""
             yield from _ratio(link, "up", losses.up, losses.sent - unknown, unknown, note)
             yield from _ratio(link, "down", losses.down, losses.reflected, unknown, note)
-        periods = loss_periods(probes)
+        places = lost_places(probes)
+        periods = loss_periods(probes, places)
         yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
         if periods.size:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
+        yield from _distances(link, loss_distances(probes, places))
         yield from _model(link)
     delivered = int(probes.delivered.sum())
     if delivered:
         yield link.make("duplication", "round_trip", "ratio", probes.duplicates / delivered, n=delivered)
+        yield _replicated(link, delivered)
     if link.absent:
         yield link.make("absent", "", "count", float(link.absent), n=probes.n + link.absent)
+
+
+def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResult]:
+    """Yield how far apart losses were, and how many were too near to the one before; each session begins anew."""
+    known = distances[distances > 0]
+    if not distances.size:
+        return
+    if known.size:
+        counted = Histogram(*np.unique(known, return_counts=True))
+        n, worth = int(known.size), effective_n(known)
+        mean = counted.mean
+        for statistic, value, interval, method in (
+            ("mean", mean, mean_interval(mean, counted.deviation, worth), STUDENT),
+            ("min", float(counted.values[0]), NONE, ""),
+            ("p50", counted.at([rank("0.5", n)])[0], quantile_interval(counted, "0.5", worth), ORDER),
+            ("max", float(counted.values[-1]), NONE, ""),
+        ):
+            yield link.make(
+                "loss_distance", "round_trip", statistic, value, n=n, n_eff=worth if method else None,
+                interval=interval, method=method, reason=link.absent_note,
+            )  # fmt: skip
+    delta = link.subject.profile.parameters.loss_constraint
+    is_noticeable = (distances > 0) & (distances <= delta)
+    hits, total = int(np.count_nonzero(is_noticeable)), int(distances.size)
+    worth = effective_n(is_noticeable)
+    yield link.make(
+        "loss_noticeable", "round_trip", "ratio", hits / total, n=total, n_eff=worth, method=BINOMIAL,
+        interval=proportion_interval(hits, total, worth), reason=link.absent_note,
+        filters=f"損失制約 δ = {delta} パケット / loss constraint delta = {delta} packets",
+        project=lambda n: proportion_interval(hits * n / total, n, max(worth * n // total, 1)),
+    )  # fmt: skip
+
+
+def _replicated(link: Link, delivered: int) -> KpiResult:
+    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are."""
+    hits = link.probes.replicated
+    n_eff = min(link.loss_n_eff, delivered)
+    return link.make(
+        "replication", "round_trip", "ratio", hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
+        interval=proportion_interval(hits, delivered, n_eff),
+    )  # fmt: skip
 
 
 def _model(link: Link) -> Iterator[KpiResult]:

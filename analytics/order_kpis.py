@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from analytics.definitions import N_REORDERING
 from analytics.link import MS, Link
 from analytics.packet_order import reordering
 from analytics.results import Direction, KpiResult
@@ -33,6 +34,12 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         interval=proportion_interval(late, delivered, n_eff),
     )  # fmt: skip
     yield link.make("reordering", direction, "count", float(late), n=delivered)
+    for statistic, degree in N_REORDERING.items():
+        hits = int(np.count_nonzero(found.degrees >= degree))
+        yield link.make(
+            "n_reordering", direction, statistic, hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
+            interval=proportion_interval(hits, delivered, n_eff),
+        )  # fmt: skip
     if not late:
         return
     for kpi, values, unit in (("reordering_extent", found.extents, 1.0), ("reordering_late", found.late_us, MS)):

@@ -11,6 +11,9 @@ from analytics.blocks import block_slices
 from analytics.probes import Bools, ProbeArrays
 
 Times = npt.NDArray[np.int64]
+MOST_DEGREES = 64
+"""Degrees of n-reordering are counted so far: a sender of TCP takes a packet for lost after three."""
+
 _NEAR = 16
 """Packets looked at before and after a step back in time; more where they do not suffice."""
 
@@ -20,12 +23,15 @@ class Reordering:
     """What arrived out of order: `is_reordered` by packet that arrived, in the order of sending.
 
     Of each reordered packet, `extents` counts the packets by which it was late (4.2.3, e = i - j for the earliest
-    arrival j of a later packet) and `late_us` the time since that arrival (4.3.3).
+    arrival j of a later packet) and `late_us` the time since that arrival (4.3.3). `degrees` are the largest n for
+    which it is n-reordered (5.3: each of the n packets that arrived just before it was sent later), counted up to
+    `MOST_DEGREES`; 0 where the packet just before it was sent earlier.
     """
 
     is_reordered: Bools
     extents: Times
     late_us: Times
+    degrees: Times
 
 
 def reordering(probes: ProbeArrays, direction: str) -> Reordering:
@@ -39,6 +45,7 @@ def reordering(probes: ProbeArrays, direction: str) -> Reordering:
         np.concatenate([each.is_reordered for each in found]) if found else np.empty(0, np.bool_),
         np.concatenate([each.extents for each in found]) if found else np.empty(0, np.int64),
         np.concatenate([each.late_us for each in found]) if found else np.empty(0, np.int64),
+        np.concatenate([each.degrees for each in found]) if found else np.empty(0, np.int64),
     )
 
 
@@ -68,7 +75,7 @@ def _of_session(arrival_us: Times) -> Reordering:
         for part in (slice(each.start, each.stop + 1) for each in block_slices(arrival_us.size))
     ]) if arrival_us.size else np.empty(0, np.intp)  # fmt: skip
     if not back.size:
-        return Reordering(is_reordered, np.empty(0, np.int64), np.empty(0, np.int64))
+        return Reordering(is_reordered, *(np.empty(0, np.int64) for _ in range(3)))
     rows = _stretches(arrival_us, back)
     near_us = arrival_us[rows]
     # A later packet came before it: the earliest arrival of all later ones lies before its own.
@@ -79,7 +86,22 @@ def _of_session(arrival_us: Times) -> Reordering:
     place[order] = np.arange(order.size)
     overtaker = np.searchsorted(np.maximum.accumulate(order), late, side="right")
     is_reordered[rows[late]] = True
-    return Reordering(is_reordered, place[late] - overtaker, near_us[late] - near_us[order[overtaker]])
+    return Reordering(
+        is_reordered, place[late] - overtaker, near_us[late] - near_us[order[overtaker]], _degrees(order, place[late])
+    )  # fmt: skip
+
+
+def _degrees(order: npt.NDArray[np.intp], places: Times) -> Times:
+    """Return how many packets just before each of `places` in the order of arrival were sent later."""
+    degrees = np.zeros(places.size, np.int64)
+    still = np.arange(places.size)
+    for n in range(1, MOST_DEGREES + 1):
+        still = still[places[still] >= n]
+        still = still[order[places[still] - n] > order[places[still]]]
+        if not still.size:
+            break
+        degrees[still] = n
+    return degrees
 
 
 def _stretches(arrival_us: Times, back: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

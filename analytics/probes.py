@@ -50,8 +50,8 @@ class ProbeArrays:
 
     `t_us` int64 sending time; `lost` (0 delivered, 1 up, 2 down, 3 unknown); `refl_seq` is -1 where null; `delays` by
     direction. `copies_us` holds the round-trip delays of further copies (duplicates), `duplicates` how many there were,
-    whether or not they had a delay. `not_finite` values were NaN or infinite and are null (a row without time, session,
-    number, copy or loss is left out).
+    whether or not they had a delay, `replicated` of how many packets that arrived. `not_finite` values were NaN or
+    infinite and are null (a row without time, session, number, copy or loss is left out).
     """
 
     t_us: Ints
@@ -64,6 +64,7 @@ class ProbeArrays:
     copies_us: Ints
     data_hash: str
     not_finite: int = 0
+    replicated: int = 0
 
     @property
     def n(self) -> int:
@@ -116,6 +117,7 @@ def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
         copies_us=extra["rtt_us"].values[_valid(extra["rtt_us"])],
         data_hash=data_hash({name: (sent[name], extra[name]) for name in ("t_us", *COLUMNS)}),
         not_finite=not_finite,
+        replicated=_replicated(sent, extra),
     )
 
 
@@ -173,6 +175,22 @@ def _distinct(
         steps = [key[order][1:] != key[order][:-1] for key in (keys[:2] if are_one else keys)]
         order = order[np.concatenate([[True], np.logical_or.reduce(steps)])]
     return {name: column.take(order) for name, column in taken.items()}
+
+
+def _replicated(sent: dict[str, _Integers], extra: dict[str, _Integers]) -> int:
+    """Return how many packets that arrived came more than once; copies are few, and both are sorted."""
+    session, seq = extra["session"].values, extra["seq"].values
+    if not seq.size:
+        return 0
+    is_first = np.concatenate([[True], (session[1:] != session[:-1]) | (seq[1:] != seq[:-1])])
+    session, seq = session[is_first], seq[is_first]
+    found = 0
+    for number in np.unique(session):
+        first, end = np.searchsorted(sent["session"].values, [number, number + 1])
+        places = first + np.searchsorted(sent["seq"].values[first:end], mine := seq[session == number])
+        places, mine = places[places < end], mine[places < end]
+        found += int(np.count_nonzero((sent["seq"].values[places] == mine) & (sent["lost"].values[places] == 0)))
+    return found
 
 
 def _is_ascending(session: Ints, seq: Ints) -> bool:

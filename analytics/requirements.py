@@ -27,7 +27,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     for remote monitoring, `section_m` is the length of a short section, `ping_pong_s` the time of a return to the cell
     before, `pair_within_ms` how far apart two packets sent over two links may be to count as one.
     `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way figures may be judged by;
-    without it such figures are for reference only. Profiles without them use these.
+    without it such figures are for reference only. `loss_constraint` is delta of the loss noticeable rate, in packets
+    (99 in the examples of RFC 3357 6.1). Profiles without them use these.
     """
 
     owd_within_ms: float = 100.0
@@ -45,6 +46,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ping_pong_s: float = 5.0
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
+    loss_constraint: int = 99
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,8 @@ QUANTILES = ("p5", "p50", "p95", "p99", "p99.9", "p99.99")
 _DELAY_STATISTICS = ("mean", "std", "min", *QUANTILES, "max")
 CDF_MS: dict[str, int] = {f"le_{ms}ms": ms for ms in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)}
 """Delays at which the distribution function is given: the same for every run, so that runs can be laid together."""
+N_REORDERING: dict[str, int] = {f"ge_{n}": n for n in (1, 2, 3)}
+"""Degrees of n-reordering that are given: from three on, TCP retransmits what was only late (RFC 4737 5)."""
 
 LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
@@ -69,6 +71,21 @@ LINK: tuple[KpiDefinition, ...] = (
         meaning_en="Number of loss periods, their mean and largest length in packets.",
     ),
     KpiDefinition(
+        id="loss_distance", name_ja="損失間隔", name_en="Loss distance", unit="1", better="",
+        clause="RFC 3357 4, 5.4.1", columns=("lost", "seq"), statistics=("mean", "min", "p50", "max"),
+        meaning_ja="損失パケットとその直前の損失パケットの通し番号の差。各セッションの最初の損失は含めない。"
+        "欠番も差に数えるため、欠番があるときは実際より長い場合がある",
+        meaning_en="By how many numbers a lost packet follows the lost one before it; the first loss of each session "
+        "has no distance. Absent numbers count, so that with those it may be too long.",
+    ),
+    KpiDefinition(
+        id="loss_noticeable", name_ja="短間隔損失率", name_en="Loss noticeable rate", unit="1", better="smaller",
+        clause="RFC 3357 6.1", columns=("lost", "seq"), statistics=("ratio",),
+        meaning_ja="全損失のうち、直前の損失との間隔が損失制約δ(要求値の loss_constraint、既定99)以下の割合",
+        meaning_en="Share of all losses whose distance to the loss before is no more than the loss constraint delta "
+        "(`loss_constraint` of the requirements, 99 unless stated).",
+    ),
+    KpiDefinition(
         id="loss_model", name_ja="損失の2状態モデル", name_en="Two-state model of loss", unit="1", better="",
         clause="Gilbert 1960", columns=("lost",), statistics=("p", "q"),
         meaning_ja="p は受信の次に損失となる確率、q は損失の次に受信となる確率。"
@@ -95,10 +112,24 @@ LINK: tuple[KpiDefinition, ...] = (
         meaning_en="How long a reordered packet came after the first that overtook it.",
     ),
     KpiDefinition(
+        id="n_reordering", name_ja="n逆転", name_en="n-reordering", unit="1", better="smaller",
+        clause="RFC 4737 5.3", columns=("seq", "rtt_us", "ul_us"), statistics=tuple(N_REORDERING),
+        meaning_ja="直前に届いた n 個以上のパケットがすべて後に送ったものであるパケットの割合(到達パケットに対する)。"
+        "3以上はTCPが損失とみなして再送する逆転",
+        meaning_en="Share of arrived packets just before which n or more arrived that were all sent later; from three "
+        "on TCP takes the packet for lost.",
+    ),
+    KpiDefinition(
         id="duplication", name_ja="重複受信", name_en="Duplication", unit="1", better="smaller",
-        clause="RFC 5560 5", columns=("copy",), statistics=("ratio",),
+        clause="RFC 5560 5.2", columns=("copy",), statistics=("ratio",),
         meaning_ja="重複して受信したパケットの割合(到達パケットに対する)",
         meaning_en="Further copies received over distinct packets that arrived.",
+    ),
+    KpiDefinition(
+        id="replication", name_ja="重複したパケットの割合", name_en="Replicated packets", unit="1", better="smaller",
+        clause="RFC 5560 5.3", columns=("copy",), statistics=("ratio",),
+        meaning_ja="到達したパケットのうち、2回以上受信したものの割合。何回重複しても1と数える",
+        meaning_en="Share of distinct packets that arrived which came more than once, however often.",
     ),
     KpiDefinition(
         id="absent", name_ja="欠番(未測定または損失)", name_en="Absent: not measured or lost", unit="1", better="",

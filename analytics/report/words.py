@@ -47,7 +47,7 @@ _PAPER_UNIT = {"dB[mW]": "dBm", "Mbit/s": "Mbps", "Gbit/s": "Gbps", "1/s": "fps"
 
 
 def statistic_word(statistic: str) -> str:
-    """Return the word of a statistic: "p99" is 99%値, "p99.9" 99.9%値, "p50" 中央値; "le_5ms" 5ms以下."""
+    """Return the word of a statistic: "p99" is 99%値, "p99.9" 99.9%値, "p50" 中央値; "le_5ms" 5ms以下, "ge_3" 3以上."""
     if statistic in STATISTIC:
         return STATISTIC[statistic]
     if statistic == "p50":
@@ -56,11 +56,14 @@ def statistic_word(statistic: str) -> str:
         return f"{statistic[1:]}%値"
     if statistic.startswith("le_"):
         return f"{statistic.removeprefix('le_')}以下"
+    if statistic.startswith("ge_"):
+        return f"{statistic.removeprefix('ge_')}以上"
     return statistic
 
 
 def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
     if unit == "1":
-        return ("%", 100.0) if statistic in {"ratio", "elsewhere"} or statistic.startswith("le_") else ("-", 1.0)
+        is_share = statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_"))
+        return ("%", 100.0) if is_share else ("-", 1.0)
     return _PAPER_UNIT.get(unit, unit), 1.0

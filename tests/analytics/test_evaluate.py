@@ -12,9 +12,20 @@ from hypothesis import strategies as st
 from analytics.clock import ClockQuality
 from analytics.definitions import BY_ID, definitions_hash
 from analytics.evaluate import evaluate_link, ping_convention
+from analytics.probes import probe_arrays
 from analytics.requirements import Parameters, Profile, Requirement, load_requirements, shipped_profiles
 from analytics.results import KpiResult
-from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, by_name, probes, round_trips, subject
+from tests.analytics.making import (
+    GOOD_CLOCK,
+    T0_US,
+    UNKNOWN_CLOCK,
+    Column,
+    by_name,
+    columns,
+    probes,
+    round_trips,
+    subject,
+)
 
 
 def test_no_packets_give_nulls_with_a_reason():
@@ -167,6 +178,16 @@ def test_a_blind_recording_has_no_loss():
     assert (reliability.value, reliability.ci_high) == (1.0, 1.0)
     assert reliability.ci_low < 0.9
     assert "10 absent" in reliability.reason
+
+
+def test_a_blind_recording_says_which_values_it_could_not_use():
+    """Values that were NaN are named beside the numbers that are absent."""
+    cells = columns([{"seq": seq, "rtt_us": 9000} for seq in (0, 1, 5)])
+    cells["rtt_us"] = Column(np.array([9000.0, np.nan, 9000.0]))
+    loss = by_name(evaluate_link(probe_arrays(cells), subject()))["loss", "round_trip", "ratio"]
+    assert loss.value is None
+    assert "3/6" in loss.reason
+    assert "1 values not finite" in loss.reason
 
 
 def test_pings_own_numbers_include_duplicates():

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.evaluate import evaluate_link
-from analytics.loss import LossCounts, Transitions, count_losses, loss_periods, transitions
+from analytics.loss import LossCounts, Transitions, count_losses, loss_distances, loss_periods, lost_places, transitions
 from analytics.probes import absent, probe_arrays
+from analytics.requirements import Parameters, Profile
 from tests.analytics.making import by_name, columns, probes, round_trips, subject
 
 PERIODS = "0001001110100111"
@@ -48,6 +49,66 @@ def test_a_burst_reaches_the_results():
     """Number, mean and largest length of loss periods."""
     results = by_name(evaluate_link(from_bits(PERIODS), subject()))
     assert [results["loss_burst", "round_trip", name].value for name in ("count", "mean", "max")] == [4.0, 2.0, 3.0]
+
+
+def lost_at(numbers):
+    """Probes of which those with these numbers were lost."""
+    return round_trips([None if number in numbers else 10 for number in range(max(numbers) + 2)])
+
+
+def distances(sent):
+    """Loss distances of probes."""
+    return loss_distances(sent, lost_places(sent)).tolist()
+
+
+def test_the_distances_of_rfc_3357():
+    """The example of 5.4.3 with its noticeable rate for a loss constraint of two (6.1)."""
+    sent = from_bits("0100101011")
+    assert distances(sent) == [0, 3, 2, 2, 1]
+    results = by_name(evaluate_link(sent, subject(constrained(2))))
+    found = {name: results["loss_distance", "round_trip", name].value for name in ("mean", "min", "p50", "max")}
+    assert found == {"mean": 2.0, "min": 1.0, "p50": 2.0, "max": 3.0}
+    noticeable = results["loss_noticeable", "round_trip", "ratio"]
+    assert (noticeable.value, noticeable.n) == (0.6, 5)
+    assert "delta = 2 packets" in noticeable.filter
+
+
+def constrained(delta):
+    """A profile with this loss constraint."""
+    return Profile(name="x", ja="", en="", status="", parameters=Parameters(loss_constraint=delta))
+
+
+def test_every_noticeable_vector(vectors):
+    """Distances and noticeable rates of RFC 3357 5.4.3, 6.1 and 6.5, those worked out in its text with the default."""
+    for case in vectors["vectors"]["loss_pattern"]:
+        sent = from_bits(case["lost"]) if "lost" in case else lost_at(case["lost_seq"])
+        if "distance" in case:
+            places = np.flatnonzero(case["lost"]).tolist()
+            assert [case["distance"][place] for place in places] == distances(sent)
+        rate = case.get("noticeable_rate", {"delta": case.get("delta", 99)})
+        found = by_name(evaluate_link(sent, subject(constrained(rate["delta"]))))[
+            "loss_noticeable", "round_trip", "ratio"
+        ]
+        if "value" in rate:
+            assert rate["value"] == found.value
+        elif "noticeable" in case:
+            # The text of 6.1 counts the first of the burst of three after the distance of 75.
+            assert case["noticeable"] == round(found.value * found.n)
+
+
+def test_there_is_no_distance_over_a_sessions_border():
+    """Numbers of two sessions do not compare; an absent number between two losses counts as distance."""
+    rows = [(1, 0), (1, 1), (2, 2), (2, 4), (2, 5)]
+    sent = probes([{"session": session, "seq": seq, "t_us": 10 * seq} for session, seq in rows])
+    assert distances(sent) == [0, 1, 0, 2, 1]
+
+
+def test_one_loss_has_no_distance_and_is_not_noticeable():
+    """Nothing to measure from; without a loss there is no rate either."""
+    results = by_name(evaluate_link(from_bits("0010"), subject()))
+    assert ("loss_distance", "round_trip", "mean") not in results
+    assert results["loss_noticeable", "round_trip", "ratio"].value == 0.0
+    assert ("loss_noticeable", "round_trip", "ratio") not in by_name(evaluate_link(from_bits("0000"), subject()))
 
 
 def test_loss_periods_end_at_session_borders_and_at_absent_numbers():
@@ -199,7 +260,7 @@ def test_duplicates_count_apart():
 
 
 def test_every_duplication_vector(vectors):
-    """Fractions of RFC 5560 from arrivals with repeated numbers."""
+    """Duplication fraction and replicated rate of RFC 5560 5.2, 5.3 from arrivals with repeated numbers."""
     for case in vectors["vectors"]["duplication"]:
         seen, rows = {}, []
         for seq in case["arrival"]:
@@ -207,6 +268,19 @@ def test_every_duplication_vector(vectors):
             rows.append({"seq": seq, "copy": seen[seq], "rtt_us": 10})
         results = by_name(evaluate_link(probes(rows), subject()))
         assert case["fraction"] == results["duplication", "round_trip", "ratio"].value, case["source"]
+        assert case["replicated_rate"] == results["replication", "round_trip", "ratio"].value, case["source"]
+
+
+def test_replicated_packets_are_those_that_arrived_and_came_again():
+    """Counted once however often and in whatever session; a copy without its first is of no packet that is known."""
+    delivered = [{"session": session, "seq": seq, "rtt_us": 10} for session in (1, 2) for seq in (0, 1, 2)]
+    again = [(1, 0, 2), (1, 0, 3), (2, 0, 2), (2, 2, 2), (2, 7, 2), (3, 0, 2)]
+    copies = [{"session": session, "seq": seq, "copy": copy, "lost": 0, "rtt_us": 20} for session, seq, copy in again]
+    sent = probes(delivered + copies)
+    assert (sent.duplicates, sent.replicated) == (6, 3)
+    found = by_name(evaluate_link(sent, subject()))["replication", "round_trip", "ratio"]
+    assert (found.value, found.n) == (0.5, 6)
+    assert found.ci_low < 0.5 < found.ci_high
 
 
 ROWS = [{"rtt_us": 10}, {}, {"rtt_us": 30}, {"seq": 2, "copy": 2, "rtt_us": 40}, {"seq": 2, "copy": 3, "rtt_us": 41}]

@@ -46,6 +46,18 @@ def test_what_comes_in_order_is_not_reordered(rtts):
     assert (found.is_reordered.any(), found.extents.size, found.late_us.size) == (False, 0, 0)
 
 
+@pytest.mark.parametrize(("seqs", "degrees"), [
+    ([1, 2, 3, 5, 6, 7, 8, 4, 9, 10], {4: 4}), ([1, 2, 3, 4, 7, 5, 6, 8, 9, 10], {5: 1, 6: 0}),
+    ([1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11], {4: 4, 5: 0, 6: 0}), ([1, 2, 3, 7, 8, 9, 4, 5, 6], {4: 3, 5: 0, 6: 0}),
+])  # fmt: skip
+def test_the_n_reordering_of_the_rfc(seqs, degrees):
+    """Tables 1 to 3 and the example of 5.3: how many packets just before were all sent later."""
+    found = reordering(in_arrival_order(seqs, [1000 * (at + 500) for at in range(len(seqs))]), "up")
+    assert (
+        dict(zip(np.array(sorted(seqs))[found.is_reordered].tolist(), found.degrees.tolist(), strict=True)) == degrees
+    )
+
+
 def test_a_packet_overtaken_by_hundreds_is_found_among_thousands():
     """The stretch that is looked at grows until nobody outside was overtaken."""
     arrivals = np.arange(20_000) * 100
@@ -71,8 +83,10 @@ def test_the_definition_packet_by_packet(packets):
         for place, seq in enumerate(arrived):
             if any(other > seq for other in arrived[:place]):
                 first = next(j for j, other in enumerate(arrived) if other > seq)
-                late.append((session, seq, place - first))
-    assert found.extents.tolist() == [extent for _, _, extent in sorted(late)]
+                degree = next((n for n in range(place) if arrived[place - n - 1] < seq), place)
+                late.append((session, seq, place - first, degree))
+    assert found.extents.tolist() == [extent for _, _, extent, _ in sorted(late)]
+    assert found.degrees.tolist() == [degree for _, _, _, degree in sorted(late)]
 
 
 def test_reordering_reaches_the_results():
@@ -82,8 +96,17 @@ def test_reordering_reaches_the_results():
     assert results["reordering", "up", "ratio"].value == 0.1
     assert results["reordering_extent", "up", "max"].value == 4.0
     assert results["reordering_late", "up", "max"].value == 62.0
+    assert [results["n_reordering", "up", f"ge_{n}"].value for n in (1, 2, 3)] == [0.1, 0.1, 0.1]
 
     ordered = by_name(evaluate_link(round_trips([10.0] * 50), subject()))
     assert ordered["reordering", "round_trip", "ratio"].value == 0.0
     assert ordered["reordering", "round_trip", "ratio"].ci_high > 0.05
     assert ("reordering_extent", "round_trip", "max") not in ordered
+    assert ordered["n_reordering", "round_trip", "ge_3"].value == 0.0
+
+
+def test_what_tcp_retransmits_is_late_by_three():
+    """The example of 5.3 and a swap of two: two of eleven are reordered by one or more, one by three."""
+    seqs = [1, 2, 3, 7, 8, 9, 4, 5, 6, 11, 10]
+    results = by_name(evaluate_link(in_arrival_order(seqs, [1000 * (at + 500) for at in range(len(seqs))]), subject()))
+    assert [results["n_reordering", "up", f"ge_{n}"].value for n in (1, 2, 3)] == [2 / 11, 1 / 11, 1 / 11]

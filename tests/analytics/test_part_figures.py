@@ -15,7 +15,7 @@ from tests.analytics.making import T0_US, Column, by_name, columns, subject
 SECOND_US = 1_000_000
 WITHOUT_PARTS = {
     "delay_cdf", "ipdv", "pdv", "jitter_rfc3550", "mtbf", "loss_model", "reordering", "reordering_extent",
-    "reordering_late",
+    "reordering_late", "n_reordering", "loss_distance", "loss_noticeable", "replication",
 }  # fmt: skip
 
 
