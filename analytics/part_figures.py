@@ -6,10 +6,11 @@ import math
 
 import msgspec
 
-from analytics.definitions import BY_ID, QUANTILES
+from analytics.definitions import BY_ID, CDF_MS, QUANTILES
 from analytics.log_histogram import LogHistogram
 from analytics.part_segments import DIRECTIONS, Outages, outages
-from analytics.partials import Part
+from analytics.part_sessions import LossSums
+from analytics.partials import DelayPart, Part
 from analytics.requirements import Parameters
 from analytics.statistics import rank, share_of
 
@@ -22,7 +23,35 @@ AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the 
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 NOT_OBSERVED = "観測時間が0 / nothing observed"
 UNJUDGED_CLOCK = "時計品質は未判定 / the clocks were not judged"
+UNPAIRED = (
+    "旧版の部分結果 {n} パケットは遷移を持たない / no transitions were kept of {n} packets; "
+    "`jissho parts rebuild` counts those that are still there"
+)
+NOTHING_LOST = "損失なし: モデルを推定できない / nothing was lost, so there is no model"
+NO_TRANSITION = "該当する遷移なし / no such transition was seen"
+NO_FAILURE = "停止なし / no failure"
 OVERLAPS = "通し番号が前後するセッションがあり近似 / approximate: a session's numbers do not grow with time"
+WITHOUT_PARTS = {
+    "ipdv": "方向ごとにもう一つヒストグラムが要り、保存量が倍になる / needs one more histogram for each direction: "
+    "twice the bytes",
+    "pdv": "遅延の0.1 %の誤差が最小遅延との差を上回りうる / "
+    "0.1 % of a delay may be more than its excess over the smallest",
+    "jitter_rfc3550": "到着順の漸化式で、区間の始まりごとに値が変わる / a recursion in the order of arrival: "
+    "it begins anew with every window",
+    "reordering": "どの後続にも追い越されうるので、境界で到着時刻をすべて残すことになる / "
+    "any later packet may overtake one: a border would have to keep every arrival",
+    "reordering_extent": "reordering と同じ / as reordering",
+    "reordering_late": "reordering と同じ / as reordering",
+    "n_reordering": "reordering と同じ / as reordering",
+    "loss_distance": "損失の位置をすべて残すことになる / a part would have to keep the place of every loss",
+    "loss_noticeable": "loss_distance と同じ / as loss_distance",
+    "replication": "重複したパケットの番号をすべて残すことになる / "
+    "a part would have to keep the number of every packet that came twice",
+    "clock_offset": "測定全体の最小遅延からの推定、要求時のみ / estimated over a whole run, on request only",
+    "clock_drift": "clock_offset と同じ / as clock_offset",
+    "ping_rtt": "pingの計算方法、要求時のみ / ping's own convention, on request only",
+}
+"""KPIs of the probe stream that no part gives, each with the reason: they are computed from a run's packets."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +91,9 @@ def figures(part: Part, parameters: Parameters = DEFAULTS) -> list[Figure]:
     found: list[Figure] = []
     for direction in measured:
         found += _delay(part, direction)
+        found += _distribution(part, direction)
     found += _loss(part)
-    found += [_reliability(part, direction, parameters) for direction in measured]
+    found += [_reliability(part, direction, parameters) for direction in measured or ["round_trip"]]
     found += _availability(part, (measured or ["round_trip"])[0])
     return found
 
@@ -99,6 +129,7 @@ def _delay(part: Part, direction: str) -> list[Figure]:
     remark = "" if kpi == "rtt" else UNJUDGED_CLOCK
     found = [
         _figure(kpi, direction, "mean", delay.sum_us / delivered / MS, delivered, note=remark),
+        _figure(kpi, direction, "std", _deviation_us(delay) / MS, delivered, note=remark),
         _figure(kpi, direction, "min", delay.min_us / MS, delivered, note=remark),
     ]
     for statistic in QUANTILES:
@@ -116,6 +147,17 @@ def _delay(part: Part, direction: str) -> list[Figure]:
             )
         )
     return [*found, _figure(kpi, direction, "max", delay.max_us / MS, delivered, note=remark)]
+
+
+def _deviation_us(delay: DelayPart) -> float:
+    """Return the root of the mean squared deviation; whole numbers until the root, so that nothing cancels."""
+    n = delay.histogram.n
+    return math.sqrt(n * delay.squares_us2 - delay.sum_us**2) / n
+
+
+def _distribution(part: Part, direction: str) -> list[Figure]:
+    remark = "" if direction == "round_trip" else UNJUDGED_CLOCK
+    return [_within(part, "delay_cdf", direction, statistic, ms, remark) for statistic, ms in CDF_MS.items()]
 
 
 def _loss(part: Part) -> list[Figure]:
@@ -144,11 +186,11 @@ def _loss(part: Part) -> list[Figure]:
             undecided = f"方向不明 {losses.unknown} / undecided {losses.unknown}" if losses.unknown else ""
             of = {"up": (losses.up, losses.sent - losses.unknown)}
             of["down"] = (losses.down, losses.sent - losses.unknown - losses.up)
-            found += [
-                _figure("loss", direction, "ratio", lost / sent, sent, precision=approximate, note=undecided)
-                for direction, (lost, sent) in of.items()
-                if sent
-            ]
+            for direction, (lost, sent) in of.items():
+                if sent:
+                    for statistic, value in (("ratio", lost / sent), ("count", float(lost))):
+                        one = _figure("loss", direction, statistic, value, sent, precision=approximate, note=undecided)
+                        found.append(one)
         found.append(
             _figure("loss_burst", "round_trip", "count", float(losses.runs), losses.sent, precision=approximate)
         )
@@ -158,6 +200,7 @@ def _loss(part: Part) -> list[Figure]:
                 _figure("loss_burst", "round_trip", "mean", mean, losses.runs, precision=approximate),
                 _figure("loss_burst", "round_trip", "max", longest, losses.runs, precision=approximate),
             ]
+        found += _model(losses)
     if part.delivered:
         found.append(_figure("duplication", "round_trip", "ratio", part.duplicates / part.delivered, part.delivered))
     if part.absent:
@@ -165,23 +208,41 @@ def _loss(part: Part) -> list[Figure]:
     return found
 
 
+def _model(losses: LossSums) -> list[Figure]:
+    """Return the two-state model of loss, as `analytics.loss_kpis` does."""
+    found = losses.transitions
+    if not losses.lost or found is None:
+        note = UNPAIRED.format(n=losses.unpaired) if losses.lost else NOTHING_LOST
+        return [_figure("loss_model", "round_trip", "p", None, losses.sent, note=note)]
+    approximate = OVERLAPS if losses.overlaps else EXACT
+    return [
+        _figure("loss_model", "round_trip", statistic, hits / of if of else None, of, precision=approximate,
+                note="" if of else NO_TRANSITION)
+        for statistic, hits, of in (("p", found.good_bad, found.after_good), ("q", found.bad_good, found.after_bad))
+    ]  # fmt: skip
+
+
 def _reliability(part: Part, direction: str, parameters: Parameters) -> Figure:
     within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
-    histogram = part.delays[direction].histogram
-    surely, perhaps = histogram.at_most(within_ms * MS)
-    sent = histogram.n + lost_in(part, direction)
-    unsure = f"{perhaps - surely} 個が境界の0.1 %内 / {perhaps - surely} within 0.1 % of the bound, counted as late"
     notes = [f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"]
     if direction != "round_trip":
         notes.append(UNJUDGED_CLOCK)
+    return _within(part, "reliability", direction, "ratio", within_ms, "; ".join(notes))
+
+
+def _within(  # noqa: PLR0917 - what, of which part, and what is said beside it
+    part: Part, kpi: str, direction: str, statistic: str, within_ms: float, note: str
+) -> Figure:
+    """Return the share of packets sent that were surely delivered within a bound."""
+    sent, surely, perhaps = lost_in(part, direction), 0, 0
+    if direction in part.delays:
+        sent += part.delays[direction].histogram.n
+        surely, perhaps = part.delays[direction].at_most(within_ms * MS)
+    if not sent:
+        return _figure(kpi, direction, statistic, None, 0, note=NOT_MEASURED)
+    unsure = f"{perhaps - surely} 個が境界の0.1 %内 / {perhaps - surely} within 0.1 % of the bound, counted as late"
     return _figure(
-        "reliability",
-        direction,
-        "ratio",
-        surely / sent,
-        sent,
-        precision=EXACT if surely == perhaps else unsure,
-        note="; ".join(notes),
+        kpi, direction, statistic, surely / sent, sent, precision=EXACT if surely == perhaps else unsure, note=note
     )
 
 
@@ -198,9 +259,9 @@ def outages_of(part: Part, direction: str) -> Outages:
 
 def late_us(part: Part, direction: str, limit_us: float) -> tuple[int, int]:
     """Return how many delivered packets were surely and how many perhaps later than a limit."""
-    histogram = part.delays[direction].histogram
-    surely, perhaps = histogram.at_most(limit_us)
-    return histogram.n - perhaps, histogram.n - surely
+    delay = part.delays[direction]
+    surely, perhaps = delay.at_most(limit_us)
+    return delay.histogram.n - perhaps, delay.histogram.n - surely
 
 
 def _availability(part: Part, direction: str) -> list[Figure]:
@@ -214,9 +275,19 @@ def _availability(part: Part, direction: str) -> list[Figure]:
         "n は観測秒数 / n counts seconds"
     )
     rounding = "観測区間ごとに送信間隔の0.1 % / 0.1 % of a sending interval for each stretch observed"
+    up_s = max(found.observed_us - found.down_us, 0) / _MICRO
     return [
         _figure("availability", direction, "ratio", found.ratio, found.seconds, precision=rounding, note=note),
         _figure("outage", direction, "count", float(found.count), found.count, precision=rounding, unit="1"),
         _figure("outage", direction, "max", found.longest_us / _MICRO, found.count, precision=rounding),
         _figure("outage", direction, "total", found.down_us / _MICRO, found.count, precision=rounding),
+        _figure(
+            "mtbf",
+            direction,
+            "mean",
+            up_s / found.count if found.count else None,
+            found.count,
+            precision=rounding,
+            note="" if found.count else NO_FAILURE,
+        ),
     ]

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
-from analytics.part_codec import VERSION, pack_delay, pack_head, unpack_part
+from analytics.part_codec import READABLE, VERSION, pack_delay, pack_head, unpack_part
 from analytics.part_segments import DIRECTIONS, Deadlines
 from analytics.partials import Part, empty_part, merge, part_of, split
 from analytics.probes import COLUMNS, probe_arrays
@@ -33,6 +33,7 @@ from storage.partials import (
     only_refresher,
     read_parts,
     read_state,
+    set_version,
     write_parts,
 )
 from storage.reader import iterate_columns, read_columns
@@ -80,9 +81,11 @@ def refresh_parts(
         if not is_mine:
             return
         state = read_state(connection)
-        if state is None or state.version != VERSION:
+        if state is None or state.version not in READABLE:
             kept = deadlines or (Deadlines() if state is None else Deadlines(state.t_max_us, state.survival_us))
             rebuild_parts(connection, kept)
+        elif state.version != VERSION:
+            set_version(connection, VERSION)
         note_changes(connection)
         used = _deadlines(read_state(connection))
         hours = due_hours(connection)
@@ -187,7 +190,7 @@ def window_parts(
     state = read_state(connection)
     deadlines = _deadlines(state)
     windows = list(itertools.pairwise(edges_us))
-    if state is None or state.seen is None or state.version != VERSION:
+    if state is None or state.seen is None or state.version not in READABLE:
         ranges = [[Range(PACKETS, start_us, end_us)] for start_us, end_us in windows]
     else:
         changed = changed_minutes(connection, state, link_id, edges_us[0], edges_us[-1])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analytics.loss import count_losses, loss_periods
+from analytics.loss import Transitions, count_losses, loss_periods, transitions
 from analytics.probes import ProbeArrays
 
 UNDECIDED = 3
@@ -50,7 +50,9 @@ class Piece(NamedTuple):
 class LossSums:
     """Sums over packets: `up`, `down` and `unknown` make up `lost`; `runs` are loss periods, `overlaps` broken joints.
 
-    `unknown` losses between two known packets are moved to `up` and `down` when a joint decides them.
+    `unknown` losses between two known packets are moved to `up` and `down` when a joint decides them. `pairs` are
+    packets with the number after another's, `good_bad` and `bad_good` those whose fates differ; they were not kept of
+    the `unpaired` packets, whose parts an earlier version wrote.
     """
 
     sent: int = 0
@@ -61,20 +63,40 @@ class LossSums:
     runs: int = 0
     longest_run: int = 0
     overlaps: int = 0
+    pairs: int = 0
+    good_bad: int = 0
+    bad_good: int = 0
+    unpaired: int = 0
+
+    @property
+    def transitions(self) -> Transitions | None:
+        """Fates of packets sent one after the other; None where they were not kept of some."""
+        if self.unpaired:
+            return None
+        # Every loss but the first of its period follows a loss.
+        bad_bad = self.lost - self.runs
+        good_good = self.pairs - self.good_bad - self.bad_good - bad_bad
+        return Transitions(good_good, self.good_bad, self.bad_good, bad_bad)
 
     def add(self, other: LossSums) -> None:
         """Add another part's sums, without its borders."""
-        for name in ("sent", "lost", "up", "down", "unknown", "runs", "overlaps"):
+        for name in _ADDED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.longest_run = max(self.longest_run, other.longest_run)
 
 
+_ADDED = (
+    "sent", "lost", "up", "down", "unknown", "runs", "overlaps", "pairs", "good_bad", "bad_good", "unpaired",
+)  # fmt: skip
+
+
 def loss_sums(probes: ProbeArrays) -> LossSums:
     """Count the losses of one part, by the same functions that judge a run."""
-    losses, runs = count_losses(probes), loss_periods(probes)
+    losses, runs, fates = count_losses(probes), loss_periods(probes), transitions(probes)
     return LossSums(
         sent=probes.n, lost=losses.lost, up=losses.up, down=losses.down, unknown=losses.undecided,
         runs=int(runs.size), longest_run=int(runs.max()) if runs.size else 0,
+        pairs=fates.after_good + fates.after_bad, good_bad=fates.good_bad, bad_good=fates.bad_good,
     )  # fmt: skip
 
 
@@ -124,6 +146,10 @@ def join_pieces(a: Piece, b: Piece, sums: LossSums) -> Piece:
         first, last = min(a.first_seq, b.first_seq), max(a.last_seq, b.last_seq)
         return b._replace(n=a.n + b.n, first_seq=first, last_seq=last)
     is_next = b.first_seq == a.last_seq + 1
+    if is_next:
+        sums.pairs += 1
+        sums.good_bad += int(not a.tail_run and b.head_run > 0)
+        sums.bad_good += int(a.tail_run > 0 and not b.head_run)
     if is_next and a.tail_run and b.head_run:
         sums.runs -= 1
         sums.longest_run = max(sums.longest_run, a.tail_run + b.head_run)

@@ -5,8 +5,10 @@ equals the part of the whole: counts, sums, histograms, loss periods, the direct
 belong to the part in which they were sent, all rows of a packet (further copies, repeats) too: they carry the same
 sending time. Sessions are cut freely; sequence numbers are joined again within each (`analytics.part_sessions`).
 
-Delay quantiles come from a histogram with buckets of 0.1 % (`analytics.log_histogram`). IPDV, the RFC 3550 jitter and
-confidence intervals have no parts: a run's figures, which carry them, are computed from its packets.
+Delay quantiles come from a histogram with buckets of 0.1 % (`analytics.log_histogram`), the standard deviation from an
+exact sum of squares, the distribution function from exact counts at its fixed delays. What has no parts is in
+`analytics.part_figures.WITHOUT_PARTS`, with the reason; confidence intervals have none either: a run's figures, which
+carry them, are computed from its packets.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analytics.definitions import CDF_MS
 from analytics.log_histogram import EMPTY, LogHistogram, log_histogram, merge_histograms
 from analytics.part_segments import (
     DIRECTIONS,
@@ -35,16 +38,31 @@ from analytics.probes import ProbeArrays, Values, probe_arrays
 
 Ints = npt.NDArray[np.int64]
 
+WITHIN_US = tuple(ms * 1000 for ms in CDF_MS.values())
+"""Delays up to which packets are counted exactly. Stored by place: another list is another version of the codec."""
+
 
 @dataclass(frozen=True, slots=True)
 class DelayPart:
-    """Delays of one direction: histogram, and the exact sum, sum of squares, smallest and largest in microseconds."""
+    """Delays of one direction: histogram, and the exact sum, sum of squares, smallest and largest in microseconds.
+
+    `within` counts those that are no more than each of WITHIN_US, exactly: delays are often whole milliseconds, and a
+    bucket would not tell 5 ms from a little more. None where a part of version 1 went into it.
+    """
 
     histogram: LogHistogram
     sum_us: int
     squares_us2: int
     min_us: int
     max_us: int
+    within: tuple[int, ...] | None
+
+    def at_most(self, limit_us: float) -> tuple[int, int]:
+        """Return how many delays surely and how many perhaps are <= a limit; the same at those of WITHIN_US."""
+        if self.within is not None and limit_us in WITHIN_US:
+            count = self.within[WITHIN_US.index(int(limit_us))]
+            return count, count
+        return self.histogram.at_most(limit_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +132,8 @@ def _delay_part(us: Ints) -> DelayPart:
     # Squares of half an hour in microseconds overflow 64 bits when summed; those of the halves do not.
     high, low = us >> 16, us & 0xFFFF
     squares = (int((high * high).sum()) << 32) + (int((high * low).sum()) << 17) + int((low * low).sum())
-    return DelayPart(log_histogram(us), int(us.sum()), squares, int(us.min()), int(us.max()))
+    within = tuple(int(np.count_nonzero(us <= limit_us)) for limit_us in WITHIN_US)
+    return DelayPart(log_histogram(us), int(us.sum()), squares, int(us.min()), int(us.max()), within)
 
 
 def split(columns: Mapping[str, Values], edges_us: Sequence[int], deadlines: Deadlines) -> Iterator[Part]:
@@ -191,7 +210,13 @@ def _merged_delays(parts: Sequence[DelayPart]) -> DelayPart:
         squares_us2=sum(part.squares_us2 for part in parts),
         min_us=min(part.min_us for part in parts),
         max_us=max(part.max_us for part in parts),
+        within=_summed([part.within for part in parts]),
     )
+
+
+def _summed(counts: Sequence[tuple[int, ...] | None]) -> tuple[int, ...] | None:
+    known = [each for each in counts if each is not None]
+    return tuple(map(sum, zip(*known, strict=True))) if len(known) == len(counts) else None
 
 
 def _gaps_between(parts: Sequence[Part]) -> Ints:

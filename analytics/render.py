@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analytics.definitions import DEFINITIONS
+from analytics.part_figures import WITHOUT_PARTS
 
 _HEAD = """# KPIs (指標の定義)
 
@@ -26,6 +27,20 @@ definitions. Rules that hold for all of them:
 |---|---|---|---|---|---|---|---|
 """
 
+_PARTS = """
+## Long windows (部分結果)
+
+Over any window of a link (`GET /v1/links/{site}/{device}/{link}/summary`) the KPIs of the probe stream are merged from
+partial results by minute, hour and day. Counts, sums, mean, standard deviation, extremes, loss, loss periods and the
+two-state model are exact; so are the distribution function, and reliability at one of its delays; at any other it is
+uncertain by the packets that lie in the bucket (0.1 %) of the bound. Quantiles are within 0.1 %, the time of
+availability, outages and MTBF within 0.1 % of a sending interval for each stretch observed. Without intervals: those
+come with a run. Not given there:
+
+| id | why |
+|---|---|
+"""
+
 
 def kpi_md() -> str:
     """Return the text of `docs/kpi.md`."""
@@ -37,4 +52,5 @@ def kpi_md() -> str:
     meanings = "".join(
         f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n" for each in DEFINITIONS
     )
-    return f"{_HEAD}{rows}\n## Meanings\n{meanings}"
+    without = "".join(f"| `{kpi}` | {reason} |\n" for kpi, reason in WITHOUT_PARTS.items())
+    return f"{_HEAD}{rows}{_PARTS}{without}\n## Meanings\n{meanings}"

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 JST = ZoneInfo("Asia/Tokyo")
+DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
+"""Directions of a result in a narrow column."""
 
 
 def print_json(records: Iterable[Any]) -> None:
@@ -46,3 +48,10 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def interval_text(low: float | None, high: float | None, form: str = ".5g") -> str:
+    """Return an interval as people write it; dots stand for an open side."""
+    if low is None and high is None:
+        return ""
+    return f"{'…' if low is None else f'{low:{form}}'} – {'…' if high is None else f'{high:{form}}'}"

@@ -118,6 +118,11 @@ def begin_anew(connection: psycopg.Connection, version: int, t_max_us: int, surv
         )
 
 
+def set_version(connection: psycopg.Connection, version: int) -> None:
+    """Say that new parts are written in a version that reads the stored ones too; those stay as they are."""
+    connection.execute("UPDATE probe_part_state SET version = %s", (version,))
+
+
 def note_changes(connection: psycopg.Connection) -> int:
     """Make due the minutes of all batches that came since the last call; return how many minutes that were."""
     with connection.transaction():

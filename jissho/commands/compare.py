@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from jissho.output import print_json, print_table
+from jissho.output import DIRECTIONS, interval_text, print_json, print_table
 from jissho.settings import Settings, database
 
 if TYPE_CHECKING:
     from analytics.comparison import Comparison
-
-_DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
 
 
 def compare(
@@ -71,12 +69,12 @@ def _print(found: Comparison) -> None:
         [
             (
                 effect.name_ja,
-                _DIRECTIONS[effect.direction],
+                DIRECTIONS[effect.direction],
                 effect.statistic,
                 _short(effect.a),
                 _short(effect.b),
                 None if effect.difference is None else f"{effect.difference:+.4g}",
-                _interval(effect.ci_low, effect.ci_high),
+                interval_text(effect.ci_low, effect.ci_high, "+.4g"),
                 "" if effect.unit == "1" else effect.unit,
                 "はい yes" if effect.is_clear else "いいえ no",
                 effect.n_a,
@@ -91,12 +89,6 @@ def _print(found: Comparison) -> None:
 
 def _short(value: float | None) -> str | None:
     return None if value is None else f"{value:.5g}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return ""
-    return f"{'…' if low is None else f'{low:+.4g}'} – {'…' if high is None else f'{high:+.4g}'}"
 
 
 def plan(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cyclopts import App
 
 from jissho.output import print_json, print_table
 from jissho.settings import Settings, database
+from jissho.times import utc
 
 app = App(
     name="exclusion", help="Exclusions (除外区間): left out of the figures, never deleted, stated with and without."
@@ -41,7 +42,7 @@ def add(run: str, *, start: datetime, end: datetime, reason: str, by: str, link:
     with database(Settings()) as url, connect(url) as connection:
         record = get_run(connection, run)
         made = exclude(
-            connection, record, started_at=_utc(start), ended_at=_utc(end), reason=reason, excluded_by=by, link=link
+            connection, record, started_at=utc(start), ended_at=utc(end), reason=reason, excluded_by=by, link=link
         )
     seconds = (made.ended_at - made.started_at).total_seconds()
     print(f"exclusion {made.exclusion_id}: {seconds:g} s of run {record.name} are left out; both values are stated")
@@ -101,7 +102,3 @@ def list_(run: str, *, json: bool = False) -> None:
             for each in found
         ],
     )  # fmt: skip
-
-
-def _utc(at: datetime) -> datetime:
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 
-from jissho.output import print_json, print_table
+from jissho.output import DIRECTIONS, interval_text, print_json, print_table
 from jissho.settings import Settings, database
-
-_DIRECTIONS = {"up": "上り up", "down": "下り down", "round_trip": "往復 rt", "": ""}
 
 
 def kpi(
@@ -83,7 +81,7 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
             (
                 result.link,
                 result.name_ja,
-                _DIRECTIONS[result.direction],
+                DIRECTIONS[result.direction],
                 result.statistic,
                 None if result.value is None else f"{result.value:.5g}",
                 "" if result.unit == "1" else result.unit,
@@ -115,7 +113,7 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
         if not each.rows:
             continue
         print_table(
-            f"条件別 By condition: {name}, {each.device}/{each.link}, {_DIRECTIONS[each.direction]}",
+            f"条件別 By condition: {name}, {each.device}/{each.link}, {DIRECTIONS[each.direction]}",
             ["条件\nCondition", "階級\nClass", "n", "損失率\nLoss", "95%信頼区間\n95% CI", "p50\n[ms]", "CI",
              "p95\n[ms]", "CI", "p99\n[ms]", "CI", "備考\nNote"],
             [
@@ -134,10 +132,3 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
 
 def _short(value: float | None) -> str | None:
     return None if value is None else f"{value:.4g}"
-
-
-def interval_text(low: float | None, high: float | None) -> str:
-    """Return an interval as people write it; an open side is an arrow."""
-    if low is None and high is None:
-        return ""
-    return f"{'…' if low is None else f'{low:.5g}'} – {'…' if high is None else f'{high:.5g}'}"

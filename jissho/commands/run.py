@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from jissho.output import print_json, print_table
 from jissho.settings import Settings, database
+from jissho.times import utc
 
 app = App(name="run", help="Runs (走行・測定): named intervals with their conditions.")
 
@@ -68,7 +69,7 @@ def start(
             site=site,
             devices=device,
             links=link,
-            started_at=_utc(at),
+            started_at=utc(at),
             purpose=purpose,
             weather=weather,
             note=note,
@@ -85,7 +86,7 @@ def stop(name: str, *, at: datetime | None = None) -> None:
     from storage.runs import stop_run  # noqa: PLC0415
 
     with database(Settings()) as url, connect(url) as connection:
-        run = stop_run(connection, name, ended_at=_utc(at))
+        run = stop_run(connection, name, ended_at=utc(at))
     print(f"run {run.name} ended; see `jissho kpi {run.name}` and `jissho export {run.name}`")
 
 
@@ -163,9 +164,3 @@ def show(name: str, *, json: bool = False) -> None:
 
 def _evidence_text(run: RunRecord) -> str | None:
     return "保存 kept" if run.evidence else None
-
-
-def _utc(at: datetime | None) -> datetime:
-    if at is None:
-        return datetime.now(tz=UTC)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -4,44 +4,58 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
+from analytics.definitions import BY_ID
+from analytics.dictionary.link import LINK
 from analytics.evaluate import evaluate_link
-from analytics.part_figures import figures
+from analytics.log_histogram import RELATIVE_ERROR
+from analytics.part_figures import WITHOUT_PARTS, figures
 from analytics.part_segments import Deadlines
 from analytics.partials import merge, split
 from analytics.probes import probe_arrays
-from tests.analytics.making import T0_US, Column, by_name, columns, subject
+from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, columns, subject
+from tests.analytics.recordings import recordings
 
 SECOND_US = 1_000_000
-WITHOUT_PARTS = {
-    "delay_cdf", "ipdv", "pdv", "jitter_rfc3550", "mtbf", "loss_model", "reordering", "reordering_extent",
-    "reordering_late", "n_reordering", "loss_distance", "loss_noticeable", "replication",
-}  # fmt: skip
+DEFAULTS = Deadlines()
 
 
 def by_parts(cells, width_us):
-    """Figures of the merge of parts of some width."""
+    """Return the merge of parts of some width."""
     order = np.argsort(cells["t_us"].values, kind="stable")
     cells = {
         name: Column(one.values[order], None if one.valid is None else one.valid[order]) for name, one in cells.items()
     }
     t_us = cells["t_us"].values
     edges_us = range(int(t_us[0]) // width_us * width_us, int(t_us[-1]) + width_us + 1, width_us)
-    return by_name(figures(merge(list(split(cells, edges_us, Deadlines())))))
+    return merge(list(split(cells, edges_us, DEFAULTS)))
+
+
+def nearness(key, value):
+    """Return how far the figure of a part may be from the exact value: quantiles lie in buckets of 0.1 %."""
+    is_quantile = key[0] in {"owd", "rtt"} and key[2].startswith("p")
+    return RELATIVE_ERROR * abs(value) if is_quantile else 1e-9
+
+
+def is_timed(key):
+    """Tell whether a figure measures time observed, in which each stretch is closed by a sending interval."""
+    return key[0] in {"availability", "outage", "mtbf"}
 
 
 def compare(cells, width_us):
     """Assert that every KPI that has parts is the same; return the ids compared."""
     expected = by_name(evaluate_link(probe_arrays(cells), subject()))
-    expected = {
-        key: result for key, result in expected.items()
-        if key[0] not in WITHOUT_PARTS and (key[0], key[2]) != ("loss", "count") and key[2] != "std"
-    }  # fmt: skip
-    found = by_parts(cells, width_us)
-    assert expected.keys() <= found.keys()
+    expected = {key: result for key, result in expected.items() if key[0] not in WITHOUT_PARTS}
+    part = by_parts(cells, width_us)
+    found = by_name(figures(part))
+    assert expected.keys() == found.keys()
     for key, result in expected.items():
         figure = found[key]
-        value = None if result.value is None else pytest.approx(result.value, rel=1e-3, abs=1e-9)
+        value = result.value
+        if value is not None:
+            near = 1e-3 * abs(value) + 1e-9 if is_timed(key) else nearness(key, value)
+            value = pytest.approx(value, rel=0, abs=near)
         assert value == figure.value, key
         # A second more or less for each of four stretches: the sending interval is known to 0.1 %.
         assert abs(result.n - figure.n) <= (4 if key[0] == "availability" else 0), key
@@ -86,4 +100,41 @@ def test_probes_with_every_kind_of_loss_have_the_figures_of_their_evaluation(wid
             if not is_lost[seq] and seq % 97 == 0:
                 rows.append({**row, "copy": 2, "lost": 0})
     compared = compare(columns(rows), width_us)
+    assert {each.id for each in LINK} == compared | WITHOUT_PARTS.keys() | {"absent"}
     assert {"owd", "rtt", "loss", "loss_burst", "duplication", "reliability", "availability", "outage"} <= compared
+
+
+@settings(max_examples=40, deadline=None)
+@given(recordings())
+def test_every_figure_of_merged_parts_is_that_of_the_packets(recording):
+    """Each KPI that has parts, of any packets cut anywhere: the value and n that the evaluation of the packets gives.
+
+    Time observed is compared apart (test_partials): there two senders at once are judged together or in turn.
+    """
+    cells, edges_us = recording
+    part = merge(list(split(cells, edges_us, DEFAULTS)))
+    probes = probe_arrays(cells)
+    if not probes.n:
+        return
+    found = {key: one for key, one in by_name(figures(part)).items() if not is_timed(key)}
+    expected = by_name(evaluate_link(probes, subject(clock=UNKNOWN_CLOCK)))
+    expected = {
+        key: one for key, one in expected.items() if key[0] not in WITHOUT_PARTS and not is_timed(key) and one.n
+    }  # fmt: skip
+    assert {key for key in expected if expected[key].value is not None} <= found.keys()
+    for key, figure in found.items():
+        result = expected.get(key)
+        if result is None:
+            assert figure.value is None
+            continue
+        assert (result.n, result.unit) == (figure.n, figure.unit), key
+        value = result.value
+        if value is not None and figure.value is not None:
+            value = pytest.approx(value, rel=0, abs=nearness(key, value))
+        assert value == figure.value, key
+
+
+def test_every_kpi_of_the_probe_stream_has_parts_or_a_reason():
+    """A KPI without parts is one that exists, and says why."""
+    assert WITHOUT_PARTS.keys() <= BY_ID.keys()
+    assert all(reason and BY_ID[kpi].stream == "probe" for kpi, reason in WITHOUT_PARTS.items())

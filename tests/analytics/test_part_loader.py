@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from analytics.part_codec import VERSION
 from analytics.part_figures import figures
 from analytics.part_loader import cover, rebuild_parts, refresh_parts, window_parts
 from analytics.part_segments import Deadlines
@@ -152,6 +153,24 @@ def test_other_deadlines_need_a_rebuild(measured):
     assert by_packets(connection, link_id, *window, tight) == by_parts(connection, link_id, *window)[0]
     assert refresh(connection) > 0
     assert by_packets(connection, link_id, *window, tight) == by_parts(connection, link_id, *window)[0]
+
+
+def test_parts_of_an_older_version_stay_and_are_answered(measured):
+    """After an update what was counted is kept, for its packets may be deleted by now; new minutes are new."""
+    writer, connection, link_id = measured
+    refresh(connection)
+    # Version 1 had the first eight sums of losses only.
+    connection.execute("UPDATE probe_part_state SET version = 1")
+    connection.execute("UPDATE probe_part SET head = '\\x01' || substr(head, 2, 81) || substr(head, 115)")
+    window = (START_US - HOUR_US, START_US + 40 * HOUR_US)
+    whole = by_packets(connection, link_id, *window)
+    (found,) = by_parts(connection, link_id, *window)
+    assert whole.losses.sent == found.losses.unpaired
+    writer.commit([batch(1000, [START_US + 39 * HOUR_US], session=2)])
+    assert 1 == refresh(connection)
+    assert read_state(connection).version == VERSION
+    (found,) = by_parts(connection, link_id, *window)
+    assert (whole.losses.sent + 1, whole.losses.sent) == (found.losses.sent, found.losses.unpaired)
 
 
 def test_a_snapshot_of_another_server_is_not_trusted(measured):

@@ -1,5 +1,6 @@
 """Parts merge to the whole wherever time is cut, and the whole says what the packets themselves say."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,52 +10,18 @@ from hypothesis import strategies as st
 
 from analytics.availability import availability
 from analytics.log_histogram import RELATIVE_ERROR, bucket_of, log_histogram, value_of
-from analytics.loss import count_losses, loss_periods
-from analytics.part_codec import PartVersionError, pack_delay, pack_head, unpack_counts, unpack_part
+from analytics.loss import count_losses, loss_periods, transitions
+from analytics.part_codec import PartVersionError, pack_delay, pack_head, unpack_counts, unpack_delay, unpack_part
 from analytics.part_figures import figures, late_us, lost_in, outages_of, quantile_us
 from analytics.part_segments import DIRECTIONS, Deadlines
 from analytics.partials import empty_part, merge, part_of, split
 from analytics.probes import absent, probe_arrays
 from analytics.statistics import histogram, rank
 from tests.analytics.making import T0_US, columns
+from tests.analytics.recordings import recordings
 
 DEADLINES = Deadlines(t_max_us=30_000, survival_us=25_000)
 COLUMN = {"up": "ul_us", "down": "dl_us", "round_trip": "rtt_us"}
-
-
-@st.composite
-def recordings(draw):
-    """Rows of one link: sessions one after another, numbers that grow with time, anything else by chance."""
-    rows, t_us, session = [], T0_US, 1
-    last_seq = {1: draw(st.integers(0, 3))}
-    for _ in range(draw(st.integers(0, 40))):
-        step = draw(st.sampled_from(["next"] * 12 + ["absent", "together", "pause", "session", "return"]))
-        t_us += {"together": 0, "pause": draw(st.sampled_from([5_000_000, 5_000_001, 60_000_000]))}.get(
-            step, draw(st.sampled_from([10_000, 10_000, 10_000, 9_000, 200_000, 1_000_000]))
-        )
-        if step == "session":
-            session = max(last_seq) + 1
-        if step == "return":
-            # An earlier sender goes on where it was.
-            session = draw(st.sampled_from(sorted(last_seq)))
-        seq = last_seq.get(session, draw(st.integers(-1, 2))) + 1 + (draw(st.integers(1, 3)) if step == "absent" else 0)
-        last_seq[session] = seq
-        lost = draw(st.sampled_from([0, 0, 0, 1, 2, 3, 3]))
-        row = {"t_us": t_us, "session": session, "seq": seq, "lost": lost, "copy": int(lost == 0)}
-        if lost == 0:
-            delay = st.one_of(st.none(), st.integers(-2_000, 60_000), st.integers(0, 2_000_000_000))
-            row |= {"ul_us": draw(delay), "dl_us": draw(delay)}
-            row["rtt_us"] = draw(st.one_of(st.none(), st.integers(0, 60_000), st.integers(0, 2_000_000_000)))
-            row["refl_seq"] = draw(st.one_of(st.none(), st.just(seq), st.integers(0, 60)))
-        rows.append(row)
-        if lost == 0 and draw(st.integers(0, 9)) == 0:
-            rows.append({**row, "copy": 2})
-        if draw(st.integers(0, 19)) == 0:
-            rows.append(row)
-    cuts = draw(st.lists(st.integers(T0_US - 10, t_us + 10), max_size=8))
-    places = [row["t_us"] for row in rows]
-    cuts += draw(st.lists(st.sampled_from(places), max_size=8)) if places else []
-    return columns(rows), sorted({T0_US - 20, *cuts, t_us + 20})
 
 
 def whole_of(cells, edges_us, deadlines=DEADLINES):
@@ -88,7 +55,7 @@ def test_it_does_not_matter_how_parts_are_grouped(recording, data):
 @settings(max_examples=60, deadline=None)
 @given(recordings())
 def test_the_whole_says_what_the_packets_say(recording):
-    """Losses by direction, loss periods and absent numbers are those of the functions that judge a run."""
+    """Losses by direction, loss periods, transitions and absent numbers are those of the functions for a run."""
     cells, edges_us = recording
     probes, part = probe_arrays(cells), merge(list(split(cells, edges_us, DEADLINES)))
     counted, periods = count_losses(probes), loss_periods(probes)
@@ -96,6 +63,7 @@ def test_the_whole_says_what_the_packets_say(recording):
         part.losses.sent, part.losses.lost, part.losses.up, part.losses.down, part.losses.unknown,
     )  # fmt: skip
     assert (periods.size, periods.max(initial=0)) == (part.losses.runs, part.losses.longest_run)
+    assert transitions(probes) == part.losses.transitions
     assert (absent(probes), probes.duplicates, 0) == (part.absent, part.duplicates, part.losses.overlaps)
 
 
@@ -242,3 +210,37 @@ def test_bytes_of_another_version_are_refused():
     part = empty_part(0, 10, DEADLINES)
     with pytest.raises(PartVersionError, match="jissho parts rebuild"):
         unpack_part(0, 10, b"\xff" + pack_head(part)[1:], {})
+
+
+def head_of_version_1(part):
+    """Pack a head as version 1 did: without the four sums of transitions, which stand after the first eight."""
+    head = pack_head(part)
+    return b"\x01" + head[1 : 18 + 8 * 8] + head[18 + 12 * 8 :]
+
+
+@settings(max_examples=40, deadline=None)
+@given(recordings())
+def test_parts_of_version_1_are_read_and_merged(recording):
+    """Nothing is lost but the loss model, which says of how many packets it knows nothing, and counts up to a bound."""
+    cells, edges_us = recording
+    parts = list(split(cells, edges_us, DEADLINES))
+    old = []
+    for number, part in enumerate(parts):
+        delays = {name: pack_delay(dataclasses.replace(delay, within=None)) for name, delay in part.delays.items()}
+        head = head_of_version_1(part) if number % 2 else pack_head(part)
+        old.append(unpack_part(part.start_us, part.end_us, head, delays))
+    merged, whole = merge(old), merge(parts)
+    changed = {"loss_model", "delay_cdf", "reliability"}
+    assert [one for one in figures(whole) if one.id not in changed] == [
+        one for one in figures(merged) if one.id not in changed
+    ]
+    assert sum(part.losses.sent for part in parts[1::2]) == merged.losses.unpaired
+    for direction, delay in merged.delays.items():
+        assert delay.within is None
+        assert delay == unpack_delay(pack_delay(delay))
+        surely, perhaps = delay.at_most(50_000)
+        exactly, _ = whole.delays[direction].at_most(50_000)
+        assert surely <= exactly <= perhaps
+    model = [one for one in figures(merged) if one.id == "loss_model"]
+    if merged.losses.unpaired and merged.losses.lost:
+        assert [(None, True)] == [(one.value, "jissho parts rebuild" in one.note) for one in model]
