@@ -10,8 +10,8 @@ from analytics.definitions import BY_ID
 from analytics.results import KpiResult
 
 NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
-              "redundant_loss_gain"}  # fmt: skip
-"""Ratios that may leave 0 to 1: copies over packets, and quotients and differences of two measurements."""
+              "redundant_loss_gain", "loss_distance", "replication"}  # fmt: skip
+"""What may leave 0 to 1: copies over packets, quotients and differences of two measurements, numbers of packets."""
 EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover"}
 """Counts of what happened in a time that was observed: n is their number, and none is a fact."""
 
