@@ -25,7 +25,6 @@ they are, without: what retention has deleted since can never be counted again."
 _HEADS = {1: struct.Struct("<B?2q8qqII"), VERSION: struct.Struct("<B?2q12qqII")}
 """Version, has_numbers, deadline and survival time, LossSums, duplicates, pieces, segments."""
 _DELAY = struct.Struct("<Bq16sqq")
-_WITHIN = struct.Struct(f"<{len(WITHIN_US)}q")
 _COUNTS = struct.Struct("<IB")
 _WIDTHS: tuple[np.dtype[Any], ...] = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"), np.dtype("<u8"))
 _BUCKET = np.dtype("<i2")
@@ -40,8 +39,7 @@ class PartVersionError(ValueError):
 
 def pack_histogram(histogram: LogHistogram) -> bytes:
     """Return buckets and counts; counts in as many bytes each as the largest needs."""
-    largest = int(histogram.counts.max(initial=0))
-    place = next(number for number, width in enumerate(_WIDTHS) if largest < 1 << 8 * width.itemsize)
+    place = _place(int(histogram.counts.max(initial=0)))
     return b"".join(
         (
             _COUNTS.pack(histogram.buckets.size, place),
@@ -49,6 +47,11 @@ def pack_histogram(histogram: LogHistogram) -> bytes:
             histogram.counts.astype(_WIDTHS[place]).tobytes(),
         )
     )
+
+
+def _place(largest: int) -> int:
+    """Return which of _WIDTHS the largest count needs."""
+    return next(number for number, width in enumerate(_WIDTHS) if largest < 1 << 8 * width.itemsize)
 
 
 def unpack_histogram(cell: bytes, offset: int = 0) -> LogHistogram:
@@ -67,7 +70,10 @@ def pack_delay(delay: DelayPart) -> bytes:
     squares = delay.squares_us2.to_bytes(16, "little")
     # A sum that a part of version 1 went into has no counts, and is of that version itself.
     version = 1 if delay.within is None else VERSION
-    counts = b"" if delay.within is None else _WITHIN.pack(*delay.within)
+    counts = b""
+    if delay.within is not None:
+        place = _place(max(delay.within))
+        counts = bytes([place]) + np.array(delay.within, _WIDTHS[place]).tobytes()
     fixed = _DELAY.pack(version, delay.sum_us, squares, delay.min_us, delay.max_us)
     return b"".join((fixed, counts, pack_histogram(delay.histogram)))
 
@@ -78,8 +84,9 @@ def unpack_delay(cell: bytes) -> DelayPart:
     version, sum_us, squares, min_us, max_us = _DELAY.unpack_from(cell)
     offset, within = _DELAY.size, None
     if version > 1:
-        within = _WITHIN.unpack_from(cell, offset)
-        offset += _WITHIN.size
+        counts = np.frombuffer(cell, _WIDTHS[cell[offset]], len(WITHIN_US), offset + 1)
+        within = tuple(counts.tolist())
+        offset += 1 + counts.nbytes
     squares_us2 = int.from_bytes(squares, "little")
     return DelayPart(unpack_histogram(cell, offset), sum_us, squares_us2, min_us, max_us, within)
 
