@@ -8,6 +8,7 @@ import msgspec
 
 from analytics.definitions import BY_ID, CDF_MS, QUANTILES
 from analytics.log_histogram import LogHistogram
+from analytics.loss_kpis import NO_TRANSITION, NOTHING_LOST
 from analytics.part_segments import DIRECTIONS, Outages, outages
 from analytics.part_sessions import LossSums
 from analytics.partials import DelayPart, Part
@@ -27,8 +28,6 @@ UNPAIRED = (
     "旧版の部分結果 {n} パケットは遷移を持たない / no transitions were kept of {n} packets; "
     "`jissho parts rebuild` counts those that are still there"
 )
-NOTHING_LOST = "損失なし: モデルを推定できない / nothing was lost, so there is no model"
-NO_TRANSITION = "該当する遷移なし / no such transition was seen"
 NO_FAILURE = "停止なし / no failure"
 OVERLAPS = "通し番号が前後するセッションがあり近似 / approximate: a session's numbers do not grow with time"
 WITHOUT_PARTS = {

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import psycopg
-from psycopg import sql
 
 from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link, ping_convention
@@ -33,10 +32,10 @@ from analytics.results import KpiResult
 from analytics.series import Series
 from analytics.spans import Span
 from analytics.subject import Subject
-from storage.connect import connect
 from storage.pending import settle_seconds
 from storage.reader import link_ids
 from storage.runs import RunRecord
+from storage.snapshot import connect_to_snapshot, export_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Elsewhere:
 class _LinkWork:
     """The KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
 
-    `settled` is the end of the part of the window in which every packet's fate is known.
+    `settled_us` is the end of the part of the window in which every packet's fate is known.
     """
 
     device: str
@@ -154,13 +153,10 @@ def evaluate_run(
     if elsewhere is None:
         works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
         return [result for work in works for result in work.run(connection)]
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
+    with export_snapshot(connection) as snapshot:
         works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
         # The transaction, and with it the snapshot, stays until the last piece is done.
-        waiting = [elsewhere.executor.submit(_work, elsewhere.database_url, row[0], work) for work in works]
+        waiting = [elsewhere.executor.submit(_work, elsewhere.database_url, snapshot, work) for work in works]
         try:
             return [result for each in waiting for result in each.result()]
         finally:
@@ -200,9 +196,7 @@ def _works(
 
 def _work(database_url: str, snapshot: str, work: _Work) -> list[KpiResult]:
     """Do one piece in another process, seeing the same rows as all others."""
-    with connect(database_url, name="jissho-worker") as connection, connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+    with connect_to_snapshot(database_url, snapshot, name="jissho-worker") as connection:
         return work.run(connection)
 
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from contract.columns import Column
 from storage.columnar import ArrayColumn
-from storage.connect import connect
 from storage.errors import UnreachableError
 from storage.reader import CHUNK_ROWS, Window, chunk_windows, fetch_chunk, joined, stream_columns
+from storage.snapshot import connect_to_snapshot, export_snapshot
 
 LEAST_CHUNKS = 3
 """Windows of fewer chunks are read over one connection: opening the other takes as long as 30,000 rows."""
@@ -73,16 +72,9 @@ class _Shared:
 @contextmanager
 def in_one_snapshot(connection: psycopg.Connection) -> Iterator[list[psycopg.Connection]]:
     """Give the connection and, if there is one, a second that sees the same rows."""
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute("SELECT pg_export_snapshot()").fetchone()
-        assert row is not None
-        try:
-            second = connect(make_conninfo(connection.info.dsn, password=connection.info.password or None))
-        except UnreachableError:
-            yield [connection]
-            return
-        with second, second.transaction():
-            second.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            second.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(row[0]))
-            yield [connection, second]
+    with export_snapshot(connection) as snapshot, ExitStack() as opened:
+        readers = [connection]
+        with suppress(UnreachableError):
+            url = make_conninfo(connection.info.dsn, password=connection.info.password or None)
+            readers.append(opened.enter_context(connect_to_snapshot(url, snapshot)))
+        yield readers

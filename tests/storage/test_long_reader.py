@@ -62,10 +62,10 @@ def test_both_connections_see_the_same_rows(db, written):
 def test_a_server_without_another_connection_is_read_over_one(written, monkeypatch):
     """A full server makes reading slower, not impossible."""
 
-    def full(_url):
+    def full(_url, **_named):
         raise UnreachableError("too many clients")
 
     writer, ids = written
     expected = read_columns(writer.connection, "probe", NAMES, link_ids=ids, **ALL_TIME)
-    monkeypatch.setattr("storage.long_reader.connect", full)
+    monkeypatch.setattr("storage.snapshot.connect", full)
     assert_same(expected, read_long(writer.connection, "probe", NAMES, link_ids=ids, chunk_rows=500, **ALL_TIME))
