@@ -19,6 +19,7 @@ _FAR = 16
 """One in so many values of a block may lie far from the others and is counted apart: with 0.1 % of 10 M delays up to
 20 s long, all KPIs took 0.70 s where one dense count held them all."""
 
+_MOST_FAR = 1 << 20
 _INT32_END = 1 << 31
 _WIDE = 8
 _DENSE_RANGE = 50_000_000
@@ -52,6 +53,7 @@ class Counts:
         self._dense = np.empty(0, np.int64)
         self._sparse: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self._far: list[Ints] = []
+        self._far_n = 0
         self._waiting: list[Ints] = []
         self._waiting_n = 0
 
@@ -66,7 +68,7 @@ class Counts:
             # Most delays lie near the smallest, and a few far away: those are set aside.
             is_near = values < low + _LEAST_PIECE
             if np.count_nonzero(is_near) * _FAR >= values.size * (_FAR - 1):
-                self._far.append(values[~is_near])
+                self._set_aside(values[~is_near])
                 values = values[is_near]
                 high = int(values.max())
         if not self._waiting and high - low < _LEAST_PIECE:
@@ -77,6 +79,18 @@ class Counts:
         self._waiting_n += values.size
         if self._waiting_n >= max(high - low, _LEAST_PIECE):
             self._flush()
+
+    def _set_aside(self, values: Ints) -> None:
+        """Keep values that lie far from the others, counted where they become many."""
+        self._far.append(values)
+        self._far_n += values.size
+        if self._far_n >= _MOST_FAR:
+            self._count_far()
+
+    def _count_far(self) -> None:
+        found, counts = np.unique(np.concatenate(self._far), return_counts=True)
+        self._far, self._far_n = [], 0
+        self._sparse.append((found.astype(np.int64), counts.astype(np.int64)))
 
     def add_many(self, value: int, n: int) -> None:
         """Count one value `n` times."""
@@ -118,9 +132,7 @@ class Counts:
         """Return the distinct values, ascending, and how often each came."""
         self._flush()
         if self._far:
-            found, counts = np.unique(np.concatenate(self._far), return_counts=True)
-            self._far = []
-            self._sparse.append((found.astype(np.int64), counts.astype(np.int64)))
+            self._count_far()
         present = np.flatnonzero(self._dense)
         values, counts = present + self._low, self._dense[present]
         if not self._sparse:
@@ -139,19 +151,30 @@ class GroupSums:
     sum(axis=1) of a reshaped array and einsum 1.3, halving reshaped rows 1.5.
     """
 
-    def __init__(self, group: int) -> None:
-        self._group = group
+    def __init__(self, group: int = 1) -> None:
+        self.n = 0
+        self.group = group
         self._rest: Ints = np.empty(0, np.int32)
         self._parts: list[Ints] = []
 
     def add(self, values: Ints) -> None:
         """Add the next values of the series."""
+        self.n += values.size
         if self._rest.size:
             values = np.concatenate([self._rest, values])
-        whole = values.size // self._group * self._group
+        whole = values.size // self.group * self.group
         self._rest = values[whole:].copy()
         if whole:
-            self._parts.append(_halved(values[:whole], self._group))
+            self._parts.append(_halved(values[:whole], self.group))
+
+    def coarsen(self) -> bool:
+        """Double the group; not while the last of the sums has no partner yet (then False)."""
+        sums = np.concatenate(self._parts) if self._parts else np.empty(0, np.int32)
+        self._parts = [sums]
+        if sums.size % 2:
+            return False
+        self._parts, self.group = [_halved(sums, 2) if sums.size else sums], 2 * self.group
+        return True
 
     def result(self) -> npt.NDArray[np.float64]:
         """Return the sums in order."""
@@ -159,24 +182,36 @@ class GroupSums:
 
 
 class HitSums:
-    """How many of each `group` consecutive packets are hits, of `most` packets at most; cheap where hits are rare."""
+    """How many of each `group` (a power of two) consecutive packets are hits; cheap where hits are rare."""
 
-    def __init__(self, group: int, most: int) -> None:
+    def __init__(self, group: int = 1) -> None:
         self.n = 0
-        self._group = group
-        self._sums = np.zeros(most // group + 1)
+        self.group = group
+        self._sums = np.zeros(1 << 10)
 
     def add(self, hits: npt.NDArray[np.bool_]) -> None:
         """Add the next packets."""
-        groups = (np.flatnonzero(hits) + self.n) // self._group
-        self.n += hits.size
+        self.add_places(np.flatnonzero(hits), hits.size)
+
+    def add_places(self, places: npt.NDArray[np.intp], n: int) -> None:
+        """Add the next `n` packets, of which those at `places` are hits."""
+        groups = (places + self.n) // self.group
+        self.n += n
+        while self._sums.size <= self.n // self.group:
+            self._sums = np.concatenate([self._sums, np.zeros(self._sums.size)])
         if groups.size:
             counts = np.bincount(groups - groups[0])
             self._sums[groups[0] : groups[0] + counts.size] += counts
 
+    def coarsen(self) -> bool:
+        """Double the group."""
+        self._sums = self._sums[0::2] + self._sums[1::2]
+        self.group *= 2
+        return True
+
     def result(self) -> npt.NDArray[np.float64]:
         """Return the sums in order, without the last, incomplete group."""
-        return self._sums[: self.n // self._group]
+        return self._sums[: self.n // self.group]
 
 
 def _halved(values: Ints, group: int) -> Ints:

@@ -18,9 +18,8 @@ import numpy.typing as npt
 
 from analytics.bootstrap import percentile_interval, weights
 from analytics.definitions import BY_ID
-from analytics.link import DIRECTIONS
 from analytics.probes import ProbeArrays
-from analytics.results import Direction
+from analytics.results import DIRECTIONS, Direction
 from analytics.statistics import histogram, rank, share_of
 from analytics.track import Track, places, sections
 

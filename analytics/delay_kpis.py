@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analytics.definitions import CDF_MS, QUANTILES
-from analytics.link import AMONG_LOST, MS, NOT_MEASURED, Link, in_ms
-from analytics.results import Direction, KpiResult
+from analytics.link import AMONG_LOST, NOT_MEASURED, Link, in_ms
+from analytics.results import MS, Direction, KpiResult
 from analytics.statistics import (
     Histogram,
     Interval,

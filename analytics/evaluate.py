@@ -5,27 +5,27 @@ Pure: no I/O, no clock. `analytics.loader` brings the arrays.
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
 from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
-from analytics.link import MS, NO_PACKETS, Link
+from analytics.link import NO_PACKETS, Link
+from analytics.link_scan import LinkScan
 from analytics.loss_kpis import loss_kpis
 from analytics.order_kpis import order_kpis
 from analytics.probes import ProbeArrays
-from analytics.results import KpiResult
+from analytics.results import MS, KpiResult
 from analytics.service_kpis import availability_kpis, reliability_kpi
+from analytics.statistics import histogram
 from analytics.subject import Subject
 
 
-def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
-    """Return every KPI of one link. Without packets each is null with its reason; nothing is made up."""
-    link = Link(probes, subject)
-    if not probes.n:
+def evaluate_link(packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "") -> list[KpiResult]:
+    """Return every KPI of one link. Without packets each is null with its reason; nothing is made up.
+
+    `packets` are all there are, or what `analytics.link_scan` read of them. `data_hash` is given where they were made
+    of other data, whose name it is.
+    """
+    link = Link(packets, subject, data_hash=data_hash)
+    if not link.n:
         return [
             link.make(kpi, "round_trip", statistic, None, n=0, reason=NO_PACKETS)
             for kpi in ("rtt", "loss", "reliability", "availability")
@@ -43,17 +43,13 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     return results
 
 
-def ping_convention(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
+def ping_convention(packets: LinkScan | ProbeArrays, subject: Subject) -> list[KpiResult]:
     """Return what ping itself prints: its statistics include duplicates (ping(8)), RFC 2681's do not."""
-    link = Link(probes, subject)
-    delay = probes.delays["round_trip"]
-    values: npt.NDArray[Any] = np.concatenate([delay.us[delay.valid], probes.copies_us]).astype(np.float64)
-    if not values.size:
+    link = Link(packets, subject)
+    counted = link.scan("round_trip").measured.merge(histogram(link.packets.copies_us))
+    n = counted.n
+    if not n:
         return [link.make("ping_rtt", "round_trip", "mean", None, n=0, reason=NO_PACKETS)]
-    mean = float(values.mean())
-    deviation = math.sqrt(max(float((values**2).mean()) - mean * mean, 0.0))
-    numbers = {"min": float(values.min()), "mean": mean, "max": float(values.max()), "mdev": deviation}
-    return [
-        link.make("ping_rtt", "round_trip", statistic, value / MS, n=values.size)
-        for statistic, value in numbers.items()
-    ]
+    numbers = {"min": float(counted.values[0]), "mean": counted.mean, "max": float(counted.values[-1]),
+               "mdev": counted.deviation}  # fmt: skip
+    return [link.make("ping_rtt", "round_trip", statistic, value / MS, n=n) for statistic, value in numbers.items()]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 
-import numpy as np
-
-from analytics.delay_scan import DelayScan, scan
-from analytics.loss import count_losses
-from analytics.probes import Bools, ProbeArrays, absent
-from analytics.results import REFERENCE_ONLY, Direction, KpiResult
-from analytics.statistics import Interval, effective_n
+from analytics.delay_scan import DelayScan
+from analytics.link_scan import LinkScan, Service, scanned
+from analytics.loss import LossCounts
+from analytics.loss_scan import LossScan
+from analytics.packet_order import OrderScan
+from analytics.probes import ProbeArrays
+from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
+from analytics.statistics import Interval
 from analytics.subject import NONE, Subject, TwoClocks, result_of
 
-MS = 1000.0
-DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
@@ -27,14 +25,47 @@ _CLOCKED = {
 
 
 class Link:
-    """One link's packets with what several KPIs need, computed once."""
+    """One link's packets, read once, with what several KPIs need of them."""
 
-    def __init__(self, probes: ProbeArrays, subject: Subject) -> None:
-        self.probes = probes
+    def __init__(self, packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "") -> None:
+        """`packets` may be all there are; `data_hash` names the data they were made of, where they are not those."""
+        self.packets = packets if isinstance(packets, LinkScan) else scanned([packets], subject)
         self.subject = subject
-        self.losses = count_losses(probes)
-        self.absent = absent(probes)
+        self._given_hash = data_hash
         self._scans: dict[str, DelayScan] = {}
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Hash of the packets."""
+        return self._given_hash or self.packets.data_hash()
+
+    @property
+    def n(self) -> int:
+        """Packets sent."""
+        return self.packets.n
+
+    @cached_property
+    def lost(self) -> LossScan:
+        """What was lost, and in which pattern."""
+        return self.packets.losses()
+
+    @property
+    def losses(self) -> LossCounts:
+        """How much was lost."""
+        return self.lost.counts
+
+    @property
+    def absent(self) -> int:
+        """Numbers without a row between those that have one."""
+        return self.lost.absent
+
+    def order(self, direction: str) -> OrderScan:
+        """Return what arrived out of order; asked for once."""
+        return self.packets.order(direction)
+
+    def service(self, direction: str) -> Service:
+        """Return when the service was up; asked for once."""
+        return self.packets.service(direction, is_blind=self.is_blind, absent_n=self.absent)
 
     @cached_property
     def loss_n_eff(self) -> int:
@@ -42,10 +73,9 @@ class Link:
 
         One where there is neither: nothing says how far the packets' fates depended on each other.
         """
-        if 0 < self.losses.lost < self.probes.n:
-            share = self.losses.lost / self.probes.n
-            return effective_n(self.probes.lost > 0, math.sqrt(share * (1 - share)))
-        return min((max(self.delay_n_eff(direction), 1) for direction in self.directions()), default=self.probes.n)
+        if self.lost.n_eff is not None:
+            return self.lost.n_eff
+        return min((max(self.delay_n_eff(direction), 1) for direction in self.directions()), default=self.n)
 
     @property
     def is_blind(self) -> bool:
@@ -61,44 +91,32 @@ class Link:
     @property
     def unusable_note(self) -> str:
         """What is said where values were NaN or infinite."""
-        bad = self.probes.not_finite
+        bad = self.packets.not_finite
         return f"非有限値 {bad} 個を欠測とした / {bad} values not finite taken as null" if bad else ""
 
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""
-        found = [direction for direction in DIRECTIONS if self.probes.has(direction)]
-        return found or (["round_trip"] if self.probes.n else [])
+        found = [direction for direction in DIRECTIONS if self.packets.measured[direction]]
+        return found or (["round_trip"] if self.n else [])
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
-        return 0.0 if direction == "round_trip" else self.subject.clock.bound_us or 0.0
+        return self.packets.bound_us(direction)
 
     def within_us(self, direction: str) -> float:
         """Return the bound of reliability."""
-        parameters = self.subject.profile.parameters
-        return (parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms) * MS
+        return self.packets.within_us(direction)
 
     def scan(self, direction: str) -> DelayScan:
         """Return what the delays of a direction are; a negative one beyond the clocks' bound is none (RFC 7679 3.7)."""
         if direction not in self._scans:
-            self._scans[direction] = scan(
-                self.probes, direction, self._least_us(direction), self.within_us(direction)
-            )  # fmt: skip
+            self._scans[direction] = self.packets.delays(direction)
         return self._scans[direction]
-
-    def _least_us(self, direction: str) -> float | None:
-        is_clocked = direction != "round_trip" and self.subject.clock.is_known
-        return -self.bound_us(direction) if is_clocked else None
 
     def impossible(self, direction: str) -> int:
         """How many delays lie below minus the clocks' bound: the clocks were worse than they said."""
         found = self.scan(direction)
         return found.measured.n - found.possible.counted.n
-
-    def measured(self, direction: str) -> Bools:
-        """Which packets have a delay that can be."""
-        delay, least_us = self.probes.delays[direction], self._least_us(direction)
-        return delay.valid if least_us is None else np.asarray(delay.valid & (delay.us >= least_us))
 
     def lost_in(self, direction: Direction) -> int:
         """Packets whose delay in this direction is infinite; those lost elsewhere have no delay here."""
@@ -112,7 +130,7 @@ class Link:
         Lost with unknown direction, lost only on the way back, without a (possible) delay, or absent from a recording
         that cannot say "lost".
         """
-        population = self.probes.n - (self.losses.up if direction == "down" else 0)
+        population = self.n - (self.losses.up if direction == "down" else 0)
         known = self.scan(direction).possible.counted.n + self.lost_in(direction)
         return max(population - known, 0) + (self.absent if self.is_blind else 0)
 
@@ -131,7 +149,7 @@ class Link:
             shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
             clocks = TwoClocks(shift, self._doubts(direction))
         return result_of(
-            self.subject, kpi, direction, statistic, value, data_hash=self.probes.data_hash, n=n,
+            self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
             interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit, project=project,
             clocks=clocks,
         )  # fmt: skip

@@ -127,7 +127,11 @@ def transitions(probes: ProbeArrays) -> Transitions:
         rows = slice(max(block.start - 1, 0), block.stop)
         known = neighbours_in(probes, rows)
         pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
-    places = np.flatnonzero(probes.lost > 0)
+    return fates_around(probes, lost_places(probes), pairs)
+
+
+def fates_around(probes: ProbeArrays, places: npt.NDArray[np.intp], pairs: int) -> Transitions:
+    """Count the transitions of `pairs` packets, of which those that were lost are here, with their neighbours."""
     before, after = places[places > 0], places[places < probes.n - 1]
     has_before = _are_neighbours(probes, before - 1)
     has_after = _are_neighbours(probes, after)

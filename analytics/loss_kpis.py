@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.link import NO_PACKETS, Link
-from analytics.loss import loss_distances, loss_periods, lost_places, transitions
 from analytics.results import Direction, KpiResult
 from analytics.statistics import (
     Histogram,
@@ -28,38 +27,37 @@ NO_TRANSITION = "該当する遷移なし / no such transition was seen"
 
 def loss_kpis(link: Link) -> Iterator[KpiResult]:
     """Yield everything that counts packets which did not arrive, or arrived twice."""
-    probes, losses = link.probes, link.losses
+    losses = link.losses
     if link.is_blind:
-        total = probes.n + link.absent
+        total = link.n + link.absent
         low, high = 0.0, link.absent / total
         unclear = (
             f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
         )
         reason = "; ".join(filter(None, [unclear, link.unusable_note]))
         yield link.make(
-            "loss", "round_trip" if probes.has("round_trip") else "up", "ratio", None, n=total, reason=reason
+            "loss", "round_trip" if link.packets.measured["round_trip"] else "up", "ratio", None, n=total, reason=reason
         )
     else:
         yield from _ratio(link, "round_trip", losses.lost, losses.sent, 0, link.absent_note)
-        if (probes.refl_seq >= 0).any():
+        if link.lost.has_numbers:
             unknown = losses.undecided
             note = f"方向不明 {unknown} / undecided {unknown}" if unknown else ""
             yield from _ratio(link, "up", losses.up, losses.sent - unknown, unknown, note)
             yield from _ratio(link, "down", losses.down, losses.reflected, unknown, note)
-        places = lost_places(probes)
-        periods = loss_periods(probes, places)
+        periods = link.lost.periods
         yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
         if periods.size:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
-        yield from _distances(link, loss_distances(probes, places))
+        yield from _distances(link, link.lost.distances)
         yield from _model(link)
-    delivered = int(probes.delivered.sum())
+    delivered = link.lost.delivered
     if delivered:
-        yield link.make("duplication", "round_trip", "ratio", probes.duplicates / delivered, n=delivered)
+        yield link.make("duplication", "round_trip", "ratio", link.packets.duplicates / delivered, n=delivered)
         yield _replicated(link, delivered)
     if link.absent:
-        yield link.make("absent", "", "count", float(link.absent), n=probes.n + link.absent)
+        yield link.make("absent", "", "count", float(link.absent), n=link.n + link.absent)
 
 
 def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResult]:
@@ -95,7 +93,7 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
 
 def _replicated(link: Link, delivered: int) -> KpiResult:
     """Share of packets that came more than once; which they were is not kept, so they are worth what losses are."""
-    hits = link.probes.replicated
+    hits = link.packets.replicated
     n_eff = min(link.loss_n_eff, delivered)
     return link.make(
         "replication", "round_trip", "ratio", hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
@@ -106,9 +104,9 @@ def _replicated(link: Link, delivered: int) -> KpiResult:
 def _model(link: Link) -> Iterator[KpiResult]:
     """Yield the two-state model of loss; its transitions are independent by the model, so the intervals are exact."""
     if not link.losses.lost:
-        yield link.make("loss_model", "round_trip", "p", None, n=link.probes.n, reason=NOTHING_LOST)
+        yield link.make("loss_model", "round_trip", "p", None, n=link.n, reason=NOTHING_LOST)
         return
-    found = transitions(link.probes)
+    found = link.lost.transitions
     for statistic, hits, of in (("p", found.good_bad, found.after_good), ("q", found.bad_good, found.after_bad)):
         yield link.make(
             "loss_model", "round_trip", statistic, hits / of if of else None, n=of, n_eff=of or None,
@@ -123,7 +121,7 @@ def _ratio(  # noqa: PLR0917 - counts of one direction
     if not sent:
         yield link.make("loss", direction, "ratio", None, n=0, reason=NO_PACKETS)
         return
-    n_eff = max(int(link.loss_n_eff * sent / link.probes.n), 1)
+    n_eff = max(int(link.loss_n_eff * sent / link.n), 1)
 
     def interval(total: int) -> Interval:
         """Return the interval that `total` packets like these would give."""

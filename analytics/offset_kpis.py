@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from analytics.clock import GOOD_US, ClockQuality
+from analytics.data_hash import data_hash
 from analytics.evaluate import evaluate_link
-from analytics.link import MS, Link
+from analytics.link import Link
 from analytics.offset import ClockOffset, estimate_offset
 from analytics.probes import DelayColumn, ProbeArrays
-from analytics.results import KpiResult
+from analytics.results import MS, KpiResult
 from analytics.statistics import Interval
 from analytics.subject import Subject
 
@@ -60,7 +61,9 @@ def with_offset_corrected(results: Sequence[KpiResult], probes: ProbeArrays, sub
         if is_within
         else ClockQuality("不明", None, note)
     )
-    evaluated = evaluate_link(corrected_probes(probes, found), replace(subject, clock=quality))
+    evaluated = evaluate_link(
+        corrected_probes(probes, found), replace(subject, clock=quality), data_hash=data_hash(probes)
+    )
     anew = {_key(each): each for each in evaluated if _is_one_way(each)}
     corrected = [anew.pop(_key(each), each) if _is_one_way(each) else each for each in results]
     return [*(_noted(each, note) for each in (*corrected, *anew.values())), *_offset_rows(found, probes, subject)]

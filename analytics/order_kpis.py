@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from analytics.definitions import N_REORDERING
-from analytics.link import MS, Link
-from analytics.packet_order import reordering
-from analytics.results import Direction, KpiResult
-from analytics.statistics import effective_n, proportion_interval
+from analytics.link import Link
+from analytics.results import MS, Direction, KpiResult
+from analytics.statistics import proportion_interval
 from analytics.subject import BINOMIAL
 
 
@@ -20,15 +18,14 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
 
     Without a delay there is nothing to order, and nothing is yielded.
     """
-    delivered = int(np.count_nonzero(link.probes.delays[direction].valid))
-    if direction == "down" or not delivered:
+    if direction == "down":
         return
-    found = reordering(link.probes, direction)
-    late = found.extents.size
+    found = link.order(direction)
+    delivered, late = found.delivered, found.extents.size
+    if not delivered:
+        return
     share = late / delivered
-    n_eff = min(link.loss_n_eff, delivered)
-    if late:
-        n_eff = effective_n(found.is_reordered, math.sqrt(share * (1 - share)))
+    n_eff = found.n_eff if late else min(link.loss_n_eff, delivered)
     yield link.make(
         "reordering", direction, "ratio", share, n=delivered, n_eff=n_eff, method=BINOMIAL,
         interval=proportion_interval(late, delivered, n_eff),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import block_slices
-from analytics.probes import Bools, ProbeArrays
+from analytics.probes import Bools, NotInOrderError, ProbeArrays
+from analytics.worth import SeriesWorth
 
 Times = npt.NDArray[np.int64]
 MOST_DEGREES = 64
 """Degrees of n-reordering are counted so far: a sender of TCP takes a packet for lost after three."""
 
+_AHEAD = 1024
+_VIEW = 4096
+"""Packets looked at after those that wait, and before them: one and four seconds at 1,000 packets/s."""
+
+_LONG_AGO = int(np.iinfo(np.int64).min)
 _NEAR = 16
 """Packets looked at before and after a step back in time; more where they do not suffice."""
 
@@ -47,6 +55,91 @@ def reordering(probes: ProbeArrays, direction: str) -> Reordering:
         np.concatenate([each.late_us for each in found]) if found else np.empty(0, np.int64),
         np.concatenate([each.degrees for each in found]) if found else np.empty(0, np.int64),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderScan:
+    """What arrived out of order of `delivered` packets; `n_eff` is the worth of being reordered."""
+
+    delivered: int
+    extents: Times
+    late_us: Times
+    degrees: Times
+    n_eff: int
+
+
+class OrderScanner:
+    """Reads what arrived out of order, chunk by chunk, in order of sending.
+
+    A session's packets wait until the next chunk shows what overtook them, and the last ones before them stay in view,
+    since extents count what arrived in between. Raises NotInOrderError where that does not suffice.
+    """
+
+    def __init__(self, direction: str) -> None:
+        self._direction = direction
+        self._session: Any = None
+        self._waiting_us: Times = np.empty(0, np.int64)
+        self._view_us: Times = np.empty(0, np.int64)
+        self._settled_us = self._gone_us = _LONG_AGO
+        self._found: list[Reordering] = []
+        self._worth = SeriesWorth(hits=True)
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets."""
+        if not probes.delays[self._direction].valid.any():
+            return
+        for part in probes.sessions():
+            if probes.session[part.start] != self._session:
+                self._settle(self._waiting_us[:0])
+                self._session = probes.session[part.start]
+                self._view_us, self._settled_us, self._gone_us = self._view_us[:0], _LONG_AGO, _LONG_AGO
+            arrival_us = _arrivals(probes, self._direction, part)
+            if arrival_us.size and int(arrival_us.min()) < self._settled_us:
+                raise NotInOrderError("packets overtook many others: their order must be found all at once")
+            if 0 < self._waiting_us.size < _AHEAD:
+                self._waiting_us = np.concatenate([self._waiting_us, arrival_us])
+                continue
+            if arrival_us.size:
+                self._settle(arrival_us[:_AHEAD])
+                if arrival_us.size > _AHEAD and int(arrival_us[_AHEAD:].min()) < self._settled_us:
+                    raise NotInOrderError("packets overtook many others: their order must be found all at once")
+                self._waiting_us = arrival_us
+
+    def _settle(self, ahead_us: Times) -> None:
+        """Take what is known of the packets that wait, of which the next ones are `ahead_us`."""
+        n, before = self._waiting_us.size, self._view_us.size
+        if not n:
+            return
+        around = before or ahead_us.size
+        window_us = np.concatenate([self._view_us, self._waiting_us, ahead_us]) if around else self._waiting_us
+        found = _of_session(window_us)
+        rows = np.flatnonzero(found.is_reordered)
+        mine = (rows >= before) & (rows < before + n)
+        if mine.any() and int(window_us[before:].min()) < self._gone_us:
+            raise NotInOrderError("packets arrived long after others: their order must be found all at once")
+        self._worth.add_places(rows[mine] - before, n)
+        self._found.append(
+            Reordering(found.is_reordered[:0], found.extents[mine], found.late_us[mine], found.degrees[mine])
+        )
+        self._settled_us = max(self._settled_us, int(self._waiting_us.max()))
+        settled_us = window_us[: before + n]
+        if gone := max(before + n - _VIEW, 0):
+            self._gone_us = max(self._gone_us, int(settled_us[:gone].max()))
+        self._view_us, self._waiting_us = settled_us[gone:].copy(), self._waiting_us[:0]
+
+    def result(self) -> OrderScan:
+        """Return what was read."""
+        self._settle(self._waiting_us[:0])
+        nothing = np.empty(0, np.int64)
+        extents = np.concatenate([nothing, *(each.extents for each in self._found)])
+        n, share = self._worth.n, extents.size / max(self._worth.n, 1)
+        return OrderScan(
+            delivered=n,
+            extents=extents,
+            late_us=np.concatenate([nothing, *(each.late_us for each in self._found)]),
+            degrees=np.concatenate([nothing, *(each.degrees for each in self._found)]),
+            n_eff=self._worth.result(math.sqrt(share * (1 - share))),
+        )
 
 
 def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Times:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from analytics.link import DIRECTIONS
 from analytics.probes import DelayColumn, ProbeArrays
-from analytics.results import Direction
+from analytics.results import DIRECTIONS, Direction
 from analytics.series import nearest
 
 
@@ -46,7 +44,7 @@ def only(probes: ProbeArrays, rows: npt.NDArray[np.intp], direction: str) -> Pro
     return replace(
         probes, t_us=probes.t_us[rows], session=np.ones(n, np.int64), seq=np.arange(n), refl_seq=np.full(n, -1),
         lost=probes.lost[rows], delays={name: chosen if name == direction else nothing for name in DIRECTIONS},
-        duplicates=0, copies_us=probes.copies_us[:0],
+        further={},
     )  # fmt: skip
 
 
@@ -69,8 +67,7 @@ def faster(a: ProbeArrays, b: ProbeArrays, direction: str) -> ProbeArrays:
     smaller = np.minimum(np.where(one.valid, one.us, never), np.where(other.valid, other.us, never))
     delay = DelayColumn(np.where(is_known, smaller, 0).astype(np.int64), is_known)
     code = np.where(is_lost, np.where(a.lost == b.lost, a.lost, 3), 0).astype(np.int16)
-    digest = hashlib.sha256(f"{a.data_hash}{b.data_hash}".encode()).hexdigest()[:16]
-    return replace(a.with_delay(direction, delay), lost=code, data_hash=digest)
+    return replace(a.with_delay(direction, delay), lost=code)
 
 
 def common_direction(a: ProbeArrays, b: ProbeArrays) -> Direction | None:

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analytics.availability import PAUSE_INTERVALS, PAUSE_S
 from analytics.probes import DELAY_COLUMN, ProbeArrays
+from analytics.service_scan import PAUSE_INTERVALS, PAUSE_US
 
 DIRECTIONS = tuple(DELAY_COLUMN)
 NEVER = int(np.iinfo(np.int64).min)
-_PAUSE_US = int(PAUSE_S * 1e6)
-
 SESSION, FIRST_US, LAST_US = range(3)
 FAILS_FIRST, TIMELY_US, FAILING_US, OUTAGES, DOWN_US, LONGEST_US = range(6)
 _BLOCK = 6
@@ -59,7 +57,7 @@ def segments_of(probes: ProbeArrays, deadlines: Deadlines) -> tuple[Segments, np
         return EMPTY, np.empty(0, np.int64)
     gaps = np.diff(sent_us)
     is_same = np.diff(session) == 0
-    breaks = np.flatnonzero(~is_same | (gaps > _PAUSE_US)) + 1
+    breaks = np.flatnonzero(~is_same | (gaps > PAUSE_US)) + 1
     starts, ends = np.concatenate([[0], breaks]), np.concatenate([breaks, [sent_us.size]])
     segments = np.zeros((starts.size, WIDTH), np.int64)
     segments[:, :3] = np.column_stack([session[starts], sent_us[starts], sent_us[ends - 1]])
@@ -92,7 +90,7 @@ def _judged(
     ]
 
 
-def join_segments(parts: Sequence[Segments], deadlines: Deadlines, limit_us: int = _PAUSE_US) -> Segments:
+def join_segments(parts: Sequence[Segments], deadlines: Deadlines, limit_us: int = PAUSE_US) -> Segments:
     """Return the segments of consecutive parts, those joined that no pause of more than `limit_us` divides."""
     done: list[Segments] = []
     last: list[int] | None = None
@@ -158,8 +156,8 @@ def outages(segments: Segments, direction: str, deadlines: Deadlines, interval_u
 
     `interval_us` is the median gap in sending: a segment is observed for one interval after its last deadline.
     """
-    limit_us = max(PAUSE_INTERVALS * interval_us, _PAUSE_US)
-    if limit_us > _PAUSE_US:
+    limit_us = max(PAUSE_INTERVALS * interval_us, PAUSE_US)
+    if limit_us > PAUSE_US:
         segments = join_segments(np.split(segments, len(segments)) if len(segments) else [], deadlines, limit_us)
     at = block(direction)
     first_us, last_us = segments[:, FIRST_US], segments[:, LAST_US]

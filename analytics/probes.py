@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import block_slices
-from analytics.data_hash import data_hash
 
 Ints = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
@@ -22,6 +21,10 @@ _KEYS = ("t_us", "session", "seq", "copy", "lost")
 _WIDE = 8
 _LARGEST = 2.0**62
 """Floating-point values from here on are no microseconds and no numbers of anything: they count as not finite."""
+
+
+class NotInOrderError(ValueError):
+    """Raised where packets that come chunk by chunk must be seen all at once, since one chunk reaches into another."""
 
 
 class Values(Protocol):
@@ -45,13 +48,25 @@ class DelayColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class IntegerColumn:
+    """A column of integers; `valid` None: none is null."""
+
+    values: Ints
+    valid: Bools | None = None
+
+    def take(self, rows: Ints | Bools) -> IntegerColumn:
+        """Return the column of some rows, by place or by mask."""
+        return IntegerColumn(self.values[rows], None if self.valid is None else self.valid[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeArrays:
     """Packets sent on one link, one element each, sorted by session and sequence number.
 
     `t_us` int64 sending time; `lost` (0 delivered, 1 up, 2 down, 3 unknown); `refl_seq` is -1 where null; `delays` by
-    direction. `copies_us` holds the round-trip delays of further copies (duplicates), `duplicates` how many there were,
-    whether or not they had a delay, `replicated` of how many packets that arrived. `not_finite` values were NaN or
-    infinite and are null (a row without time, session, number, copy or loss is left out).
+    direction. `further` are the rows of further copies (duplicates), whether or not they had a delay, and `replicated`
+    says of how many packets that arrived there are any. `not_finite` values were NaN or infinite and are null (a row
+    without time, session, number, copy or loss is left out).
     """
 
     t_us: Ints
@@ -60,9 +75,7 @@ class ProbeArrays:
     refl_seq: Ints
     lost: Ints
     delays: Mapping[str, DelayColumn]
-    duplicates: int
-    copies_us: Ints
-    data_hash: str
+    further: Mapping[str, IntegerColumn]
     not_finite: int = 0
     replicated: int = 0
 
@@ -75,6 +88,26 @@ class ProbeArrays:
     def delivered(self) -> Bools:
         """Which packets arrived."""
         return np.asarray(self.lost == 0)
+
+    @property
+    def duplicates(self) -> int:
+        """Further copies that arrived."""
+        return int(self.further["seq"].values.size) if self.further else 0
+
+    @property
+    def copies_us(self) -> Ints:
+        """Round-trip delays of further copies, where they have one."""
+        if not self.further:
+            return np.empty(0, np.int64)
+        column = self.further["rtt_us"]
+        return column.values if column.valid is None else column.values[column.valid]
+
+    def rows(self, rows: slice) -> ProbeArrays:
+        """Return some of the packets, without copies."""
+        return ProbeArrays(
+            self.t_us[rows], self.session[rows], self.seq[rows], self.refl_seq[rows], self.lost[rows],
+            {name: DelayColumn(delay.us[rows], delay.valid[rows]) for name, delay in self.delays.items()}, {},
+        )  # fmt: skip
 
     def sessions(self) -> Iterator[slice]:
         """Return where each session begins and ends."""
@@ -113,27 +146,13 @@ def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
         delays={
             direction: DelayColumn(sent[name].values, _valid(sent[name])) for direction, name in DELAY_COLUMN.items()
         },
-        duplicates=int(extra["seq"].values.size),
-        copies_us=extra["rtt_us"].values[_valid(extra["rtt_us"])],
-        data_hash=data_hash({name: (sent[name], extra[name]) for name in ("t_us", *COLUMNS)}),
+        further=extra,
         not_finite=not_finite,
         replicated=_replicated(sent, extra),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Integers:
-    """A column of integers; `valid` None: none is null."""
-
-    values: Ints
-    valid: Bools | None = None
-
-    def take(self, rows: Ints | Bools) -> _Integers:
-        """Return the column of some rows, by place or by mask."""
-        return _Integers(self.values[rows], None if self.valid is None else self.valid[rows])
-
-
-def _integers(columns: Mapping[str, Values]) -> tuple[dict[str, _Integers], int]:
+def _integers(columns: Mapping[str, Values]) -> tuple[dict[str, IntegerColumn], int]:
     """Return the columns as integers and how many values were not finite: those are null, or their row is left out."""
     whole, bad = {}, 0
     usable: Bools | None = None
@@ -146,19 +165,19 @@ def _integers(columns: Mapping[str, Values]) -> tuple[dict[str, _Integers], int]
             valid = is_finite if valid is None else valid & is_finite
             if name in _KEYS:
                 usable = valid if usable is None else usable & valid
-        whole[name] = _Integers(values.astype(np.int64) if values.dtype.kind in "ub" else values, valid)
+        whole[name] = IntegerColumn(values.astype(np.int64) if values.dtype.kind in "ub" else values, valid)
     if usable is not None and not usable.all():
         whole = {name: column.take(np.flatnonzero(usable)) for name, column in whole.items()}
     # Four bytes have room for the differences of numbers from 0 on.
     seq = whole["seq"]
     if seq.values.dtype.itemsize < _WIDE and (seq.values.dtype != np.int32 or seq.values.min(initial=0) < 0):
-        whole["seq"] = _Integers(seq.values.astype(np.int64), seq.valid)
+        whole["seq"] = IntegerColumn(seq.values.astype(np.int64), seq.valid)
     return whole, bad
 
 
 def _distinct(
-    columns: Mapping[str, _Integers], rows: Ints | Bools | None, third: str, *, are_one: bool
-) -> dict[str, _Integers]:
+    columns: Mapping[str, IntegerColumn], rows: Ints | Bools | None, third: str, *, are_one: bool
+) -> dict[str, IntegerColumn]:
     """Return `rows` (None: all) sorted by session, seq and a third column, without repeats.
 
     `are_one`: rows that differ in the third column alone are one. Recordings are mostly in order: looking first whether
@@ -177,7 +196,7 @@ def _distinct(
     return {name: column.take(order) for name, column in taken.items()}
 
 
-def _replicated(sent: dict[str, _Integers], extra: dict[str, _Integers]) -> int:
+def _replicated(sent: dict[str, IntegerColumn], extra: dict[str, IntegerColumn]) -> int:
     """Return how many packets that arrived came more than once; copies are few, and both are sorted."""
     session, seq = extra["session"].values, extra["seq"].values
     if not seq.size:
@@ -215,15 +234,35 @@ def _by_session(session: Ints) -> Ints:
     return np.argsort(ranks.astype(np.uint16) if known.size <= 1 << 16 else ranks, kind="stable")
 
 
-def _valid(column: _Integers) -> Bools:
+def _valid(column: IntegerColumn) -> Bools:
     return np.ones(column.values.size, np.bool_) if column.valid is None else np.asarray(column.valid, np.bool_)
 
 
-def _filled(column: _Integers, null: int) -> Ints:
+def _filled(column: IntegerColumn, null: int) -> Ints:
     """Return the values with `null` where they are null."""
     return (
         column.values if column.valid is None else np.where(column.valid, column.values, column.values.dtype.type(null))
     )
+
+
+def concatenated(parts: Sequence[ProbeArrays]) -> ProbeArrays:
+    """Return packets that follow each other, without copies."""
+    first = parts[0]
+
+    def joined(columns: Iterable[Ints]) -> Ints:
+        return np.concatenate(list(columns))
+
+    return ProbeArrays(
+        joined(each.t_us for each in parts), joined(each.session for each in parts), joined(each.seq for each in parts),
+        joined(each.refl_seq for each in parts), joined(each.lost for each in parts),
+        {
+            name: DelayColumn(
+                joined(each.delays[name].us for each in parts), joined(each.delays[name].valid for each in parts)
+            )
+            for name in first.delays
+        },
+        {},
+    )  # fmt: skip
 
 
 def neighbours_in(probes: ProbeArrays, rows: slice) -> Bools | None:

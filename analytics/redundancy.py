@@ -8,6 +8,7 @@ nothing here is multiplied: every figure is of what was measured at the same tim
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -23,13 +24,14 @@ from analytics.availability import availability
 from analytics.bootstrap import percentile_interval, weights
 from analytics.clock import ClockQuality
 from analytics.comparison import LEAST_BLOCKS, REPLICATES, Effect, Side, compare, time_blocks, usual_block_s
+from analytics.data_hash import data_hash
 from analytics.delay_kpis import quantile
 from analytics.dictionary.redundancy import PAIR_QUANTILES
-from analytics.link import MS, Link
+from analytics.link import Link
 from analytics.pairing import common_direction, faster, infinite_delay, matched, only
 from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
-from analytics.results import Direction, KpiResult
+from analytics.results import MS, Direction, KpiResult
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank, share_of
@@ -107,7 +109,8 @@ class _Pair:
             started_at=datetime.fromtimestamp(low / 1e6, tz=UTC),
             ended_at=datetime.fromtimestamp(max(low, high) / 1e6, tz=UTC),
         )  # fmt: skip
-        self.link = Link(self.together, self.subject)
+        digest = hashlib.sha256("".join(data_hash(leg.probes) for leg in self.legs).encode()).hexdigest()[:16]
+        self.link = Link(self.together, self.subject, data_hash=digest)
         self.block_s = usual_block_s(a.probes, b.probes)
 
     def results(self) -> list[KpiResult]:

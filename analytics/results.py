@@ -8,6 +8,9 @@ from typing import Literal
 import msgspec
 
 Direction = Literal["up", "down", "round_trip", ""]
+DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
+MS = 1000.0
+"""Microseconds in a millisecond: delays are measured in the one and stated in the other."""
 Verdict = Literal["達成", "未達", "判定不能"]
 
 MET: Verdict = "達成"

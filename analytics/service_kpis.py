@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from analytics.availability import Availability, availability
-from analytics.link import MS, NOT_MEASURED, Link
-from analytics.probes import DelayColumn, ProbeArrays, absent_as_lost
-from analytics.results import Direction, KpiResult
+from analytics.availability import Availability
+from analytics.link import NOT_MEASURED, Link
+from analytics.results import MS, Direction, KpiResult
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, effective_n, proportion_interval
 from analytics.subject import BINOMIAL
 
 _NOTHING = "観測時間が0 / nothing observed"
-_TOO_MANY = 10
-"""Absent numbers beyond ten for each packet are a counter that jumped: no worst case is built from them."""
 
 
 def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
@@ -33,7 +28,7 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
     if not sent:
         return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
     hidden = link.hidden(direction)
-    n_eff = max(min(int(link.loss_n_eff * sent / link.probes.n), found.on_time_n_eff), 1)
+    n_eff = max(min(int(link.loss_n_eff * sent / link.n), found.on_time_n_eff), 1)
 
     def interval(total: int) -> Interval:
         """Return the interval that `total` packets like these would give."""
@@ -54,15 +49,13 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
 def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     """Yield availability, outages and MTBF; their intervals reach over what clock and absent packets leave open."""
     parameters = link.subject.profile.parameters
-    t_max_us, survival_us = round(parameters.t_max_ms * MS), round(parameters.survival_ms * MS)
     filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
-    found = availability(_only_possible(link, direction), direction, t_max_us, survival_us)
-    is_untimed = not link.probes.has(direction) and bool(link.probes.delivered.any())
+    found, worst, best = link.service(direction)
+    is_untimed = not link.packets.measured[direction] and bool(link.lost.delivered)
     if found.ratio is None or is_untimed:
         reason = NOT_MEASURED if is_untimed else _NOTHING
         yield link.make("availability", direction, "ratio", None, n=0, reason=reason, filters=filters)
         return
-    worst, best = _extremes(link, direction, found, t_max_us, survival_us)
     n = max(int(found.up_ratio_by_second.size), 1)
     n_eff = effective_n(found.up_ratio_by_second)
     lowest = None if worst is None else min(worst.ratio or 0.0, found.ratio)
@@ -80,31 +73,6 @@ def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         method=f"{BINOMIAL} seconds", reason=reason, project=interval,
     )  # fmt: skip
     yield from _outages(link, direction, (found, worst, best), filters)
-
-
-def _only_possible(link: Link, direction: Direction) -> ProbeArrays:
-    """Return the packets with the impossible delays of a direction taken for the smallest possible: they did arrive."""
-    if not link.impossible(direction):
-        return link.probes
-    delay = link.probes.delays[direction]
-    mended = DelayColumn(np.where(link.measured(direction), delay.us, 0), delay.valid)
-    return link.probes.with_delay(direction, mended)
-
-
-def _extremes(
-    link: Link, direction: Direction, found: Availability, t_max_us: int, survival_us: int
-) -> tuple[Availability | None, Availability]:
-    """Return the worst and the best that the data allow; None where the worst has no bound."""
-    bound_us = round(link.bound_us(direction))
-    if not bound_us and not link.is_blind:
-        return found, found
-    probes = _only_possible(link, direction)
-    best = availability(probes, direction, t_max_us + bound_us, survival_us) if bound_us else found
-    if link.is_blind:
-        if link.absent > _TOO_MANY * probes.n:
-            return None, best
-        probes = absent_as_lost(probes)
-    return availability(probes, direction, max(t_max_us - bound_us, 0), survival_us), best
 
 
 def _outages(

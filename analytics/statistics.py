@@ -210,7 +210,7 @@ def effective_n(series: Array, deviation: float | None = None) -> int:
     n, group = len(series), group_of(len(series))
     if group == 1:
         return max(min(int(n / _inflation(series)), n), 1) if n else 0
-    sums = HitSums(group, n) if series.dtype == np.bool_ else GroupSums(group)
+    sums = HitSums(group) if series.dtype == np.bool_ else GroupSums(group)
     for part in block_slices(n):
         sums.add(series[part])
     return worth_of_groups(n, group, sums.result(), float(series.std()) if deviation is None else deviation)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from analytics.data_hash import data_hash
 from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.radio import evaluate_radio
@@ -73,7 +74,7 @@ def _metrics(metrics: Series, probes: ProbeArrays | None, figures: Figures) -> l
     results = evaluate_metrics(metrics, figures)
     if probes is not None and probes.n and any(result.id == "leo_grid_loss" for result in results):
         results = [result for result in results if result.id != "leo_grid_loss"]
-        results += grid_loss(probes, replace(figures, data_hash=probes.data_hash))
+        results += grid_loss(probes, replace(figures, data_hash=data_hash(probes)))
     return results
 
 

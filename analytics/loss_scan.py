@@ -1,0 +1,120 @@
+"""What is lost of one link, in one pass over its packets: of most packets only their number is kept. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.blocks import block_slices
+from analytics.loss import (
+    LossCounts,
+    Transitions,
+    count_losses,
+    fates_around,
+    loss_distances,
+    loss_periods,
+    lost_places,
+)
+from analytics.probes import ProbeArrays, concatenated, neighbours_in
+from analytics.worth import SeriesWorth
+
+Lengths = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossScan:
+    """What is lost of `sent` packets, `absent` more having no row.
+
+    `periods` and `distances` are those of RFC 3357, `n_eff` the worth of the loss indicator (None where all packets
+    fared alike), `has_numbers` tells whether the reflector numbered any packet.
+    """
+
+    counts: LossCounts
+    periods: Lengths
+    distances: Lengths
+    transitions: Transitions
+    n_eff: int | None
+    absent: int
+    has_numbers: bool
+
+    @property
+    def delivered(self) -> int:
+        """Packets that arrived."""
+        return self.counts.sent - self.counts.lost
+
+
+class LossScanner:
+    """Reads what is lost, chunk by chunk, in order of sending.
+
+    Lost packets and their neighbours are kept as they are: their pattern is read from those alone, by the same
+    functions that read whole runs. A percent of loss in 100 M packets is three million rows, 60 MB.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[ProbeArrays] = []
+        self._last: ProbeArrays | None = None
+        self._is_last_kept = False
+        self._worth = SeriesWorth(hits=True)
+        self._pairs = self._absent = 0
+        self._has_numbers = False
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets."""
+        places = lost_places(probes)
+        self._worth.add_places(places, probes.n)
+        self._has_numbers = self._has_numbers or bool((probes.refl_seq >= 0).any())
+        whole = probes if self._last is None else concatenated([self._last, probes.rows(slice(1))])
+        if self._last is not None:
+            self._count_pairs(whole, slice(0, 2))
+            is_same = whole.session[0] == whole.session[1]
+            self._absent += int(whole.seq[1]) - int(whole.seq[0]) - 1 if is_same else 0
+            if whole.lost[1] > 0 and not self._is_last_kept:
+                self._kept.append(_slim(self._last, np.array([0])))
+        for block in block_slices(probes.n):
+            self._count_pairs(probes, slice(max(block.start - 1, 0), block.stop))
+        for part in probes.sessions():
+            self._absent += int(probes.seq[part.stop - 1]) - int(probes.seq[part.start]) - (part.stop - part.start - 1)
+        near = np.concatenate([places - 1, places, places + 1])
+        if self._last is not None and self._last.lost[0] > 0:
+            near = np.append(near, 0)
+        near = np.unique(near)
+        near = near[(near >= 0) & (near < probes.n)]
+        if near.size:
+            self._kept.append(_slim(probes, near))
+        self._is_last_kept = bool(near.size) and int(near[-1]) == probes.n - 1
+        self._last = probes.rows(slice(-1, None))
+
+    def _count_pairs(self, probes: ProbeArrays, rows: slice) -> None:
+        known = neighbours_in(probes, rows)
+        self._pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
+
+    def result(self) -> LossScan:
+        """Return what was read."""
+        sent = self._worth.n
+        if not self._kept:
+            return LossScan(
+                counts=LossCounts(sent, 0, 0, 0, 0), periods=np.empty(0, np.int64), distances=np.empty(0, np.int64),
+                transitions=Transitions(self._pairs, 0, 0, 0), n_eff=None, absent=self._absent,
+                has_numbers=self._has_numbers,
+            )  # fmt: skip
+        kept = concatenated(self._kept)
+        counts, places = replace(count_losses(kept), sent=sent), lost_places(kept)
+        share = counts.lost / sent
+        return LossScan(
+            counts=counts, periods=loss_periods(kept, places), distances=loss_distances(kept, places),
+            transitions=fates_around(kept, places, self._pairs),
+            n_eff=self._worth.result(math.sqrt(share * (1 - share))) if counts.lost < sent else None,
+            absent=self._absent, has_numbers=self._has_numbers,
+        )  # fmt: skip
+
+
+def _slim(probes: ProbeArrays, places: npt.NDArray[np.intp]) -> ProbeArrays:
+    """Return some packets without times and delays, which the pattern of loss does not ask for."""
+    nothing = np.broadcast_to(np.int8(0), places.shape)
+    return ProbeArrays(
+        nothing, probes.session[places], probes.seq[places], probes.refl_seq[places],
+        probes.lost[places].astype(np.int8), {}, {},
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""How many independent values a correlated series is worth, the series being read piece by piece. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.blocks import GroupSums, HitSums
+from analytics.statistics import MOST_VALUES, group_of, worth_of_groups
+
+
+class SeriesWorth:
+    """What `analytics.statistics.effective_n` says of a series, without the series: of its group sums alone.
+
+    `hits`: the series is an indicator, whose pieces are masks. How long it will be need not be known: groups are
+    doubled as it grows, so that it never holds more than about a million sums, and in the end they are those of a
+    series whose length was known from the start.
+    """
+
+    def __init__(self, *, hits: bool = False) -> None:
+        self._sums: HitSums | GroupSums = HitSums() if hits else GroupSums()
+
+    @property
+    def n(self) -> int:
+        """Values so far."""
+        return self._sums.n
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        """Add the next values."""
+        self._sums.add(values)
+        self._coarsen()
+
+    def add_places(self, places: npt.NDArray[np.intp], n: int) -> None:
+        """Add the next `n` of an indicator, of which those at `places` are true."""
+        assert isinstance(self._sums, HitSums)
+        self._sums.add_places(places, n)
+        self._coarsen()
+
+    def _coarsen(self) -> None:
+        while self._sums.n > 2 * MOST_VALUES * self._sums.group and self._sums.coarsen():
+            pass
+
+    def result(self, deviation: float) -> int:
+        """Return the worth; `deviation` is the standard deviation of the values."""
+        n, group, sums = self._sums.n, self._sums.group, self._sums.result()
+        while group < group_of(n):
+            sums = sums[: sums.size // 2 * 2]
+            sums, group = sums[0::2] + sums[1::2], 2 * group
+        return worth_of_groups(n, group, sums, deviation)
