@@ -207,5 +207,6 @@ class _Arrivals:
         self._last_us = int(arrival_us[settled - 1]) if settled else int(np.iinfo(np.int64).min)
 
     def finish(self) -> None:
-        """Add what waits."""
+        """Add what waits; nothing is added after that."""
         self.jitter.add(self._waiting)
+        self._waiting = self._waiting[:0]

@@ -18,7 +18,6 @@ from analytics.families.device import DEVICE_STREAMS, LINK_STREAMS, evaluate_dev
 from analytics.families.monitoring import FROZEN_BEFORE
 from analytics.families.throughput import NO_LENGTHS
 from analytics.figures import ABOVE
-from analytics.offset_kpis import with_offset_corrected
 from analytics.outages import Surroundings, list_outages
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
@@ -36,7 +35,7 @@ from analytics.track import mesh_codes, track
 from contract.streams import STREAMS
 from tests.analytics.families.making import make_series
 from tests.analytics.lawful import check_all
-from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column, by_name, subject
+from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column, by_name, offset_corrected, subject
 
 N = 240
 TEXTS = {
@@ -200,7 +199,7 @@ def of_link(probes, clock):
     judged = subject(PROFILE, clock)
     results = evaluate_link(probes, judged)
     check_all(results)
-    corrected = with_offset_corrected(results, probes, judged)
+    corrected = offset_corrected(results, probes, judged)
     check_all(corrected)
     found = [*corrected, *ping_convention(probes, judged)]
     whole = spoiled_probes("as it is")
@@ -314,7 +313,7 @@ def test_any_packets_have_lawful_kpis(seed, clock, profile):
     a, b, judged = any_probes(rng), any_probes(rng), subject(load_requirements(profile), clock)
     results = evaluate_link(a, judged)
     check_all(results)
-    check_all(with_offset_corrected(results, a, judged))
+    check_all(offset_corrected(results, a, judged))
     check_all(ping_convention(a, judged))
     if a.n and b.n:
         check_all(evaluate_pairs([Leg("a", a, clock), Leg("b", b, GOOD_CLOCK)], "car-1", judged.profile))

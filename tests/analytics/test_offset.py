@@ -8,10 +8,10 @@ import pytest
 from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link
 from analytics.offset import LEAST_PACKETS, ClockOffset, estimate_offset
-from analytics.offset_kpis import CORRECTED, KEPT, NOT_CORRECTED, corrected_probes, with_offset_corrected
+from analytics.offset_kpis import CORRECTED, KEPT, NOT_CORRECTED, corrected_probes
 from analytics.probes import DelayColumn, probe_arrays
 from analytics.requirements import Parameters, Profile, Requirement
-from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, subject
+from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, offset_corrected, subject
 
 SEED = 20_260_401
 
@@ -117,7 +117,7 @@ def required(**parameters):
 
 def results_of(probes, profile, clock=UNKNOWN_CLOCK):
     who = replace(subject(profile), clock=clock)
-    return by_name(with_offset_corrected(evaluate_link(probes, who), probes, who))
+    return by_name(offset_corrected(evaluate_link(probes, who), probes, who))
 
 
 def test_corrected_figures_say_so_and_are_for_reference_unless_the_profile_allows_the_bound():
@@ -171,7 +171,7 @@ def test_a_link_without_one_way_delays_has_nothing_to_correct():
         "copy": Column(np.ones(200, np.int16)), "lost": Column(np.zeros(200, np.int16)),
     })  # fmt: skip
     plain = evaluate_link(rtt_only, subject())
-    assert with_offset_corrected(plain, rtt_only, subject()) == plain
+    assert offset_corrected(plain, rtt_only, subject()) == plain
 
 
 def test_on_delays_of_a_real_5g_network_the_offset_is_found_to_a_millisecond(test_data):
