@@ -29,17 +29,18 @@ class SeriesWorth:
 
     def add(self, values: npt.NDArray[Any]) -> None:
         """Add the next values."""
+        # Marks are grouped before they are added, numbers after: their groups go on from where they are.
+        self._coarsen(values.size if isinstance(self._sums, HitSums) else 0)
         self._sums.add(values)
-        self._coarsen()
 
     def add_places(self, places: npt.NDArray[np.intp], n: int) -> None:
         """Add the next `n` of an indicator, of which those at `places` are true."""
         assert isinstance(self._sums, HitSums)
+        self._coarsen(n)
         self._sums.add_places(places, n)
-        self._coarsen()
 
-    def _coarsen(self) -> None:
-        while self._sums.n > 2 * MOST_VALUES * self._sums.group and self._sums.coarsen():
+    def _coarsen(self, more: int = 0) -> None:
+        while self._sums.n + more > 2 * MOST_VALUES * self._sums.group and self._sums.coarsen():
             pass
 
     def result(self, deviation: float) -> int:
