@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
+from analytics.ip_availability_kpis import interval_counts, ip_availability_kpis
 from analytics.link import MS, NO_PACKETS, Link
 from analytics.loss_kpis import loss_kpis
 from analytics.order_kpis import order_kpis
@@ -40,6 +41,7 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     results += loss_kpis(link)
     results += [reliability_kpi(link, direction) for direction in link.directions()]
     results += availability_kpis(link, link.directions()[0])
+    results += ip_availability_kpis(link, interval_counts(probes, subject.profile.parameters))
     return results
 
 
