@@ -21,10 +21,12 @@ from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.service_kpis import availability_kpis, reliability_kpi
 from analytics.subject import Subject
+from analytics.waiting_time import with_waiting_time, within_waiting_time
 
 
 def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     """Return every KPI of one link. Without packets each is null with its reason; nothing is made up."""
+    probes, waited = within_waiting_time(probes, subject)
     link = Link(probes, subject)
     if not probes.n:
         return [
@@ -42,7 +44,7 @@ def evaluate_link(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
     results += [reliability_kpi(link, direction) for direction in link.directions()]
     results += availability_kpis(link, link.directions()[0])
     results += ip_availability_kpis(link, interval_counts(probes, subject.profile.parameters))
-    return results
+    return with_waiting_time(results, subject, waited)
 
 
 def ping_convention(probes: ProbeArrays, subject: Subject) -> list[KpiResult]:

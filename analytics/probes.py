@@ -51,7 +51,8 @@ class ProbeArrays:
     `t_us` int64 sending time; `lost` (0 delivered, 1 up, 2 down, 3 unknown); `refl_seq` is -1 where null; `delays` by
     direction. `copies_us` holds the round-trip delays of further copies (duplicates), `duplicates` how many there were,
     whether or not they had a delay, `replicated` of how many packets that arrived. `not_finite` values were NaN or
-    infinite and are null (a row without time, session, number, copy or loss is left out).
+    infinite and are null (a row without time, session, number, copy or loss is left out). `late` of the lost packets
+    came, but after a waiting time applied afterwards (`analytics.waiting_time`).
     """
 
     t_us: Ints
@@ -65,6 +66,7 @@ class ProbeArrays:
     data_hash: str
     not_finite: int = 0
     replicated: int = 0
+    late: int = 0
 
     @property
     def n(self) -> int:

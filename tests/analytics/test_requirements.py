@@ -119,6 +119,9 @@ def test_ip_availability_half_stated_is_refused(left_out):
         ({**IP, "ip_interval_s": float("inf")}, "Tav"),
         ({**IP, "ip_least_packets": 0}, "ip_least_packets is 0"),
         ({**IP, "ip_source": " "}, "ip_source.*出典"),
+        ({"lost_after_ms": 0}, "lost_after_ms is 0"),
+        ({"lost_after_ms": float("inf")}, "finite"),
+        ({"lost_after_ms": float("nan")}, "finite"),
     ],
 )
 def test_a_bound_that_cannot_be_is_refused(changes, message):
