@@ -80,7 +80,7 @@ class Link:
     @property
     def is_blind(self) -> bool:
         """A recording that never says "lost" and skips numbers cannot tell a lost packet from one not measured."""
-        return not self.losses.lost and self.absent > 0
+        return self.losses.lost == self.packets.waited.late and self.absent > 0
 
     @cached_property
     def absent_note(self) -> str:
@@ -97,7 +97,9 @@ class Link:
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""
         found = [direction for direction in DIRECTIONS if self.packets.measured[direction]]
-        return found or (["round_trip"] if self.n else [])
+        # Of packets that came too late to count only the way up may be known.
+        is_all_lost = "round_trip" not in found and self.losses.lost == self.n
+        return ["round_trip", *found] if self.n and (is_all_lost or not found) else found
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""

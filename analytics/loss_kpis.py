@@ -30,7 +30,7 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
     losses = link.losses
     if link.is_blind:
         total = link.n + link.absent
-        low, high = 0.0, link.absent / total
+        low, high = losses.lost / total, (losses.lost + link.absent) / total
         unclear = (
             f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
         )
@@ -92,8 +92,11 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
 
 
 def _replicated(link: Link, delivered: int) -> KpiResult:
-    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are."""
-    hits = link.packets.replicated
+    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are.
+
+    Some of them may have come too late to count, so that they would be more than what was delivered.
+    """
+    hits = min(link.packets.replicated, delivered)
     n_eff = min(link.loss_n_eff, delivered)
     return link.make(
         "replication", "round_trip", "ratio", hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,

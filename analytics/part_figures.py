@@ -46,6 +46,9 @@ WITHOUT_PARTS = {
     "loss_noticeable": "loss_distance と同じ / as loss_distance",
     "replication": "重複したパケットの番号をすべて残すことになる / "
     "a part would have to keep the number of every packet that came twice",
+    "ip_availability": "区間 Tav は要求値プロファイルが定め、部分結果の境界と合うとは限らない / "
+    "the interval Tav is the profile's: parts need not end where it does",
+    "ip_loss_available": "ip_availability と同じ / as ip_availability",
     "clock_offset": "測定全体の最小遅延からの推定、要求時のみ / estimated over a whole run, on request only",
     "clock_drift": "clock_offset と同じ / as clock_offset",
     "ping_rtt": "pingの計算方法、要求時のみ / ping's own convention, on request only",

@@ -18,6 +18,9 @@ definitions. Rules that hold for all of them:
 * Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
   order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 524,288
   values is summed in groups first.
+* A packet that came later than the profile's `lost_after_ms` is lost before anything of its link is computed; results
+  say so, with how many. Which way it was lost: up where the delay up shows it, down where the reflector had it.
+  (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
 * First copy counts; duplicates are a KPI of their own.
 * One-way figures carry the bound of both clocks. Where it is unknown they are 参考値, neither 達成 nor 未達.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.

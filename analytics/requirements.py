@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,15 @@ import msgspec
 from analytics.definitions import BY_ID
 
 PROFILES = Path(__file__).parent / "profiles"
+_DAY_MS = 86_400_000
+_LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "lost_after_ms": (lambda ms: 0 < ms < math.inf, "a waiting time is above 0 ms and finite"),
+    "ip_unavailable_loss": (lambda ratio: 0 <= ratio < 1, "c1 is a loss ratio from 0 to below 1"),
+    "ip_interval_s": (lambda s: 1 <= 1000 * s <= _DAY_MS, "Tav lies between 1 ms and a day"),
+    "ip_least_packets": (lambda n: n >= 1, "an interval needs a packet to be measured"),
+    "ip_source": (lambda text: bool(text.strip()), "it must say which edition and clause c1 and Tav come from (出典)"),
+}
+"""Which values of a parameter can be, and what is said of others."""
 
 
 class RequirementError(ValueError):
@@ -29,6 +40,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way figures may be judged by;
     without it such figures are for reference only. `loss_constraint` is delta of the loss noticeable rate, in packets
     (99 in the examples of RFC 3357 6.1). Profiles without them use these.
+
+    `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
+    lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together: `ip_unavailable_loss` is c1, the
+    loss ratio above which an interval of `ip_interval_s` (Tav) is unavailable, `ip_least_packets` the packets an
+    interval needs to count as measured, `ip_source` the edition and clause they come from; without them those KPIs are
+    not computed. Raises RequirementError where some are given and others are not, or a value cannot be.
     """
 
     owd_within_ms: float = 100.0
@@ -47,6 +64,25 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    lost_after_ms: float | None = None
+    ip_unavailable_loss: float | None = None
+    ip_interval_s: float | None = None
+    ip_least_packets: int | None = None
+    ip_source: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be, and IP availability half stated."""
+        stated = {name: getattr(self, name) for name in _LAWFUL}
+        for name, value in stated.items():
+            is_lawful, what = _LAWFUL[name]
+            if value is not None and not is_lawful(value):
+                raise RequirementError(f"{name} is {value!r}: {what}")
+        four = [name for name in stated if name.startswith("ip_")]
+        missing = [name for name in four if stated[name] is None]
+        if missing and len(missing) < len(four):
+            raise RequirementError(
+                f"IP availability needs {', '.join(four)} together: give {', '.join(missing)} too, or none of them"
+            )
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

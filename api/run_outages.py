@@ -14,6 +14,7 @@ from analytics.report.model import LinkOutages
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from analytics.spans import total_us
+from analytics.waiting_time import late_as_lost
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -54,6 +55,8 @@ def run_outages(
             outages = list_joint_outages(legs, kpi.direction, windows, both, around, t_max_us)
         elif kpi.value is not None:
             probes = load_probes(connection, ids[kpi.device, kpi.link], start_us, end_us)
+            if parameters.lost_after_ms is not None:
+                probes, _ = late_as_lost(probes, round(parameters.lost_after_ms * _PARAMETERS_US))
             observed = availability(probes, kpi.direction, t_max_us, survival_us)
             observed_us = observed.observed_us
             around = Surroundings()

@@ -164,6 +164,27 @@ LINK: tuple[KpiDefinition, ...] = (
         meaning_en="Number, longest and total duration of the down times of availability.",
     ),
     KpiDefinition(
+        id="ip_availability", name_ja="IPサービス稼働率(PIA)", name_en="IP service availability (PIA)", unit="1",
+        better="larger", clause="ITU-T Y.1540 (clause, c1 and Tav not verified: as the profile states); RFC 6703 3",
+        columns=("lost",), statistics=("ratio",),
+        meaning_ja="測定した区間(Tav、UNIX時刻の格子)のうち、損失率が c1 以下の区間の割合。"
+        "上下いずれかの損失を損失とする。所定のパケット数に満たない区間と、測定の両端で欠けた区間は未測定とし、"
+        "分母に含めない。PIU は 1 - PIA。要求値プロファイルが c1・Tav・最少パケット数・出典を示すときのみ算出",
+        meaning_en="Share of the intervals measured (Tav, on a grid of Unix time) whose loss ratio is no more than c1; "
+        "a packet lost in either direction is lost. Intervals with too few packets, and ends of the measurement cut "
+        "short, are not measured and in neither part. PIU is 1 - PIA. Computed only where the profile states c1, Tav, "
+        "the least number of packets and their source.",
+    ),
+    KpiDefinition(
+        id="ip_loss_available", name_ja="稼働時間内の損失率(IPLR)", name_en="Packet loss in available time (IPLR)",
+        unit="1", better="smaller",
+        clause="ITU-T Y.1540 (clause, c1 and Tav not verified: as the profile states); RFC 6703 3",
+        columns=("lost",), statistics=("ratio",),
+        meaning_ja="ip_availability で稼働とした区間のパケットの損失率。不稼働および未測定の区間のパケットは含めない",
+        meaning_en="Loss ratio of the packets sent in the intervals that ip_availability calls available; packets of "
+        "unavailable intervals and of those not measured are left out.",
+    ),
+    KpiDefinition(
         id="clock_offset", name_ja="時計差(事後推定)", name_en="Offset of the clocks, estimated afterwards", unit="ms",
         better="", clause="RFC 5905 8 (symmetric path); Moon, Skelly, Towsley 1999; RFC 7679 3.7",
         columns=("ul_us", "dl_us"), statistics=("mean",),

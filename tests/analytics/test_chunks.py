@@ -81,12 +81,15 @@ def recordings(draw):
 
 @settings(max_examples=150, deadline=None)
 @given(drawn=recordings(), clock=st.sampled_from([GOOD_CLOCK, UNKNOWN_CLOCK]), t_max_ms=st.sampled_from([5.0, 25.0]),
-       survival_ms=st.sampled_from([0.0, 50.0]))  # fmt: skip
-def test_every_kpi_is_that_of_the_whole(drawn, clock, t_max_ms, survival_ms):
+       survival_ms=st.sampled_from([0.0, 50.0]), lost_after_ms=st.sampled_from([None, None, 8.0]))  # fmt: skip
+def test_every_kpi_is_that_of_the_whole(drawn, clock, t_max_ms, survival_ms, lost_after_ms):
     """Deadlines near the delays, clocks that matter, blind recordings: all results equal, those of ping too."""
     some, edges = drawn
     who = subject(clock=clock)
-    parameters = msgspec.structs.replace(who.profile.parameters, t_max_ms=t_max_ms, survival_ms=survival_ms)
+    parameters = msgspec.structs.replace(
+        who.profile.parameters, t_max_ms=t_max_ms, survival_ms=survival_ms, lost_after_ms=lost_after_ms,
+        ip_unavailable_loss=0.2, ip_interval_s=2.0, ip_least_packets=2, ip_source="test",
+    )  # fmt: skip
     who = replace(who, profile=msgspec.structs.replace(who.profile, parameters=parameters))
     whole, found = in_chunks(some, [], who), in_chunks(some, edges, who)
 
