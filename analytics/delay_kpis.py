@@ -18,7 +18,7 @@ from analytics.statistics import (
     rank,
     share_of,
 )
-from analytics.subject import BINOMIAL, ORDER, STUDENT
+from analytics.subject import BINOMIAL, ORDER, ORDER_OF_SHARE, STUDENT
 
 
 def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
@@ -28,7 +28,6 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     size = delivered.n
     counted = replace(delivered, infinite=link.lost_in(direction))
     worth = link.delay_n_eff(direction)
-    n_eff = max(int(worth * counted.n / max(size, 1)), 1)
     hidden = link.hidden(direction)
     elsewhere = link.losses.undecided if direction != "round_trip" else 0
     undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
@@ -44,6 +43,7 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         yield link.make(kpi, direction, "std", deviation / MS, n=size, filters=filters, reason=note)
         yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
     for statistic in QUANTILES:
+        n_eff = link.quantile_n_eff(direction, share_of(statistic), counted.n)
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
@@ -90,7 +90,8 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
     filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
     size = max(counted.n, 1)
     return link.make(
-        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff, method=ORDER,
+        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff,
+        method=ORDER if kpi == "ipdv" else ORDER_OF_SHARE,
         interval=in_ms(_interval(counted, q, n_eff, hidden)), filters=filters, reason=note,
         project=lambda total: in_ms(_interval(counted, q, max(n_eff * total // size, 1), hidden)),
     )  # fmt: skip
@@ -125,8 +126,9 @@ def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         # D(i) - Dmin of the delivered packets (RFC 5481 4.2).
         pdv = Histogram(found.measured.values - found.measured.values[0], found.measured.counts)
         for statistic in ("p95", "p99", "p99.9"):
-            # Where no delay can be (the clocks are off by more than their bound) nothing says what these are worth.
-            yield quantile(link, ("pdv", direction, statistic), pdv, max(link.delay_n_eff(direction), 1))
+            # What lies above a quantile of D lies above the same one of D - Dmin.
+            n_eff = link.quantile_n_eff(direction, share_of(statistic), pdv.n)
+            yield quantile(link, ("pdv", direction, statistic), pdv, n_eff)
         mean_us, max_us = found.jitter.result()
         yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=found.jitter.n)
         yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=found.jitter.n)

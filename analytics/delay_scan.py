@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import Counts, block_slices, may_overflow
+from analytics.definitions import QUANTILES
 from analytics.delay import arrival_order
 from analytics.jitter import Jitter
 from analytics.probes import Bools, DelayColumn, NotInOrderError, ProbeArrays, concatenated, neighbours_in
-from analytics.statistics import Histogram
+from analytics.quantile_worth import QuantileWorth
+from analytics.statistics import Histogram, share_of
 from analytics.worth import SeriesWorth
 
 Ints = npt.NDArray[Any]
+_CODES = {"up": 1, "down": 2}
+"""Contract LOST_CODES: of the round trip any will do."""
+
+_NEVER = np.int32(np.iinfo(np.int32).max)
 _OVERTAKEN = 1024
 """Packets at the end of a block that wait for the next: a second at 1,000 packets/s. With a gap of 1 ms and delays that
 vary by several, 10 M packets then need no sorting of the whole, which takes 14 ns a packet and the jitter again."""
@@ -39,10 +46,12 @@ class DelayScan:
     """What one direction's delays are, in microseconds.
 
     `possible` are those that can be, `on_time_n_eff` what their being within the bound is worth, `measured` all of
-    them; `steps` the absolute differences of packets sent one after the other (IPDV).
+    them; `steps` the absolute differences of packets sent one after the other (IPDV). `quantile_worth` is the worth of
+    a packet for some quantiles, those lost on this way among them as infinitely late.
     """
 
     possible: Spread
+    quantile_worth: Mapping[str, float]
     on_time_n_eff: int
     measured: Histogram
     steps: Spread
@@ -77,6 +86,7 @@ class DelayScanner:
         self._direction, self._least_us, self._limit_us = direction, least_us, limit_us
         self._possible, self._steps, self._impossible = _Series(), _Series(), Counts()
         self._late = SeriesWorth(hits=True)
+        self._quantiles = QuantileWorth([share_of(statistic) for statistic in QUANTILES])
         self._arrivals = _Arrivals()
         self._chunks = 0
         self._first: ProbeArrays | None = None
@@ -92,6 +102,8 @@ class DelayScanner:
             self._steps.add(_steps(joint, joint.delays[self._direction]))
         self._before = probes.rows(slice(-1, None))
         if not delay.valid.any():
+            for part in block_slices(probes.n if probes.lost.any() else 0):
+                self._quantiles.add(self._with_lost(probes, part, delay.valid[part]))
             return
         for part in block_slices(probes.n):
             here = delay.valid[part]
@@ -104,10 +116,19 @@ class DelayScanner:
                     values = values[values >= self._least_us]
                 self._possible.add(values)
                 self._late.add(values > self._limit_us)
+            self._quantiles.add(values if is_whole else self._with_lost(probes, part, here))
             rows = slice(max(part.start - 1, 0), part.stop)
             self._steps.add(_steps(probes, delay, rows))
         if not self._arrivals.is_in_order and self._chunks > 1:
             raise NotInOrderError("packets arrived after many that were sent later: they must be sorted all at once")
+
+    def _with_lost(self, probes: ProbeArrays, part: slice, here: Bools) -> Ints:
+        """Return the delays of a block, those that were lost on this way above all others."""
+        lost, code = probes.lost[part], _CODES.get(self._direction)
+        is_gone = (lost > 0 if code is None else lost == code) & ~here
+        us = np.where(is_gone, _NEVER, probes.delays[self._direction].us[part])
+        us = us[here | is_gone]
+        return us if self._least_us is None else us[us >= self._least_us]
 
     def result(self) -> DelayScan:
         """Return what was read."""
@@ -123,6 +144,7 @@ class DelayScanner:
         share = late.n and found.counted.up_to(self._limit_us) / late.n
         return DelayScan(
             possible=found,
+            quantile_worth=self._quantiles.result(),
             # What is worth as much: being late, and being in time.
             on_time_n_eff=late.result(math.sqrt(share * (1 - share))),
             measured=found.counted.merge(out) if out.n else found.counted,

@@ -140,6 +140,12 @@ class Link:
         """Worth of the delivered packets' delays."""
         return self.scan(direction).possible.n_eff
 
+    def quantile_n_eff(self, direction: str, q: str, n: int) -> int:
+        """Worth of `n` packets for one quantile: that of being above it, or of the delays where nothing says so."""
+        found = self.scan(direction)
+        share = found.quantile_worth.get(q, found.possible.n_eff / max(found.possible.counted.n, 1))
+        return max(min(int(share * n), n), 1)
+
     def make(
         self, kpi: str, direction: Direction, statistic: str, value: float | None, *, n: int,
         interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",

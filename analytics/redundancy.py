@@ -227,10 +227,10 @@ class _Pair:
             return
         values = probes.delays[direction].us[probes.delays[direction].valid]
         counted = histogram(values, int(infinite_delay(probes, direction).sum()))
-        worth = max(int(link.delay_n_eff(direction) * counted.n / max(values.size, 1)), 1)
         kind = "rtt" if direction == "round_trip" else "owd"
         for statistic in PAIR_QUANTILES:
             what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
+            worth = link.quantile_n_eff(direction, share_of(statistic), counted.n)
             found = quantile(link, what, counted, worth, note, probes.n - counted.n)
             yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
         if values.size:

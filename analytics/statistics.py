@@ -195,9 +195,9 @@ def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
     return total / total[0] if total[0] > 0 else np.empty(0)
 
 
-def group_of(n: int) -> int:
+def group_of(n: int, most: int = MOST_VALUES) -> int:
     """Return how many values of a series of n are summed before its autocorrelation is taken: a power of two."""
-    return 1 << max(-(-n // MOST_VALUES) - 1, 0).bit_length()
+    return 1 << max(-(-n // most) - 1, 0).bit_length()
 
 
 def effective_n(series: Array, deviation: float | None = None) -> int:
