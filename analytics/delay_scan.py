@@ -88,7 +88,8 @@ class DelayScanner:
         self._late = SeriesWorth(hits=True)
         self._quantiles = QuantileWorth([share_of(statistic) for statistic in QUANTILES])
         self._arrivals = _Arrivals()
-        self._chunks = 0
+        self._chunks = self._lost_before = 0
+        self._is_measured = False
         self._first: ProbeArrays | None = None
         self._before: ProbeArrays | None = None
 
@@ -102,9 +103,10 @@ class DelayScanner:
             self._steps.add(_steps(joint, joint.delays[self._direction]))
         self._before = probes.rows(slice(-1, None))
         if not delay.valid.any():
-            for part in block_slices(probes.n if probes.lost.any() else 0):
-                self._quantiles.add(self._with_lost(probes, part, delay.valid[part]))
+            self._only_lost(probes)
             return
+        self._quantiles.add(np.full(self._lost_before, _NEVER))
+        self._lost_before, self._is_measured = 0, True
         for part in block_slices(probes.n):
             here = delay.valid[part]
             is_whole = bool(here.all())
@@ -122,13 +124,26 @@ class DelayScanner:
         if not self._arrivals.is_in_order and self._chunks > 1:
             raise NotInOrderError("packets arrived after many that were sent later: they must be sorted all at once")
 
+    def _only_lost(self, probes: ProbeArrays) -> None:
+        """Add packets none of which has a delay; before the first that has one they are but counted."""
+        code = _CODES.get(self._direction)
+        gone = int(np.count_nonzero(probes.lost if code is None else probes.lost == code))
+        if self._is_measured:
+            self._quantiles.add(np.full(gone, _NEVER))
+        else:
+            self._lost_before += gone
+
     def _with_lost(self, probes: ProbeArrays, part: slice, here: Bools) -> Ints:
         """Return the delays of a block, those that were lost on this way above all others."""
-        lost, code = probes.lost[part], _CODES.get(self._direction)
-        is_gone = (lost > 0 if code is None else lost == code) & ~here
-        us = np.where(is_gone, _NEVER, probes.delays[self._direction].us[part])
-        us = us[here | is_gone]
-        return us if self._least_us is None else us[us >= self._least_us]
+        places, code = np.flatnonzero(~here), _CODES.get(self._direction)
+        lost = probes.lost[part][places]
+        is_gone = lost > 0 if code is None else lost == code
+        us = probes.delays[self._direction].us[part].copy()
+        us[places] = _NEVER
+        if not is_gone.all():
+            us = np.delete(us, places[~is_gone])
+        is_any = self._least_us is None or not us.size or int(us.min()) >= self._least_us
+        return us if is_any else us[us >= self._least_us]
 
     def result(self) -> DelayScan:
         """Return what was read."""
