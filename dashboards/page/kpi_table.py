@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.definitions import BY_ID
+from analytics.report.words import statistic_word
 from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
+from analytics.statistics import is_share
 from dashboards.page.texts import Language, text
 
 MAIN = {
@@ -99,7 +101,8 @@ def sources(results: Sequence[KpiResult]) -> list[str]:
 
 
 def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
-    scale, unit = (100.0, "%") if result.statistic == "ratio" else (1.0, "" if result.unit == "1" else result.unit)
+    is_percent = is_share(result.unit, result.statistic)
+    scale, unit = (100.0, "%") if is_percent else (1.0, "" if result.unit == "1" else result.unit)
     note = in_language(result.reason, language)
     if result.needed_n is not None:
         more = text(language, "more_samples", count=f"{result.needed_n:,}")
@@ -111,7 +114,7 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "link": f"{result.device}/{result.link}" if several else result.link,
         "kpi": result.name_ja if language == "ja" else result.name_en,
         "direction": text(language, result.direction) if result.direction else "",
-        "statistic": "" if result.statistic == "ratio" else result.statistic,
+        "statistic": _statistic(result.statistic, language),
         "value": "–" if result.value is None else f"{_number(result.value * scale)} {unit}".strip(),
         "interval": _interval(result, scale),
         "required": _required(result, scale, unit),
@@ -119,6 +122,13 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "definition": result.definition.split("; jissho")[0],
         "note": note,
     }
+
+
+def _statistic(statistic: str, language: Language) -> str:
+    """Return the word of a statistic; a ratio is the KPI itself and needs none."""
+    if statistic == "ratio":
+        return ""
+    return statistic_word(statistic) if language == "ja" else statistic
 
 
 def in_language(reason: str, language: Language) -> str:
