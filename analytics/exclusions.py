@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.probes import Values
+from analytics.report.words import shown_unit
 from analytics.results import KpiResult
 from analytics.spans import Span, merged
 from analytics.statistics import is_share
@@ -61,10 +62,10 @@ def beside(
     found = []
     for result in kept:
         all_value = values.get(_key(result))
-        ja, en = ("値なし", "none") if all_value is None else (_stated(result, all_value),) * 2
+        ja, en = ("なし", "none") if all_value is None else (_stated(result, all_value),) * 2
         note = (
-            f"除外 {len(spans)} 区間 {seconds}、除外しない値 {ja} / "
-            f"excluded {seconds} (intervals: {len(spans)}), value with them {en}"
+            f"除外 {len(spans)} 区間 {seconds}、除外しない値: {ja} / "
+            f"excluded {seconds} (intervals: {len(spans)}), value with them: {en}"
         )
         reason = "; ".join(filter(None, [result.reason, note]))
         found.append(msgspec.structs.replace(result, reason=reason, value_of_all=all_value, excluded=len(spans)))
@@ -73,9 +74,8 @@ def beside(
 
 def _stated(result: KpiResult, value: float) -> str:
     """Return a value as people read it beside the result: a share in percent, as everywhere on paper."""
-    if is_share(result.unit, result.statistic):
-        return f"{100 * value:.6g} %"
-    return f"{value:.6g} {result.unit}" if result.unit != "1" else f"{value:.6g}"
+    scale = 100.0 if is_share(result.unit, result.statistic) else 1.0
+    return f"{scale * value:.6g} {shown_unit(result.unit, result.statistic)}".strip()
 
 
 def _key(result: KpiResult) -> tuple[str, str, str, str, str]:

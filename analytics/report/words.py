@@ -61,6 +61,11 @@ def statistic_word(statistic: str) -> str:
     return statistic
 
 
+def shown_unit(unit: str, statistic: str) -> str:
+    """Return the unit beside a figure in any language: shares are percent, plain numbers have none."""
+    return "%" if is_share(unit, statistic) else {"1": "", "dB[mW]": "dBm"}.get(unit, unit)
+
+
 def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
     if is_share(unit, statistic):

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.definitions import BY_ID
-from analytics.report.words import statistic_word
+from analytics.report.words import shown_unit, statistic_word
 from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
 from analytics.statistics import is_share
+from dashboards.page.tables import table_column
 from dashboards.page.texts import Language, text
 
 MAIN = {
@@ -42,7 +43,6 @@ _COLUMNS = (
 
 
 _WRAPPED = {"kpi", "definition", "note"}
-"""Columns of words, which may wrap; numbers and their units stay on one line."""
 
 _VERDICT_CLASS: dict[str, str] = {
     MET: "verdict verdict-met",
@@ -53,23 +53,12 @@ _LIMIT_SIGN = {"smaller": "≤", "larger": "≥"}
 
 
 def table_columns(language: Language) -> list[dict[str, Any]]:
-    """Return the columns of the table.
-
-    A verdict is styled by its cell, not by a slot: NiceGUI makes the cells of a slot anew whenever a thing on
-    the page changes, which is every second, and a text that somebody marks to copy would be lost.
-    """
+    """Return the columns of the table."""
     return [
-        {
-            "name": name,
-            "field": name,
-            "label": text(language, label),
-            "align": align,
-            "sortable": name in {"link", "kpi"},
-            ":classes": f"row => '{'wrapped' if name in _WRAPPED else 'unbroken'} column-{name} '"
-            + (" + row.verdict_class" if name == "verdict" else ""),
-        }
+        table_column(language, name, label, align, is_wrapped=name in _WRAPPED, is_sortable=name in {"link", "kpi"},
+                     class_field="verdict_class" if name == "verdict" else "")
         for name, label, align in _COLUMNS
-    ]
+    ]  # fmt: skip
 
 
 def table_rows(results: Sequence[KpiResult], language: Language, *, everything: bool = False) -> list[dict[str, Any]]:
@@ -101,8 +90,8 @@ def sources(results: Sequence[KpiResult]) -> list[str]:
 
 
 def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
-    is_percent = is_share(result.unit, result.statistic)
-    scale, unit = (100.0, "%") if is_percent else (1.0, "" if result.unit == "1" else result.unit)
+    scale = 100.0 if is_share(result.unit, result.statistic) else 1.0
+    unit = shown_unit(result.unit, result.statistic)
     note = in_language(result.reason, language)
     if result.needed_n is not None:
         more = text(language, "more_samples", count=f"{result.needed_n:,}")

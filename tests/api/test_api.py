@@ -16,6 +16,7 @@ from analytics.requirements import RequirementError
 from api.app import ApiSettings, create_app
 from api.run_report import run_report
 from contract.streams import STREAMS
+from scripts.render_docs import ROOT
 from storage.connect import connect
 from storage.runs import get_run
 from tests.api.conftest import LOST_EVERY, PACKETS, batch, serving, spread_us
@@ -131,6 +132,18 @@ def test_definitions_are_the_table_behind_the_kpis(client):
     assert list(definitions) == [definition.id for definition in DEFINITIONS]
     assert definitions["rtt"]["name_ja"] == "往復遅延"
     assert {kpi["id"] for kpi in client.get("/v1/runs/run-1/kpis").json()} <= set(definitions)
+
+
+def test_definitions_are_those_of_the_document(client):
+    """Clause, revision and the meaning in both languages are what docs/kpi.md prints, KPI by KPI."""
+    document = (ROOT / "docs" / "kpi.md").read_text(encoding="utf-8")
+    definitions = client.get("/v1/definitions").json()
+
+    for each in definitions:
+        assert f"| {each['clause']} | {each['revision']} |\n" in document
+        meaning = f"### `{each['id']}` {each['name_ja']}\n\n{each['meaning_ja']}。\n\n{each['meaning_en']}\n"
+        assert meaning in document
+    assert document.count("\n### `") == len(definitions)
 
 
 def test_two_links_of_a_device_are_judged_together(client):
