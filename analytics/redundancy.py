@@ -163,7 +163,7 @@ class _Pair:
         count, seconds = int(both[0].size), observed_us / 1e6
         longest = float((both[1] - both[0]).max()) / 1e6 if count else 0.0
         tail = (1 + CONFIDENCE) / 2
-        observed = f"{seconds:.0f} s 同時観測 observed on both"
+        observed = f"{seconds:.0f} s 同時観測 / both observed for {seconds:.0f} s"
         yield make(
             "redundant_outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
             interval=Interval(poisson_lower(count, tail), poisson_upper(count, tail)), reason=observed, unit="1",

@@ -85,7 +85,7 @@ def _outages(
     tail = (1 + CONFIDENCE) / 2
     fewest, largest = min(count, least), None if most is None else max(count, most, least)
     seconds = found.observed_us / 1e6
-    observed = "; ".join(filter(None, [f"{seconds:.0f} s 観測 observed", link.absent_note]))
+    observed = "; ".join(filter(None, [f"{seconds:.0f} s 観測 / observed for {seconds:.0f} s", link.absent_note]))
     yield link.make(
         "outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
         interval=Interval(poisson_lower(fewest, tail), None if largest is None else poisson_upper(largest, tail)),

@@ -28,11 +28,11 @@ def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
     return results
 
 
-def rates_bps(tests: Series) -> Floats:
-    """Return the rate of each interval: as recorded, else its bytes over its length."""
-    rate, interval_s = tests.number("rate_bps"), tests.number("interval_s")
+def rates_bps(rows: Series) -> Floats:
+    """Return the rate of each interval of a stream: as recorded, else its bytes over its length; NaN without either."""
+    rate, interval_s = rows.number("rate_bps"), rows.number("interval_s")
     derived = np.divide(
-        8 * tests.number("bytes"), interval_s, out=np.full(tests.n, np.nan), where=np.nan_to_num(interval_s) > 0
+        8 * rows.number("bytes"), interval_s, out=np.full(rows.n, np.nan), where=np.nan_to_num(interval_s) > 0
     )
     return np.asarray(np.where(np.isfinite(rate), rate, derived))
 

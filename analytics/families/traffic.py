@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analytics.bootstrap import percentile_interval, resampled
+from analytics.families.throughput import rates_bps
 from analytics.figures import Figures
 from analytics.results import KpiResult
 from analytics.series import Floats, Series
@@ -38,20 +39,13 @@ def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures) -> l
     results += _savings(off, on, figures)
     for word, rows in (("off", off), ("on", on)):
         if rows.n:
-            results += figures.spread(f"bitrate_{word}", rates_mbps(rows), mean=_mean_mbps(rows), at_least=0.0)
+            results += figures.spread(f"bitrate_{word}", rates_bps(rows) / _MBIT, mean=_mean_mbps(rows), at_least=0.0)
     results += _streams(on, uplink_bps, figures)
     results += _detection(off, on, figures)
     delays = on.number("added_delay_us")
     if np.isfinite(delays).any():
         results += figures.spread("ai_delay", delays / 1000, at_least=0.0)
     return results
-
-
-def rates_mbps(rows: Series) -> Floats:
-    """Return the bit rate of each interval."""
-    length_s = rows.number("interval_s")
-    rate = np.divide(8 * rows.number("bytes"), length_s, out=np.full(rows.n, np.nan), where=np.nan_to_num(length_s) > 0)
-    return np.asarray(rate / _MBIT)
 
 
 def _mean_mbps(rows: Series) -> float | None:

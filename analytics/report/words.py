@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.statistics import is_quantile
+from analytics.statistics import is_quantile, is_share
 
 DIRECTION = {"up": "上り", "down": "下り", "round_trip": "往復", "": "-"}
 
@@ -61,9 +61,13 @@ def statistic_word(statistic: str) -> str:
     return statistic
 
 
+def shown_unit(unit: str, statistic: str) -> str:
+    """Return the unit beside a figure in any language: shares are percent, plain numbers have none."""
+    return "%" if is_share(unit, statistic) else {"1": "", "dB[mW]": "dBm"}.get(unit, unit)
+
+
 def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
-    if unit == "1":
-        is_share = statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_"))
-        return ("%", 100.0) if is_share else ("-", 1.0)
-    return _PAPER_UNIT.get(unit, unit), 1.0
+    if is_share(unit, statistic):
+        return "%", 100.0
+    return ("-" if unit == "1" else _PAPER_UNIT.get(unit, unit)), 1.0

@@ -46,7 +46,8 @@ def test_results_state_both_values():
     span = (T0_US + 9 * SECOND, T0_US + 10 * SECOND)
     whole = evaluate_link(probe_arrays(made), subject())
     kept = evaluate_link(probe_arrays(without(made, [span])), subject())
-    found = by_name(beside(kept, whole, [span], (T0_US, T0_US + 10 * SECOND)))["rtt", "round_trip", "max"]
+    results = by_name(beside(kept, whole, [span], (T0_US, T0_US + 10 * SECOND)))
+    found, within = results["rtt", "round_trip", "max"], results["delay_cdf", "round_trip", "le_10ms"]
     assert (found.value, found.value_of_all, found.excluded) == (5.0, 50.0, 1)
-    assert "除外 1 区間 1 s" in found.reason
-    assert "50" in found.reason
+    assert "除外 1 区間 1 s、除外しない値: 50 ms / excluded 1 s (intervals: 1), value with them: 50 ms" in found.reason
+    assert "除外しない値: 90 % / " in within.reason

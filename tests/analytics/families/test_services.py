@@ -1,8 +1,12 @@
 """Throughput, remote monitoring, AI verification and other radios: known answers and what must never be made up."""
 
+import re
+
 import numpy as np
 import pytest
 
+from analytics.definitions import BY_ID
+from analytics.families.device import evaluate_link_streams
 from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.throughput import evaluate_throughput
@@ -10,7 +14,7 @@ from analytics.families.traffic import evaluate_traffic, f_score
 from analytics.requirements import Requirement
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
-from tests.analytics.making import by_name, probes, round_trips
+from tests.analytics.making import by_name, probes, round_trips, subject
 
 NO_UPLINK = np.empty(0)
 
@@ -197,3 +201,39 @@ def test_loss_near_the_satellite_grid_is_told_from_the_rest():
     assert found["leo_grid_loss", "round_trip", "ratio"].value == 1.0
     assert found["leo_grid_loss", "round_trip", "elsewhere"].value == 0.0
     assert found["leo_grid_loss", "round_trip", "ratio"].n == sum(near)
+
+
+@pytest.mark.parametrize(
+    ("sent_us", "statistic"),
+    [(-1_000_001, "elsewhere"), (-1_000_000, "ratio"), (0, "ratio"), (1_000_000, "ratio"), (1_000_001, "elsewhere")],
+)
+def test_the_satellite_grid_is_the_one_that_its_definition_names(sent_us, statistic):
+    """At every instant that the clause names, a packet a microsecond more than a second away is elsewhere."""
+    instants = [int(second) for second in re.findall(r":(\d\d)", BY_ID["leo_grid_loss"].clause)]
+    minute_us = 1_780_000_020 * 1_000_000  # a full minute, UTC
+    sent = [minute_us + second * 1_000_000 + sent_us for second in instants]
+    found = by_name(
+        grid_loss(probes([{"seq": number, "t_us": t_us} for number, t_us in enumerate(sent)]), make_figures())
+    )
+
+    assert minute_us % 60_000_000 == 0
+    assert instants == [12, 27, 42, 57]
+    assert found["leo_grid_loss", "round_trip", statistic].n == len(instants)
+    assert set(BY_ID["leo_grid_loss"].statistics) == {"ratio", "elsewhere"} == {word for *_, word in found}
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("leo.elevation", {"ratio", "elsewhere"}), ("wifi.snr", set())])
+def test_only_links_with_a_satellites_metric_have_its_grid(metric, expected):
+    """Beside probes the definition asks for a metric whose name begins with "leo."."""
+    streams = {"metric": make_series([0], name=[metric], value=[3.0], unit=["dB" if metric == "wifi.snr" else "deg"])}
+    found = evaluate_link_streams(streams, round_trips([1, 2, None]), {}, subject())
+
+    assert {result.statistic for result in found if result.id == "leo_grid_loss"} == expected
+
+
+def test_without_probes_the_satellites_grid_has_no_value():
+    """A metric alone says nothing of loss."""
+    metrics = make_series([0], name=["leo.elevation"], value=[40.0], unit=["deg"])
+    found = by_name(evaluate_link_streams({"metric": metrics}, None, {}, subject()))["leo_grid_loss", "", "ratio"]
+
+    assert (found.value, found.n, found.reason) == (None, 0, "区間測定なし / no probes")
