@@ -29,6 +29,7 @@ STATISTIC = {
 
 INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
+    "order statistics on n_eff of lying above (Geyer)": "順序統計量(超過の有効nによる)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
     "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
     "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",
