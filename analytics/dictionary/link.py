@@ -39,23 +39,25 @@ LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="ipdv", name_ja="遅延変動(IPDV絶対値)", name_en="Inter-packet delay variation, absolute", unit="ms",
         better="smaller", clause="RFC 3393 2.4; RFC 5481 4.1, 5.5", columns=("ul_us", "dl_us", "rtt_us"),
-        statistics=("mean", "p95", "p99"),
+        statistics=_DELAY_STATISTICS, revision=2,
         meaning_ja="送信順に連続する2パケットの遅延差の絶対値。どちらかが損失なら未定義",
         meaning_en="Absolute difference of the delays of two packets sent one after the other; undefined if one is "
         "lost.",
     ),
     KpiDefinition(
         id="pdv", name_ja="遅延変動(PDV)", name_en="Packet delay variation", unit="ms", better="smaller",
-        clause="RFC 5481 4.2, 6.5", columns=("ul_us", "dl_us", "rtt_us"), statistics=("p95", "p99", "p99.9"),
-        meaning_ja="遅延の分位点 - 最小遅延(到達分)",
-        meaning_en="Quantile of the delay minus the smallest delay, over delivered packets.",
+        clause="RFC 5481 4.2, 6.5", columns=("ul_us", "dl_us", "rtt_us"), statistics=_DELAY_STATISTICS,
+        revision=2,
+        meaning_ja="遅延 - 最小遅延(到達分)の統計量",
+        meaning_en="Delay minus the smallest delay, over delivered packets.",
     ),
     KpiDefinition(
         id="jitter_rfc3550", name_ja="RFC 3550 ジッタ", name_en="Interarrival jitter of RFC 3550", unit="ms",
         better="smaller", clause="RFC 3550 6.4.1, A.8", columns=("ul_us", "dl_us", "rtt_us"),
-        statistics=("mean", "max"),
-        meaning_ja="到着順の遅延差の指数平滑(係数1/16)。区間内の平均と最大",
-        meaning_en="Delay differences in order of arrival, smoothed with 1/16; its mean and its maximum.",
+        statistics=("mean", *QUANTILES, "max"), revision=2,
+        meaning_ja="到着順の遅延差の指数平滑(係数1/16)。平均と最大は全パケット、分位点は16パケットごとの値による",
+        meaning_en="Delay differences in order of arrival, smoothed with 1/16. Mean and maximum are of all packets, "
+        "quantiles of its value after every sixteenth.",
     ),
     KpiDefinition(
         id="loss", name_ja="パケット損失率", name_en="Packet loss", unit="1", better="smaller",

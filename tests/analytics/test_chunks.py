@@ -79,7 +79,7 @@ def recordings(draw):
     return columns(rows), edges
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(drawn=recordings(), clock=st.sampled_from([GOOD_CLOCK, UNKNOWN_CLOCK]), t_max_ms=st.sampled_from([5.0, 25.0]),
        survival_ms=st.sampled_from([0.0, 50.0]), lost_after_ms=st.sampled_from([None, None, 8.0]))  # fmt: skip
 def test_every_kpi_is_that_of_the_whole(drawn, clock, t_max_ms, survival_ms, lost_after_ms):
