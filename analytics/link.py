@@ -18,6 +18,14 @@ from analytics.subject import NONE, Subject, TwoClocks, result_of
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
+
+
+def blind_words(n: int, absent: int) -> str:
+    """Return why a recording that never says "lost" has no loss ratio: `absent` numbers have no row, `n` have one."""
+    total = n + absent
+    return f"欠番 {absent}/{total}: 未測定か損失か区別できない / not measured or lost: 0 to {absent / total:.4g}"
+
+
 _CLOCKED = {
     "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
 }  # fmt: skip
