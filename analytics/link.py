@@ -18,6 +18,18 @@ from analytics.subject import NONE, Subject, TwoClocks, result_of
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
+
+
+def blind_words(n: int, absent: int, late: int = 0) -> str:
+    """Return why a recording that never says "lost" has no loss ratio: `absent` numbers have no row, `n` have one.
+
+    `late` of those came after the waiting time, and are lost whatever the absent ones are.
+    """
+    total = n + absent
+    low, high = late / total, (late + absent) / total
+    return f"欠番 {absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
+
+
 _CLOCKED = {
     "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analytics.link import NO_PACKETS, Link
+from analytics.link import NO_PACKETS, Link, blind_words
 from analytics.results import Direction, KpiResult
 from analytics.statistics import (
     Histogram,
@@ -29,15 +29,11 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
     """Yield everything that counts packets which did not arrive, or arrived twice."""
     losses = link.losses
     if link.is_blind:
-        total = link.n + link.absent
-        low, high = losses.lost / total, (losses.lost + link.absent) / total
-        unclear = (
-            f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
-        )
-        reason = "; ".join(filter(None, [unclear, link.unusable_note]))
+        reason = "; ".join(filter(None, [blind_words(link.n, link.absent, losses.lost), link.unusable_note]))
         yield link.make(
-            "loss", "round_trip" if link.packets.measured["round_trip"] else "up", "ratio", None, n=total, reason=reason
-        )
+            "loss", "round_trip" if link.packets.measured["round_trip"] else "up", "ratio", None,
+            n=link.n + link.absent, reason=reason,
+        )  # fmt: skip
     else:
         yield from _ratio(link, "round_trip", losses.lost, losses.sent, 0, link.absent_note)
         if link.lost.has_numbers:

@@ -33,13 +33,14 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The `[parameters]` table: bounds that define reliability and availability.
 
     `owd_within_ms` and `rtt_within_ms` are 所要遅延 for reliability; `t_max_ms` and `survival_ms` the deadline and the
-    survival time of availability. `coverage_*_dbm` are the thresholds of coverage and `required_*_mbps` the rates of
-    所要帯域充足率: without them those KPIs are not computed. `video_within_ms`, `fps_at_least` and `stop_within_ms` are
-    for remote monitoring, `section_m` is the length of a short section, `ping_pong_s` the time of a return to the cell
-    before, `pair_within_ms` how far apart two packets sent over two links may be to count as one.
-    `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way figures may be judged by;
-    without it such figures are for reference only. `loss_constraint` is delta of the loss noticeable rate, in packets
-    (99 in the examples of RFC 3357 6.1). Profiles without them use these.
+    survival time of availability, `outage_s` how long an outage is assumed to last where a run saw none or few (the
+    interval of its availability then rests on that). `coverage_*_dbm` are the thresholds of coverage and
+    `required_*_mbps` the rates of 所要帯域充足率: without them those KPIs are not computed. `video_within_ms`,
+    `fps_at_least` and `stop_within_ms` are for remote monitoring, `section_m` is the length of a short section,
+    `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
+    links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
+    figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
+    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). Profiles without them use these.
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
     lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together: `ip_unavailable_loss` is c1, the
@@ -52,6 +53,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rtt_within_ms: float = 200.0
     t_max_ms: float = 200.0
     survival_ms: float = 1000.0
+    outage_s: float = 10.0
     coverage_rsrp_dbm: float | None = None
     coverage_power_dbm: float | None = None
     required_up_mbps: float | None = None

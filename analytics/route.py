@@ -14,11 +14,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.probes import ProbeArrays
+from analytics.link import blind_words
+from analytics.probes import ProbeArrays, absent
 from analytics.requirements import Profile
 from analytics.results import Verdict
 from analytics.series import Floats, Series, nearest
-from analytics.statistics import effective_n, proportion_interval
+from analytics.statistics import Interval, effective_n, proportion_interval
 from analytics.track import MESH_SIZES_M, Track, grid_cells, mesh_codes, places, sections
 from analytics.verdict import judge
 
@@ -33,7 +34,8 @@ class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
     """One section or mesh. `cell` is its number or JIS code; `distance_m` where a section begins, None for meshes.
 
     Delays in ms are of all packets sent there, a lost one infinite (None: among the lost). `within` is the share
-    delivered within the bound, with its 95 % interval; `verdict` holds it against the profile's requirement.
+    delivered within the bound, with its 95 % interval; `verdict` holds it against the profile's requirement. `loss` is
+    None where the recording cannot say "lost": `reason` says so, and the interval reaches over absent numbers.
     """
 
     cell: int
@@ -44,13 +46,14 @@ class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
     passes: int
     p50_ms: float | None
     p95_ms: float | None
-    loss: float
+    loss: float | None
     within: float
     ci_low: float | None
     ci_high: float | None
     rsrp_dbm: float | None
     sinr_db: float | None
     verdict: Verdict | None
+    reason: str = ""
 
 
 def route_cells(
@@ -82,6 +85,11 @@ def route_cells(
     requirement = profile.find("reliability", way, "ratio", link)
     levels = {name: _levels(radio, name, t_us, known) for name in ("rsrp_dbm", "sinr_db")}
     passes = _passes(cells[known], where, keys.size)
+    is_lost, absent_n = (probes.lost > 0)[order][known], _absent_after(probes)[order][known]
+    is_blind = bool(absent_n.size) and not (probes.lost > 0).any() and bool(absent(probes))
+    reason = blind_words(probes.n, absent(probes)) if is_blind else ""
+    arrived_us = delay_us[np.isfinite(delay_us)]
+    usual = effective_n(arrived_us) / arrived_us.size if arrived_us.size else 0.0
     found = []
     by_cell = np.argsort(where, kind="stable")
     starts = np.searchsorted(where[by_cell], np.arange(keys.size + 1))
@@ -89,7 +97,7 @@ def route_cells(
         rows = by_cell[starts[place] : starts[place + 1]]
         values = delay_us[known][rows]
         timely = values <= within_ms * 1000
-        interval = proportion_interval(float(timely.sum()), rows.size, effective_n(timely))
+        interval = _interval(timely, _worth(values, timely, usual), int(absent_n[rows].sum()) if is_blind else 0)
         share = float(timely.mean())
         verdict = None
         if requirement is not None:
@@ -98,10 +106,40 @@ def route_cells(
             cell=int(keys[place]), distance_m=float(keys[place] * size) if grid == "section" else None,
             lat_deg=round(float(lat[known][rows].mean()), 7), lon_deg=round(float(lon[known][rows].mean()), 7),
             n=int(rows.size), passes=int(passes[place]), p50_ms=_quantile_ms(values, 0.5),
-            p95_ms=_quantile_ms(values, 0.95), loss=float((probes.lost[order][known][rows] > 0).mean()), within=share,
+            p95_ms=_quantile_ms(values, 0.95), loss=None if is_blind else float(is_lost[rows].mean()), within=share,
             ci_low=interval.low, ci_high=interval.high, rsrp_dbm=_median(levels["rsrp_dbm"][rows]),
-            sinr_db=_median(levels["sinr_db"][rows]), verdict=verdict,
+            sinr_db=_median(levels["sinr_db"][rows]), verdict=verdict, reason=reason,
         ))  # fmt: skip
+    return found
+
+
+def _worth(delay_us: Floats, timely: npt.NDArray[np.bool_], usual: float) -> int:
+    """Return what the packets of a cell are worth for the share in time.
+
+    Where all fared alike that says nothing of how far their fates depended on each other: then they are worth what
+    their delays are, in order of time, and what their losses are where only some were lost. Where nothing arrived,
+    what the delays of the link usually are (`usual`, a packet).
+    """
+    if timely.any() and not timely.all():
+        return effective_n(timely)
+    arrived = np.isfinite(delay_us)
+    if not arrived.any():
+        return max(int(usual * delay_us.size), 1)
+    worth = effective_n(delay_us[arrived])
+    return worth if arrived.all() else min(worth, effective_n(arrived))
+
+
+def _interval(timely: npt.NDArray[np.bool_], worth: int, hidden: int) -> Interval:
+    """Return the interval of the share in time, of which `hidden` more packets may have been or not."""
+    n, hits = timely.size + hidden, float(timely.sum())
+    return Interval(proportion_interval(hits, n, worth).low, proportion_interval(hits + hidden, n, worth).high)
+
+
+def _absent_after(probes: ProbeArrays) -> npt.NDArray[np.int64]:
+    """Return how many numbers have no row between each packet and the next of its session."""
+    found = np.zeros(probes.n, np.int64)
+    is_same = probes.session[1:] == probes.session[:-1]
+    found[:-1] = np.where(is_same, np.diff(probes.seq.astype(np.int64)) - 1, 0)
     return found
 
 

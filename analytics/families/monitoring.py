@@ -100,7 +100,8 @@ def evaluate_commands(commands: Series, figures: Figures) -> list[KpiResult]:
         executed, acked = stops.number("executed_us"), stops.number("acked_us")
         taken_us = executed if np.isfinite(commands.number("executed_us")).any() else acked
         in_time = np.nan_to_num(taken_us, nan=np.inf) <= limit_ms * _MS
-        results.append(figures.share("stop_delivery", in_time, filters=f"{limit_ms:g} ms 以内 within"))
+        filters = f"{limit_ms:g} ms 以内 within"
+        results.append(figures.share("stop_delivery", in_time, level=taken_us, filters=filters))
     return results
 
 

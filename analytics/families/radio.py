@@ -48,18 +48,21 @@ def _coverage(radio: Series, path: Track | None, figures: Figures) -> Iterator[K
         known = radio.where(np.isfinite(level))
         level, filters = known.number(column), f"{label} ≧ {threshold:g} dBm"
         covered = level >= threshold
-        yield figures.share("coverage_time", covered, weights=durations_s(known.t_us), filters=filters)
+        yield figures.share("coverage_time", covered, weights=durations_s(known.t_us), level=level, filters=filters)
         if path is None or not path.t_us.size:
             continue
         lat, lon, distance, _ = places(path, known.t_us)
         metres = stretches_m(distance)
         driven = metres > 0
-        yield figures.share("coverage_distance", covered[driven], weights=metres[driven], filters=filters)
+        yield figures.share(
+            "coverage_distance", covered[driven], weights=metres[driven], level=level[driven], filters=filters
+        )
         cells = mesh_codes(lat, lon, MESH_M)
         medians = medians_by(cells, level)
         yield figures.share(
-            "coverage_mesh", medians >= threshold, filters=f"{filters}, 1/8地域メッシュ 125 m mesh, 中央値 median"
-        )
+            "coverage_mesh", medians >= threshold, level=medians,
+            filters=f"{filters}, 1/8地域メッシュ 125 m mesh, 中央値 median",
+        )  # fmt: skip
 
 
 def stretches_m(distance_m: Floats) -> Floats:

@@ -31,7 +31,7 @@ INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
     "order statistics on n_eff of lying above (Geyer)": "順序統計量(超過の有効nによる)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
-    "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
+    "Clopper-Pearson on time / outage duration": "Clopper-Pearson(観測時間を停止の長さで割った有効nによる)",
     "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",
     "Student on n_eff (Geyer)": "t分布(有効nによる)",
     "bootstrap of scenes": "ブートストラップ(シーン単位)",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analytics.link import blind_words
 from analytics.requirements import Parameters, Profile, Requirement
 from analytics.route import geojson, route_cells
 from analytics.track import track
@@ -15,9 +16,11 @@ PROFILE = Profile(
 )  # fmt: skip
 
 
-def packets(seconds, *, lost_from_s=np.inf, lost_to_s=np.inf, per_s=100):
+def packets(seconds, *, lost_from_s=np.inf, lost_to_s=np.inf, per_s=100, without=range(0)):
     rows = []
     for number in range(seconds * per_s):
+        if number in without:
+            continue
         is_lost = lost_from_s <= number / per_s < lost_to_s
         at = {"t_us": T0_US + number * (1_000_000 // per_s), "seq": number}
         rows.append({**at, **({"lost": 3} if is_lost else {"rtt_us": 20_000 + number % 7})})
@@ -38,6 +41,30 @@ def test_few_packets_cannot_decide():
     """Five packets a section, all in time: not enough to show 90 %."""
     found = route_cells(packets(100, per_s=1), track(drive(100, 10.0)), None, PROFILE)
     assert {cell.verdict for cell in found} == {"判定不能"}
+
+
+def test_a_section_without_a_failure_is_worth_what_its_delays_are():
+    """Delays that drift over the whole drive: 500 packets of a section are one experience, and cannot show 90 %."""
+    drift = np.sin(np.linspace(0, 12, 10_000))
+    sent = probes([
+        {"t_us": T0_US + number * 10_000, "seq": number, "rtt_us": 40_000 + int(20_000 * drift[number])}
+        for number in range(drift.size)
+    ])  # fmt: skip
+    found = route_cells(sent, track(drive(100, 10.0)), None, PROFILE)
+    assert {cell.within for cell in found} == {1.0}
+    assert {cell.verdict for cell in found} == {"判定不能"}
+
+
+def test_a_recording_that_cannot_say_lost_has_no_loss_in_any_section():
+    """A number without a row between 30 and 31 s may be lost or not: it counts where the last one was sent."""
+    sent = packets(100, without=range(3000, 3100))
+    found = {cell.distance_m: cell for cell in route_cells(sent, track(drive(100, 10.0)), None, PROFILE)}
+    assert {cell.loss for cell in found.values()} == {None}
+    assert {cell.reason for cell in found.values()} == {blind_words(9900, 100)}
+    assert "0 to 0.01" in found[0.0].reason
+    assert {place for place, cell in found.items() if cell.verdict != "達成"} == {250.0}
+    assert (found[250.0].within, found[250.0].ci_high) == (1.0, 1.0)
+    assert found[250.0].ci_low < 500 / 600
 
 
 def test_standing_still_can_be_left_out():

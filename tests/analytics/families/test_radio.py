@@ -59,6 +59,16 @@ def test_a_parked_car_does_not_flood_the_coverage_by_distance():
     assert "-110" in found["coverage_time", "", "ratio"].filter
 
 
+def test_coverage_without_a_gap_is_worth_what_the_level_is():
+    """Nothing fell below the threshold on a drive away from the mast: that is one experience, not 200."""
+    place, t_s = drive(200, 10.0), np.arange(201)
+    found = evaluated(make_series(t_s, rsrp_dbm=-60.0 - 0.2 * t_s), track(place), coverage_rsrp_dbm=-110.0)
+    for kpi in ("coverage_time", "coverage_distance", "coverage_mesh"):
+        assert found[kpi, "", "ratio"].value == 1.0
+        assert found[kpi, "", "ratio"].n_eff < 10
+        assert found[kpi, "", "ratio"].ci_low < 0.7
+
+
 def test_coverage_by_mesh_counts_each_mesh_once():
     """Two and a half kilometres north: the southern half covered; the share of meshes, whatever the time spent."""
     path = track(drive(250, 10.0))

@@ -94,6 +94,18 @@ def test_an_unanswered_command_is_infinite_delay():
     assert (found["stop_delivery", "", "ratio"].value, found["stop_delivery", "", "ratio"].n) == (0.5, 4)
 
 
+def test_stops_that_all_came_in_time_are_worth_what_their_response_times_are():
+    """Forty stops while the response time drifts; and ten of which none was answered: one outage explains that."""
+    answered = make_series(range(40), name=["stop"] * 40, acked_us=[50_000 + 500 * number for number in range(40)])
+    never = make_series(range(10), name=["stop"] * 10, acked_us=[None] * 10)
+    good, bad = (
+        by_name(evaluate_commands(each, make_figures(stop_within_ms=100.0)))["stop_delivery", "", "ratio"]
+        for each in (answered, never)
+    )
+    assert (good.value, bad.value, bad.n_eff) == (1.0, 0.0, 1)
+    assert good.n_eff < 10
+
+
 def test_interventions_are_increments_of_the_counter_a_kilometre():
     """The counter went from 3 to 5 and began anew: two interventions; 2 km."""
     vehicle = make_series(range(201), intervention=[3] * 50 + [4] * 50 + [5] * 51 + [0] * 50, speed_mps=[10] * 201,
