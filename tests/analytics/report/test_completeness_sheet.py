@@ -1,11 +1,11 @@
-"""What the workbook says of data that are missing, deleted, unnumbered or left out."""
+"""What the workbook says of data that are missing, deleted or without a number."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from analytics.report.model import CompletenessFacts, EpochFacts, ExclusionRow, NumberGap, TimeSpan
+from analytics.report.model import CompletenessFacts, EpochFacts, NumberGap, TimeSpan
 from tests.analytics.report.making import START, report, table
 
 
@@ -102,16 +102,3 @@ def test_completeness_sheet_gives_each_gap_its_reason(opened):
     assert ["遅れて届いたデータはない。"] in rows
     plain = [row[0] for row in opened(given)["完全性"].iter_rows(values_only=True)]
     assert {"登録されていない番号はない。", "データのない時間はない。"} <= set(plain)
-
-
-def test_exclusions_have_a_sheet_only_where_there_are_any(opened):
-    """Who, when and why, those taken back too; a run without exclusions has no empty sheet."""
-    assert "除外区間" not in opened(report()).sheetnames
-    hour = timedelta(hours=1)
-    row = ExclusionRow(
-        link="", started_at=START, ended_at=START + timedelta(seconds=90), reason="給電断", excluded_by="lead",
-        excluded_at=START + hour, revoked_by="evaluator", revoked_at=START + 2 * hour, revoke_reason="再確認",
-    )  # fmt: skip
-    (line,) = table(opened(report(exclusions=[row]))["除外区間"], 3)
-    assert (line["時間[s]"].value, line["理由"].value, line["決定者"].value) == (90, "給電断", "lead")
-    assert "evaluator" in line["取消"].value

@@ -5,7 +5,9 @@ from datetime import datetime
 
 import numpy as np
 
+from analytics.report.model import OmittedStream
 from analytics.report.series import SeriesBuilder
+from contract.streams import STREAMS
 from tests.analytics.report.making import PACKETS, T0_US, probe_chunk, probe_stream, report, series, table
 
 
@@ -91,3 +93,13 @@ def test_a_lost_link_still_has_its_loss_chart(opened):
 
     assert {row["損失率[%]"].value for row in rows} == {100}
     assert {row["遅延中央値[ms]"].value for row in rows} == {None}
+
+
+def test_omitted_streams_are_named_with_their_rows(opened):
+    """What is not in the workbook is listed with the way to get it."""
+    omitted = OmittedStream(stream=STREAMS["host"], rows=2_000_000, reason="行数が多い")
+    book = opened(report(raw=(), omitted=[omitted]))
+    cover = {row[0]: row[1:] for row in book["表紙"].iter_rows(values_only=True)}
+
+    assert cover["host"] == ("生データ: 端末状態", 2_000_000, "行数が多い。CSVで取得できる。")
+    assert "cpu_ratio" in [row["項目(英字)"].value for row in table(book["データ項目"], 2)]

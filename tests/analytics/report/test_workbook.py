@@ -1,7 +1,9 @@
 """The workbook as a report writer and a program find it, reopened with openpyxl: the book as a whole."""
 
+from datetime import timedelta
+
 from analytics.definitions import BY_ID, DEFINITIONS
-from analytics.report.model import CompletenessFacts, OmittedStream, RunFacts
+from analytics.report.model import CompletenessFacts, ExclusionRow, RunFacts
 from analytics.report.workbook import write_workbook
 from contract.streams import STREAMS
 from tests.analytics.report.making import START, report, table
@@ -81,19 +83,22 @@ def test_a_run_without_anything_is_said_to_be_empty(opened):
     assert table(book["完全性"], 3)[0]["到達率\n[%]"].value == "-"
 
 
-def test_omitted_streams_are_named_with_their_rows(opened):
-    """What is not in the workbook is listed with the way to get it."""
-    omitted = OmittedStream(stream=STREAMS["host"], rows=2_000_000, reason="行数が多い")
-    book = opened(report(raw=(), omitted=[omitted]))
-    cover = {row[0]: row[1:] for row in book["表紙"].iter_rows(values_only=True)}
-
-    assert cover["host"] == ("生データ: 端末状態", 2_000_000, "行数が多い。CSVで取得できる。")
-    assert "cpu_ratio" in [row["項目(英字)"].value for row in table(book["データ項目"], 2)]
-
-
 def test_the_same_report_gives_the_same_file(tmp_path):
     """Nothing of the clock of the machine is in the file."""
     for name in ("a.xlsx", "b.xlsx"):
         write_workbook(report(), tmp_path / name)
 
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+
+
+def test_exclusions_have_a_sheet_only_where_there_are_any(opened):
+    """Who, when and why, those taken back too; a run without exclusions has no empty sheet."""
+    assert "除外区間" not in opened(report()).sheetnames
+    hour = timedelta(hours=1)
+    row = ExclusionRow(
+        link="", started_at=START, ended_at=START + timedelta(seconds=90), reason="給電断", excluded_by="lead",
+        excluded_at=START + hour, revoked_by="evaluator", revoked_at=START + 2 * hour, revoke_reason="再確認",
+    )  # fmt: skip
+    (line,) = table(opened(report(exclusions=[row]))["除外区間"], 3)
+    assert (line["時間[s]"].value, line["理由"].value, line["決定者"].value) == (90, "給電断", "lead")
+    assert "evaluator" in line["取消"].value
