@@ -127,11 +127,7 @@ def transitions(probes: ProbeArrays) -> Transitions:
         rows = slice(max(block.start - 1, 0), block.stop)
         known = neighbours_in(probes, rows)
         pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
-    return fates_around(probes, lost_places(probes), pairs)
-
-
-def fates_around(probes: ProbeArrays, places: npt.NDArray[np.intp], pairs: int) -> Transitions:
-    """Count the transitions of `pairs` packets, of which those that were lost are here, with their neighbours."""
+    places = lost_places(probes)
     before, after = places[places > 0], places[places < probes.n - 1]
     has_before = _are_neighbours(probes, before - 1)
     has_after = _are_neighbours(probes, after)

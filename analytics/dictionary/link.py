@@ -96,6 +96,28 @@ LINK: tuple[KpiDefinition, ...] = (
         "mean burst 1/q.",
     ),
     KpiDefinition(
+        id="loss_gilbert", name_ja="損失の3パラメータモデル", name_en="Three-parameter model of loss", unit="1",
+        better="", clause="Gilbert 1960; Hasslinger, Hohlfeld 2008", columns=("lost",), statistics=("p", "r", "h"),
+        meaning_ja="回線は良状態(損失なし)と不良状態を行き来し、不良状態でも h の割合は届く。"
+        "p は良から不良、r は不良から良へ1パケット毎に移る確率。平均損失率は (1-h)p/(p+r)。積率法による推定。"
+        "良状態でも損失があるときは合わないため loss_gilbert_elliott を見る",
+        meaning_en="The link is in a good state, which loses nothing, or in a bad one, in which a share h arrives all "
+        "the same; p from good to bad and r back, from one packet to the next. Loss is (1-h)p/(p+r). Fitted by "
+        "moments; where the good state loses packets too it does not fit: see loss_gilbert_elliott.",
+    ),
+    KpiDefinition(
+        id="loss_gilbert_elliott", name_ja="損失の4パラメータモデル", name_en="Four-parameter model of loss", unit="1",
+        better="", clause="Elliott 1963; Gilbert 1960; Hasslinger, Hohlfeld 2008", columns=("lost",),
+        statistics=("p", "r", "loss_good", "loss_bad", "delta_bic"),
+        meaning_ja="良状態で loss_good、不良状態で loss_bad の割合を失う。"
+        "p は良から不良、r は不良から良へ1パケット毎に移る確率で、不良状態の平均長は 1/r パケット。"
+        "最尤推定(Baum-Welch)。delta_bic は2状態モデルのBICとの差で、正ならこのモデルの方が適する",
+        meaning_en="The good state loses a share loss_good of packets, the bad one loss_bad; p from good to bad and r "
+        "back, from one packet to the next: a visit to the bad state lasts 1/r packets in the mean. Maximum "
+        "likelihood (Baum-Welch). delta_bic: BIC of the two-state model minus that of this one, above 0 where this "
+        "one describes the losses better.",
+    ),
+    KpiDefinition(
         id="reordering", name_ja="順序逆転", name_en="Reordering", unit="1", better="smaller",
         clause="RFC 4737 3.3, 4.1", columns=("seq", "rtt_us", "ul_us"), statistics=("ratio", "count"),
         meaning_ja="後に送ったパケットより後に届いたパケットの割合(到達パケットに対する)",
