@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.families.radio import serving_cells
 from analytics.probes import ProbeArrays, absent
 from analytics.results import Direction
 from analytics.series import Bools, Floats, Series, nearest
+from analytics.serving import serving_cells
 from analytics.statistics import (
     Interval,
     effective_n,
@@ -184,24 +184,24 @@ def _by_range(packets: _Packets, basis: Basis, values: Floats) -> Iterator[Condi
 
 
 def _by_cell(packets: _Packets, radio: Series) -> Iterator[ConditionRow]:
-    """Yield a row for each serving cell, the one with most packets first."""
-    t_us, cells = serving_cells(radio)
-    if not t_us.size:
+    """Yield a row for each serving cell, the one with most packets first.
+
+    Where an anchor serves beside NR, the packet is told by the cell of NR, and by the anchor's where NR has none.
+    """
+    every = serving_cells(radio)
+    if not every:
         return
-    place, is_near = nearest(t_us, packets.t_us, NEAR_US)
-    found, counts = np.unique(cells[place][is_near], return_counts=True)
+    cells = np.full(packets.t_us.size, "", object)
+    for serving in every:
+        place, is_near = nearest(serving.t_us, packets.t_us, NEAR_US)
+        label = f"{serving.rat} " if len(every) > 1 else ""
+        mine = is_near & (cells == "")
+        cells[mine] = label + serving.cells[place[mine]]
+    found, counts = np.unique(cells[cells != ""].astype(str), return_counts=True)
     for cell in found[np.argsort(-counts, kind="stable")].tolist():
-        yield packets.row("cell", is_near & (cells[place] == cell), cell=cell_name(cell))
-    if not is_near.all():
-        yield packets.row("cell", ~is_near, reason=NOT_NEAR)
-
-
-def cell_name(identity: int) -> str:
-    """Return the name of an identity as `serving_cells` makes them: cell id, else PCI and channel (ARFCN)."""
-    if identity >= 0:
-        return f"ID {identity}"
-    arfcn, pci = divmod(-1 - identity, 1024)
-    return f"PCI {pci}" + (f" ARFCN {arfcn}" if arfcn else "")
+        yield packets.row("cell", np.asarray(cells == cell, bool), cell=cell)
+    if (cells == "").any():
+        yield packets.row("cell", np.asarray(cells == "", bool), reason=NOT_NEAR)
 
 
 def range_words(row: ConditionRow) -> str:

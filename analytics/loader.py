@@ -196,7 +196,7 @@ def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str 
         if not probes.n:
             continue
         about = about_device(connection, ids.get((device, "")), window)
-        wanted = {"radio": ("rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
+        wanted = {"radio": ("rat", "rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
         radio = load_streams(connection, wanted, link_id, window).get("radio")
         direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
         found.append(LinkConditions(device=device, link=name, direction=direction, rows=rows))

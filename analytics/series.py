@@ -15,6 +15,8 @@ from analytics.probes import Values
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+LONGEST_INTERVALS = 3.0
+"""A sample stands for at most so many of the usual intervals: what follows is a pause, which nobody measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def _as_doubles(values: npt.NDArray[Any]) -> Floats:
     return np.asarray(np.where(np.isfinite(rounded), rounded, doubles))
 
 
-def durations_s(t_us: Times, longest_intervals: float = 3.0) -> Floats:
+def durations_s(t_us: Times, longest_intervals: float = LONGEST_INTERVALS) -> Floats:
     """Return for how long each sample stands: until the next, at most three of the usual intervals.
 
     The last one stands for the usual interval; a pause in the measurement is nobody's time.

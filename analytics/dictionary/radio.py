@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 
-LEVELS = ("mean_linear", "mean", "p5", "p50", "p95", "min", "max", "std")
+LEVELS = ("mean_linear", "mean", "p5", "p10", "p50", "p95", "min", "max", "std")
 _MEAN_JA = "「真値平均」はmWに直した平均、「平均」はdBのままの平均"
 _MEAN_EN = "mean_linear averages milliwatts, mean averages decibels"
-_BASIS_EN = "Time: each sample stands until the next; distance: metres driven; mesh: median of each mesh."
+_BASIS_EN = (
+    "Time: each sample stands until the next, three of the usual intervals at most; distance: the metres driven in "
+    "that time; mesh: median of each mesh."
+)
 
 RADIO: tuple[KpiDefinition, ...] = (
     KpiDefinition(
@@ -35,20 +38,30 @@ RADIO: tuple[KpiDefinition, ...] = (
         meaning_ja=f"占有周波数帯域の総受信電力。RSRPではない。{_MEAN_JA}",
         meaning_en=f"Total received power in the occupied bandwidth, not RSRP; {_MEAN_EN}.",
     ),
-    KpiDefinition(
-        id="rsrp_section", name_ja="RSRP(短区間中央値)", name_en="Short-section medians of RSRP", unit="dB[mW]",
-        better="larger", clause="短区間中央値処理(電波伝搬測定の慣行)", stream="radio",
-        columns=("rsrp_dbm",), statistics=("p5", "p50", "p95", "min"),
-        meaning_ja="走行距離で区切った短区間ごとの中央値の分布。停車時間の偏りを受けない",
-        meaning_en="Distribution of the medians of short sections of the route: standing still does not weigh.",
+    *(
+        KpiDefinition(
+            id=f"{kpi}_section", name_ja=f"{ja}(短区間中央値)", name_en=f"Short-section medians of {en}", unit=unit,
+            better="larger", clause="短区間中央値処理(電波伝搬測定の慣行)", stream="radio",
+            columns=(column,), statistics=("p5", "p10", "p50", "p95", "min"),
+            meaning_ja="走行距離で区切った短区間ごとの中央値の分布。停車時間の偏りを受けない。同じ道を再び走れば別の区間",
+            meaning_en="Distribution of the medians of short sections of the way driven: standing still does not "
+            "weigh. A road driven again is a further section.",
+        )
+        for kpi, ja, en, unit, column in (
+            ("rsrp", "RSRP", "RSRP", "dB[mW]", "rsrp_dbm"),
+            ("rx_power", "受信電力", "received power", "dB[mW]", "rx_power_dbm"),
+            ("sinr", "SINR", "SINR", "dB", "sinr_db"),
+        )
     ),
     *(
         KpiDefinition(
             id=f"coverage_{basis}", name_ja=f"カバー率({ja})", name_en=f"Coverage ratio by {basis}", unit="1",
-            better="larger", clause="jissho: share at or above the stated threshold", stream="radio",
+            better="larger", clause="jissho: share at or above the stated threshold", revision=2, stream="radio",
             columns=("rsrp_dbm", "rx_power_dbm"), statistics=("ratio",),
-            meaning_ja=f"しきい値以上であった{what}の割合。未測定は分母に含めない",
-            meaning_en=f"Share at or above the threshold; what was not measured is in neither part. {_BASIS_EN}",
+            meaning_ja=f"しきい値以上であった{what}の割合。圏外(レベルもセルも無い標本)はカバーされていない。"
+            "未測定は分母に含めず、その量を併記する",
+            meaning_en="Share at or above the threshold. Out of service (a sample with neither a level nor a cell) is "
+            f"not covered; what was not measured is in neither part, and how much it was is stated. {_BASIS_EN}",
         )
         for basis, ja, what in (
             ("time", "時間", "時間"), ("distance", "距離", "走行距離"),
@@ -57,10 +70,13 @@ RADIO: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="handover", name_ja="ハンドオーバー", name_en="Handovers", unit="1", better="",
-        clause="jissho: change of the serving cell between neighbouring samples", stream="radio",
-        columns=("cell_id", "pci", "arfcn"), statistics=("count",),
-        meaning_ja="在圏セルが変わった回数",
-        meaning_en="How often the serving cell changed.",
+        clause="jissho: change of the serving cell between neighbouring samples", revision=2, stream="radio",
+        columns=("rat", "cell_id", "pci", "arfcn"), statistics=("count",),
+        meaning_ja="在圏セルが変わった回数。前後の両方で分かっている識別子(セルID、なければPCI、周波数番号)が異なるときだけ数える。"
+        "無線方式が複数あるときは方式ごと。方式自体の切替は含めない",
+        meaning_en="How often the serving cell changed: something that identifies it (identity, else PCI, channel) is "
+        "known before and after, and differs. Of each technology where there are several; a change of technology is "
+        "none.",
     ),
     KpiDefinition(
         id="handover_interruption", name_ja="ハンドオーバー断時間", name_en="Handover interruption", unit="ms",
