@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from analytics.geodesy import EARTH_M, haversine_m
 from analytics.odometer import driven_m
-from analytics.series import Floats, Series, Times, nearest
+from analytics.series import Bools, Floats, Series, Times, nearest
 
 FIX_AGE_US = 2_000_000
 """A position older than this says nothing: 28 m at 50 km/h, about one mesh of the finest grid."""
@@ -59,9 +59,14 @@ def track(position: Series) -> Track:
     return Track(kept.t_us, lat, lon, speed, distance)
 
 
+def freshness(path: Track, at_us: Times) -> tuple[npt.NDArray[np.intp], Bools]:
+    """Return the fix nearest to each instant, and whether it is fresh enough to say where the vehicle was."""
+    return nearest(path.t_us, at_us, FIX_AGE_US)
+
+
 def places(path: Track, at_us: Times) -> tuple[Floats, Floats, Floats, Floats]:
     """Return latitude, longitude, distance along the route and speed at each instant, NaN without a fresh fix."""
-    _, is_fresh = nearest(path.t_us, at_us, FIX_AGE_US)
+    _, is_fresh = freshness(path, at_us)
     if not path.t_us.size:
         nothing = np.full(at_us.size, np.nan)
         return nothing, nothing, nothing, nothing
