@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from analytics.geodesy import plane_m
 from analytics.series import Floats, Times
-from analytics.track import Track, freshness
+from analytics.track import Track, freshness, sections
 
 STEP_M = 10.0
 SAME_M = 20.0
 """Places closer than this are one: lanes, and twice the noise of a receiver in a street (3 m) many times over."""
+_WHOLE = 0.9
 _BEHIND_M = 3 * SAME_M
 """So much of the road behind its end is near by being behind, not by having been driven before."""
 
@@ -42,12 +43,15 @@ class Road:
         return float(self.along_m[-1]) if self.along_m.size else 0.0
 
     def along(self, path: Track) -> Floats:
-        """Return where on the road each fix of a track lies, in metres; NaN further than 20 m from it."""
+        """Return where on the road each fix of a track lies, in metres; NaN further than 20 m from it.
+
+        Up to 10 m before its beginning and beyond its end the metres go on.
+        """
         line = _Line(self)
         number, east, north, _ = _steps(path, self.origin_deg)
         found = [line.nearest(*place) for place in zip(east.tolist(), north.tolist(), strict=True)]
         steps_m = np.array([along if away <= SAME_M else np.nan for away, along, _ in found] or [np.nan])
-        return _between(path, number, np.clip(steps_m, 0.0, None))
+        return _between(path, number, steps_m)
 
     def at(self, path: Track, at_us: Times) -> Floats:
         """Return where on the road the vehicle of a track was at each instant; NaN without a fresh fix, or off it."""
@@ -66,6 +70,32 @@ class Road:
             np.abs(along[after] - along[before]) <= np.abs(path.distance_m[after] - path.distance_m[before]) + SAME_M
         )
         return np.where(is_fresh, np.where(is_smooth, between, along[place]), np.nan)
+
+    def sections(self, path: Track, at_us: Times, section_m: float) -> npt.NDArray[np.int64]:
+        """Return the number of the section of road in which the vehicle was at each instant, -1 where not known."""
+        # What turns round a few metres beyond the end of the road is in its last section.
+        return sections(np.clip(self.at(path, at_us), 0.0, math.nextafter(self.length_m, 0.0)), section_m)
+
+    def whole_sections(self, path: Track, at_us: Times, section_m: float) -> npt.NDArray[np.int64]:
+        """Return the same, -1 also in sections that were driven only in part (less than nine tenths).
+
+        A run that begins, ends or is cut in the middle of a section has not met its delays as one that drove through.
+        """
+        along = self.at(path, at_us)
+        numbers = sections(np.where((along >= 0) & (along < self.length_m), along, np.nan), section_m)
+        known = np.flatnonzero(numbers >= 0)
+        if not known.size:
+            return numbers
+        along = along[known]
+        keys, where = np.unique(numbers[known], return_inverse=True)
+        low, high = np.full(keys.size, np.inf), np.full(keys.size, -np.inf)
+        np.minimum.at(low, where, along)
+        np.maximum.at(high, where, along)
+        apart_m = float(np.median(np.abs(np.diff(along)))) if along.size > 1 else 0.0
+        # The last section of the road may be shorter than the others.
+        size_m = np.minimum(section_m, self.length_m - keys * section_m)
+        numbers[known[(high - low < _WHOLE * size_m - apart_m)[where]]] = -1
+        return numbers
 
 
 def road_of(path: Track) -> Road:
@@ -116,7 +146,7 @@ def _between(path: Track, number: npt.NDArray[np.intp], steps_m: Floats) -> Floa
     climb_m = steps_m[other] - steps_m[number]
     is_smooth = (run_m != 0) & (np.abs(climb_m) <= np.abs(run_m) + SAME_M)
     slope = np.divide(climb_m, run_m, out=np.zeros_like(run_m), where=is_smooth)
-    return np.clip(steps_m[number] + slope * offset, 0.0, None)
+    return np.asarray(steps_m[number] + slope * offset)
 
 
 class _Line:
@@ -165,8 +195,8 @@ class _Line:
     def nearest(self, east: float, north: float, *, until_m: float = math.inf) -> tuple[float, float, bool]:
         """Return how far the line is (infinite: further than 20 m), the metres there, and whether that is its end.
 
-        Before the first and beyond the last point of the line the metres go on for one step. `until_m` leaves out what
-        lies further along.
+        Before the first and beyond the last point of a branch the metres go on for one step, and are NaN further out.
+        `until_m` leaves out what lies further along.
         """
         column, row = math.floor(east / SAME_M), math.floor(north / SAME_M)
         best = (math.inf, math.nan, False)
@@ -193,7 +223,9 @@ class _Line:
             is_first = begins or self._points[number - 1][3]
             ends = number == last or self._points[number + 1][3]
             reach = STEP_M / max(math.sqrt(length2), STEP_M)
-            open_share = min(max(raw, -reach if is_first else 0.0), 1.0 + (reach if ends else 0.0))
+            low, high = (-reach if is_first else 0.0), 1.0 + (reach if ends else 0.0)
+            is_beyond = (is_first and raw < low) or (ends and raw > high)
+            open_share = math.nan if is_beyond else min(max(raw, low), high)
             best = (away, start_along + open_share * (along - start_along), is_end)
         return best
 
