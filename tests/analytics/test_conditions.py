@@ -110,3 +110,18 @@ def test_beside_an_anchor_the_packets_are_told_by_the_cell_of_nr():
     radio = make_series(t_s, rat=["LTE", "NR-NSA"] * 100, pci=pci)
     _, rows = by_condition(packets([30.0] * 1000), radio, None)
     assert {row.cell: row.n for row in rows} == {"NR-NSA PCI 7": 511, "LTE PCI 300": 489}
+
+
+def test_a_packet_lost_on_the_way_down_is_not_late_on_the_way_up():
+    """A tenth lost down: p95 of the way up is 10 ms, its upper bound open; a tenth lost up: among the lost."""
+
+    def of(way):
+        rows = [{"seq": number, **({"lost": way} if number % 10 == 0 else {"ul_us": 10_000})} for number in range(1000)]
+        direction, (row,) = by_condition(probes(rows), make_series(range(11), rsrp_dbm=[-95.0] * 11), None)
+        assert (direction, row.loss) == ("up", 0.1)
+        return row
+
+    down, up = of(2), of(1)
+    assert (down.p95_ms, down.p95_high_ms, up.p95_ms) == (10.0, None, None)
+    assert "100 with unknown delay" in down.reason
+    assert "unknown" not in up.reason
