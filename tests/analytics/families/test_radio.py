@@ -126,6 +126,18 @@ def test_stretches_share_the_way_between_neighbours_and_skip_unknown_places():
     assert lengths.tolist() == [5.0, 15.0, 10.0, 0.0, 5.0, 5.0]
 
 
+def test_each_level_has_the_medians_of_its_short_sections():
+    """1,000 s at 10 m/s in sections of 50 m; SINR in every other sample, received power in all, no RSRP."""
+    t_s = np.arange(101)
+    radio = make_series(t_s, sinr_db=np.where(t_s % 2, t_s, np.nan), rx_power_dbm=-t_s)
+    found = evaluated(radio, track(drive(100, 10.0)))
+    assert found["sinr_section", "", "p50"].n == found["rx_power_section", "", "min"].n - 1 == 20
+    assert found["sinr_section", "", "p10"].value == 7.0  # 1 and 3 s: 1; 5, 7, 9 s: 7; the second of twenty
+    assert found["rx_power_section", "", "min"].value == -100.0
+    assert ("rsrp_section", "", "p50") not in found
+    assert found["sinr", "", "p10"].value == 9.0
+
+
 def test_medians_by_group_keep_the_order_of_the_first_visit():
     """Neighbouring places stay neighbours, so that autocorrelation along the route can be seen."""
     assert medians_by(np.array([7, 7, 3, 3, 3, -1]), np.array([4.0, 2.0, 9.0, 8.0, 7.0, 0.0])).tolist() == [2.0, 8.0]
