@@ -20,8 +20,9 @@ from analytics.bootstrap import percentile_interval, weights
 from analytics.definitions import BY_ID
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, Direction
+from analytics.road import Road
 from analytics.statistics import histogram, rank, share_of
-from analytics.track import Track, places, sections
+from analytics.track import Track
 
 REPLICATES = 1_000
 LEAST_BLOCKS = 8
@@ -62,7 +63,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs or links and the effects of b against a."""
+    """Two runs or links and the effects of b against a. `note` says what is left out of either side, if anything."""
 
     a: str
     b: str
@@ -70,6 +71,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     link_b: str
     align: str
     effects: list[Effect]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,13 @@ def time_blocks(probes: ProbeArrays, block_s: float, start_us: int | None = None
     return np.asarray((probes.t_us - start) // round(block_s * 1e6), np.int64)
 
 
-def section_blocks(probes: ProbeArrays, path: Track, section_m: float) -> Blocks:
-    """Return the section of the route in which each packet was sent, -1 where the place is not known."""
-    _, _, distance_m, _ = places(path, probes.t_us)
-    return sections(distance_m, section_m)
+def section_blocks(probes: ProbeArrays, road: Road, path: Track, section_m: float) -> Blocks:
+    """Return the section of a road in which each packet was sent, -1 off it or where the place is not known.
+
+    Both sides are laid on the same road: equal numbers are the same place, wherever either began, and however often
+    and in which direction it came by (passes are pooled). Sections driven only in part are left out.
+    """
+    return road.whole_sections(path, probes.t_us, section_m)
 
 
 def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:

@@ -48,9 +48,22 @@ def without(columns: Mapping[str, Values], spans: Sequence[Span]) -> Mapping[str
     return found
 
 
+def outside(t_us: npt.NDArray[np.int64], spans: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """Return which instants lie in none of the spans."""
+    edges = np.array(merged(spans), np.int64).ravel()
+    return np.asarray(np.searchsorted(edges, t_us, side="right") % 2 == 0)
+
+
 def total_s(spans: Sequence[Span], window: Span) -> float:
     """Return how many seconds of the window the spans leave out."""
     return sum(max(min(end, window[1]) - max(start, window[0]), 0) for start, end in merged(spans)) / 1e6
+
+
+def stated(spans: Sequence[Span], window: Span) -> str:
+    """Say how many intervals of the window are left out, and how long they are; nothing where there are none."""
+    if not spans:
+        return ""
+    return f"除外 {len(spans)} 区間 {total_s(spans, window):.6g} s / {len(spans)} intervals excluded"
 
 
 def beside(
@@ -78,5 +91,6 @@ def _stated(result: KpiResult, value: float) -> str:
     return f"{scale * value:.6g} {shown_unit(result.unit, result.statistic)}".strip()
 
 
-def _key(result: KpiResult) -> tuple[str, str, str, str, str]:
-    return result.id, result.device, result.link, result.direction, result.statistic
+def _key(result: KpiResult) -> tuple[str, ...]:
+    # Not by `filter`: it also states figures that the excluded time may have changed.
+    return result.id, result.device, result.link, result.direction, result.statistic, result.variant

@@ -21,7 +21,7 @@ from analytics.subject import Subject
 CORRECTED = ("対の最小遅延から時計差を事後補正", "offset corrected afterwards from paired minima")
 NOT_CORRECTED = ("時計差を補正できず", "offset not corrected")
 KEPT = ("時計の誤差上限の方が小さいため事後補正せず", "offset not corrected: the clocks' own bound is smaller")
-_ONE_WAY = {"owd", "ipdv", "pdv", "jitter_rfc3550", "reliability", "availability", "outage", "mtbf"}
+_ONE_WAY = {"owd", "delay_cdf", "ipdv", "pdv", "jitter_rfc3550", "reliability", "availability", "outage", "mtbf"}
 METHOD = "lines between the hulls of both directions"
 
 

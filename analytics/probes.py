@@ -281,6 +281,16 @@ def neighbours(probes: ProbeArrays) -> Bools:
     return np.asarray((probes.session[1:] == probes.session[:-1]) & (probes.seq[1:] - probes.seq[:-1] == 1))
 
 
+def lost_in(lost: Ints, direction: str) -> Bools:
+    """Return which packets have an infinite delay in a direction: those lost on that way, for the round trip all.
+
+    What was lost on the way back arrived on the way up, and of what was lost nobody knows where the delay is unknown.
+    """
+    if direction == "round_trip":
+        return np.asarray(lost > 0)
+    return np.asarray(lost == (1 if direction == "up" else 2))
+
+
 def absent(probes: ProbeArrays) -> int:
     """Return how many sequence numbers between present ones have no row: not measured or lost, nobody knows."""
     return (

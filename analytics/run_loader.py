@@ -34,6 +34,7 @@ from analytics.results import KpiResult
 from analytics.series import Series
 from analytics.spans import Span
 from analytics.subject import Subject
+from analytics.switch_loader import SwitchWork
 from storage.pending import settle_seconds
 from storage.reader import link_ids
 from storage.runs import RunRecord
@@ -235,6 +236,8 @@ def _works(
         ]  # fmt: skip
         links = tuple(each for each in mine if each[0])
         if len(links) > 1:
+            both = tuple((link, link_id) for link, link_id, _ in mine)
+            works.append(SwitchWork(device=device, links=both, window=window, exclusions=exclusions, profile=profile))
             works.append(
                 _PairWork(
                     device=device, links=links, own_id=own_id, window=window, exclusions=exclusions, profile=profile

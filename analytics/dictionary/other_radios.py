@@ -6,8 +6,10 @@ A metric that is not in this table is kept and shown as a time series; it become
 from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.radio import MEAN_EN, MEAN_JA
 
-_SPREAD = ("mean", "p5", "p50", "p95", "min", "max")
+_DECIBELS = {"dB", "dB[mW]"}
+_SPREAD = ("mean", "p5", "p10", "p50", "p95", "min", "max")
 _RADIOS = (
     # metric, ja, en, unit, better, clause
     ("halow.airtime", "送信時間率(HaLow)", "Airtime ratio (HaLow)", "1", "smaller", "ARIB STD-T108 (10 %, 要確認)"),
@@ -50,9 +52,10 @@ OTHER_RADIOS: tuple[KpiDefinition, ...] = (
     *(
         KpiDefinition(
             id=metric.replace(".", "_"), name_ja=ja, name_en=en, unit=unit, better=better, clause=clause,  # type: ignore[arg-type]
-            stream="metric", columns=("name", "value", "unit"), statistics=_SPREAD,
-            meaning_ja=f"指標 {metric} の分布",
-            meaning_en=f"Distribution of the metric {metric}.",
+            stream="metric", columns=("name", "value", "unit"),
+            statistics=("mean", "mean_linear", *_SPREAD[1:]) if unit in _DECIBELS else _SPREAD,
+            meaning_ja=f"指標 {metric} の分布" + (f"。{MEAN_JA}" if unit in _DECIBELS else ""),
+            meaning_en=f"Distribution of the metric {metric}" + (f"; {MEAN_EN}." if unit in _DECIBELS else "."),
         )
         for metric, ja, en, unit, better, clause in _RADIOS
     ),

@@ -36,14 +36,15 @@ def compare(
     other_link
         Link of B, if it is another one.
     align
-        What pairs the two: elapsed time, distance along the same route, or nothing.
+        What pairs the two: elapsed time, the same place (sections of the road that A drove, all passes of each
+        pooled), or nothing.
     profile
         Requirement profile whose bounds define reliability and sections. Default JISSHO_PROFILE.
     json
         Print one JSON object a comparison.
 
     """
-    from analytics.loader import compare_runs  # noqa: PLC0415 - commands load what they need
+    from analytics.compare_loader import compare_runs  # noqa: PLC0415 - commands load what they need
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
@@ -83,7 +84,7 @@ def _print(found: Comparison) -> None:
             )
             for effect in found.effects
         ],
-        note=found.effects[0].method if found.effects else "",
+        note="。".join(filter(None, [found.effects[0].method if found.effects else "", found.note])),
     )  # fmt: skip
 
 
@@ -115,13 +116,15 @@ def plan(
 
     worth, basis, measured_rate = 1.0, "独立なパケットとして packets taken as independent", 100.0
     if run:
-        from analytics.loader import burstiness  # noqa: PLC0415
+        from analytics.compare_loader import burstiness  # noqa: PLC0415
         from storage.connect import connect  # noqa: PLC0415
         from storage.runs import get_run  # noqa: PLC0415
 
         with database(Settings()) as url, connect(url) as connection:
-            name, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
-        basis = f"{run} の回線 {name} の相関による from its correlation: n_eff/n = {worth:.3g}"
+            found = burstiness(connection, get_run(connection, run), link)
+        worth, measured_rate = found.worth, found.rate_per_s
+        basis = f"{run} の回線 {found.link} の相関による from its correlation: n_eff/n = {worth:.3g}"
+        basis += f"、{found.note}" if found.note else ""
     lines = make_plan(measured_rate if rate is None else rate, worth, target or TARGETS)
     if json:
         print_json(lines)

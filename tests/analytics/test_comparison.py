@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from analytics.comparison import Side, compare, time_blocks, usual_block_s
+from analytics.comparison import Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.probes import probe_arrays
+from analytics.road import road_of
+from analytics.track import track
+from tests.analytics.families.making import make_series
 from tests.analytics.making import T0_US, Column
 
 
@@ -107,3 +110,29 @@ def test_blocks_are_some_sixty_and_never_shorter_than_a_second():
     assert usual_block_s(*[made([1] * 600, step_us=1_000_000)] * 2) == pytest.approx(10, rel=0.01)
     assert usual_block_s(*[made([1] * 100, step_us=100_000)] * 2) == 1.0
     assert usual_block_s(*[made([1] * 100, step_us=864_000_000)] * 2) == 60.0
+
+
+def road_drive(from_m, to_m, speed_mps=10.0):
+    """Make a drive along one road whose delay depends on the place only: its packets and its track."""
+    seconds = int(abs(to_m - from_m) / speed_mps)
+    t_s = np.arange(seconds + 1)
+    place_m = from_m + np.sign(to_m - from_m) * speed_mps * t_s
+    path = track(make_series(
+        t_s, lat_deg=35 + np.degrees(place_m / 6_371_008.8), lon_deg=[139.0] * t_s.size,
+        speed_mps=[speed_mps] * t_s.size, mode=[3] * t_s.size,
+    ))  # fmt: skip
+    sent_m = np.interp(np.arange(seconds * 100) / 100, t_s, place_m)
+    return made(20_000 + 30 * sent_m.astype(int) + 5000 * (sent_m // 50 % 3).astype(int)), path
+
+
+@pytest.mark.parametrize(("from_m", "to_m", "speed_mps"), [(500, 3500, 10.0), (3000, 200, 10.0), (500, 3000, 14.0)])
+def test_the_same_place_is_paired_with_the_same_place(from_m, to_m, speed_mps):
+    """B begins 500 m further on, comes the other way, or drives faster: no difference, and the interval holds zero."""
+    (a, road_path), (b, path) = road_drive(0, 3000), road_drive(from_m, to_m, speed_mps)
+    road = road_of(road_path)
+    sides = [Side(each, section_blocks(each, road, drove, 50.0)) for each, drove in ((a, road_path), (b, path))]
+    effects = compare(*sides, is_paired=True, unit_name="sections", within_ms=100.0)
+    mean = next(effect for effect in effects if effect.statistic == "mean")
+    assert abs(mean.difference) < 0.1
+    assert not mean.is_clear
+    assert mean.blocks >= 48

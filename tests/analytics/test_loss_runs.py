@@ -27,7 +27,7 @@ def sent(lost, seq=None, session=None) -> ProbeArrays:
     return ProbeArrays(
         t_us=np.zeros(n, np.int64), session=nothing if session is None else np.array(session, np.int32),
         seq=np.arange(n, dtype=np.int32) if seq is None else np.array(seq, np.int32), refl_seq=nothing,
-        lost=np.array(lost, np.int16), delays={}, duplicates=0, copies_us=nothing[:0], data_hash="",
+        lost=np.array(lost, np.int16), delays={}, further={},
     )  # fmt: skip
 
 

@@ -143,6 +143,18 @@ def test_corrected_figures_say_so_and_are_for_reference_unless_the_profile_allow
     assert offset.ci_high > 300.0 + 9.0
 
 
+def test_the_distribution_function_is_that_of_the_corrected_delays():
+    """The far clock is 300 ms ahead: no delay up was within 100 ms as measured, all are as corrected."""
+    probes, _ = made(offset_ms=300.0, lost=0.0)
+    found = results_of(probes, required())
+    for direction in ("up", "down"):
+        share = found["delay_cdf", direction, "le_100ms"]
+        assert share.value == pytest.approx(1.0, abs=0.01)
+        assert CORRECTED[0] in share.reason
+    assert found["delay_cdf", "down", "le_1ms"].value == 0.0
+    assert CORRECTED[0] not in found["delay_cdf", "round_trip", "le_100ms"].reason
+
+
 def test_what_cannot_be_corrected_stays_and_says_why():
     """Too few packets: the offset is null with its reason, and the one-way figures repeat it."""
     probes, _ = made(seconds=30, rate=2)

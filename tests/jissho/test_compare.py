@@ -81,10 +81,14 @@ def test_an_exclusion_changes_the_figures_and_both_are_stated(jissho, tmp_path):
     assert "給電断" in jissho("exclusion", "list", "drive").stdout
     outcome = jissho("export", "drive", "--xlsx", tmp_path / "drive.xlsx")
     number = json.loads(jissho("exclusion", "list", "drive", "--json").stdout)["exclusion_id"]
-    assert jissho("exclusion", "revoke", "drive", number, "--by", "evaluator").returncode == 0
+    assert jissho("exclusion", "revoke", "drive", number, "--by", "evaluator", "--reason", "別記").returncode == 0
     assert (longest()["value"], longest()["excluded"]) == (90.0, 0)
     assert "evaluator" in jissho("exclusion", "list", "drive").stdout
     assert outcome.returncode == 0, outcome.stderr
+    typo = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:11Z", "--end", "2026-05-28T20:28:00Z",
+                  "--reason", "r", "--by", "lead", "--link", "wfii")  # fmt: skip
+    assert typo.returncode == 2
+    assert "its links are wifi" in typo.stderr
     refused = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:11Z", "--end", "2026-05-28T20:28:00Z",
                      "--reason", "", "--by", "lead")  # fmt: skip
     assert refused.returncode == 2

@@ -9,7 +9,7 @@ from analytics.definitions import BY_ID
 from analytics.families.device import evaluate_link_streams
 from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
 from analytics.families.other_radios import evaluate_metrics, grid_loss
-from analytics.families.throughput import evaluate_throughput
+from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic, f_score
 from analytics.requirements import Requirement
 from analytics.track import track
@@ -188,6 +188,32 @@ def test_streams_that_the_uplink_could_carry():
     rows = make_series([0], scene=["a"], treatment=["on"], interval_s=[8], bytes=[6_000_000], streams=[2])
     found = by_name(evaluate_traffic(rows, np.array([10e6, 20e6, 30e6]), make_figures()))
     assert found["streams_possible", "", "count"].value == 3.0
+
+
+@pytest.mark.parametrize(("protocols", "kept", "count"), [(("tcp", "udp"), "udp", 6.0), (("tcp",), "tcp", 3.0)])
+def test_streams_are_told_from_udp_where_there_is_any(protocols, kept, count):
+    """TCP 10 Mbit/s, UDP 20, streams of 3 Mbit/s: six by UDP, three by TCP alone, and which it was is stated."""
+    rates = {"tcp": 10e6, "udp": 20e6}
+    tests = make_series(
+        range(len(protocols)), direction=["up"] * len(protocols), protocol=list(protocols),
+        interval_s=[1] * len(protocols), rate_bps=[rates[each] for each in protocols],
+    )  # fmt: skip
+    rates_bps, protocol = uplink_bps(tests)
+    rows = make_series([0], scene=["a"], treatment=["on"], interval_s=[8], bytes=[6_000_000], streams=[2])
+    found = by_name(evaluate_traffic(rows, rates_bps, make_figures(), protocol))["streams_possible", "", "count"]
+    assert (protocol, found.value) == (kept, count)
+    assert f"上り{kept.upper()} 5%値" in found.filter
+
+
+@pytest.mark.parametrize("name", ["wifi.rssi", "halow.rssi", "lpwa.rssi"])
+def test_both_means_of_the_levels_of_other_radios_are_given(name):
+    """-80 and -100 dBm: -90 of decibels, -82.97 of milliwatts; airtime, no level, has one mean."""
+    metrics = make_series([0, 1], name=[name] * 2, value=[-80, -100], unit=["dBm"] * 2)
+    found = by_name(evaluate_metrics(metrics, make_figures()))
+    kpi = name.replace(".", "_")
+    assert found[kpi, "", "mean"].value == -90.0
+    assert found[kpi, "", "mean_linear"].value == pytest.approx(-82.967, abs=0.001)
+    assert "mean_linear" not in BY_ID["halow_airtime"].statistics
 
 
 def test_metrics_are_turned_into_the_unit_of_their_definition():
