@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from analytics.definitions import BY_ID
+from analytics.stop_names import STOP_NAMES
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -28,7 +29,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     before, `pair_within_ms` how far apart two packets sent over two links may be to count as one.
     `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way figures may be judged by;
     without it such figures are for reference only. `loss_constraint` is delta of the loss noticeable rate, in packets
-    (99 in the examples of RFC 3357 6.1). Profiles without them use these.
+    (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by default those of
+    `analytics.stop_names`. Profiles without them use these.
     """
 
     owd_within_ms: float = 100.0
@@ -47,6 +49,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    stop_names: tuple[str, ...] = tuple(STOP_NAMES)
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
