@@ -66,5 +66,5 @@ def beside(
     return found
 
 
-def _key(result: KpiResult) -> tuple[str, str, str, str, str]:
-    return result.id, result.device, result.link, result.direction, result.statistic
+def _key(result: KpiResult) -> tuple[str, str, str, str, str, str]:
+    return result.id, result.device, result.link, result.direction, result.statistic, result.part
