@@ -6,6 +6,7 @@ noise of the fixes of a parked car is no journey.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jismesh.utils as jismesh
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.series import Floats, Series, Times, nearest
+from analytics.spans import Span, crosses
 
 FIX_AGE_US = 2_000_000
 """A position older than this says nothing: 28 m at 50 km/h, about one mesh of the finest grid."""
@@ -43,8 +45,11 @@ class Track:
         return float(self.distance_m[-1]) if self.distance_m.size else 0.0
 
 
-def track(position: Series) -> Track:
-    """Build the track of a position series (`mode`, `lat_deg`, `lon_deg`, `speed_mps`)."""
+def track(position: Series, cuts: Sequence[Span] = ()) -> Track:
+    """Build the track of a position series (`mode`, `lat_deg`, `lon_deg`, `speed_mps`).
+
+    `cuts` were left out of it: the straight line over one is no way that was driven.
+    """
     lat, lon = position.number("lat_deg"), position.number("lon_deg")
     has_fix = (position.number("mode") >= 2) & np.isfinite(lat) & np.isfinite(lon)  # noqa: PLR2004 - gpsd: 2D fix
     kept = position.where(has_fix)
@@ -57,6 +62,7 @@ def track(position: Series) -> Track:
     # What the receiver says of the speed is better than the difference of two noisy fixes.
     faster = np.fmax(speed[:-1], speed[1:])
     is_moving = np.where(np.isfinite(faster), faster, derived) >= _MOVING_MPS
+    is_moving &= ~crosses(kept.t_us, cuts)
     speed = np.where(np.isfinite(speed), speed, np.append(derived, derived[-1:]) if derived.size else speed)
     return Track(kept.t_us, lat, lon, speed, np.concatenate([[0.0], np.cumsum(np.where(is_moving, steps_m, 0.0))]))
 
