@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,9 @@ import psycopg
 from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import beside, without
-from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
+from analytics.families.all_met import evaluate_all_met, measured_until_us
+from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams, track_of
+from analytics.families.video import Horizon, cameras_of
 from analytics.loader import (
     Exclusions,
     ProbeColumns,
@@ -25,6 +27,7 @@ from analytics.loader import (
     run_window_us,
 )
 from analytics.offset_kpis import with_offset_corrected
+from analytics.probe_seconds import probe_seconds
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import Profile, load_requirements
@@ -50,7 +53,8 @@ class Elsewhere:
 class _LinkWork:
     """The KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
 
-    `settled_us` is the end of the part of the window in which every packet's fate is known.
+    `settled_us` is the end of the part of the window in which every packet's fate is known; `others` are name and
+    number of the device's other links.
     """
 
     device: str
@@ -62,6 +66,7 @@ class _LinkWork:
     exclusions: Exclusions
     profile: Profile
     correct_offset: bool
+    others: tuple[tuple[str, int], ...] = ()
 
     def run(self, connection: psycopg.Connection) -> list[KpiResult]:
         """Read and evaluate; with excluded intervals, twice, the raw packets being read once."""
@@ -78,10 +83,25 @@ class _LinkWork:
         results = [] if probes is None or not probes.n else self._of_probes(connection, probes)
         streams = load_streams(connection, LINK_STREAMS, self.link_id, self.window, excluded)
         if streams:
-            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())))
+            horizon = self._horizon(connection, streams, about, excluded) if "video" in streams else None
+            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())), horizon)
         if not self.link and about:
-            results += evaluate_device_streams(about, self._subject(*_span(about.values())))
+            results += evaluate_device_streams(about, self._subject(*_span(about.values())), excluded)
         return results
+
+    def _horizon(
+        self, connection: psycopg.Connection, streams: Mapping[str, Series], about: Mapping[str, Series],
+        excluded: Sequence[Span],
+    ) -> Horizon:  # fmt: skip
+        """Return until when video was due: it may have gone on over another link, and the device measured on."""
+        elsewhere_us: dict[str, int] = {}
+        for link, link_id in self.others:
+            spans = self.exclusions.of(link) if excluded else ()
+            video = load_streams(connection, {"video": ("camera",)}, link_id, self.window, spans).get("video")
+            for camera, rows in {} if video is None else cameras_of(video).items():
+                elsewhere_us[camera] = max(elsewhere_us.get(camera, 0), int(rows.t_us[-1]))
+        end_us = max([measured_until_us({}, {self.link: streams}, about), *elsewhere_us.values()])
+        return Horizon(end_us=end_us, elsewhere_us=elsewhere_us, excluded=excluded)
 
     def _of_probes(self, connection: psycopg.Connection, probes: ProbeArrays) -> list[KpiResult]:
         first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
@@ -97,6 +117,49 @@ class _LinkWork:
             device=self.device, link=self.link, profile=self.profile,
             started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
             ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC), clock=clock or ClockQuality("不明", None),
+        )  # fmt: skip
+
+
+_AT_ONCE = ("video", "command")
+"""Streams of a link that are asked for in each second of the drive, beside its packets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DriveWork:
+    """In which seconds of a device's drive everything held at once; `links` by name, number and end of the settled."""
+
+    device: str
+    links: tuple[tuple[str, int, int], ...]
+    own_id: int
+    window: Span
+    exclusions: Exclusions
+    profile: Profile
+
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate, with and without the excluded intervals."""
+        every = self.exclusions.of(*(link for link, *_ in self.links))
+        found = self._evaluate(connection, self.exclusions)
+        return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
+
+    def _evaluate(self, connection: psycopg.Connection, exclusions: Exclusions) -> list[KpiResult]:
+        about = about_device(connection, self.own_id, self.window, exclusions.of(""))
+        if "vehicle" not in about:
+            return []
+        seconds, streams, clocks, excluded = {}, {}, {}, {}
+        for link, link_id, end_us in self.links:
+            excluded[link] = exclusions.of(link)
+            columns = without(load_probe_columns(connection, link_id, self.window[0], end_us), excluded[link])
+            seconds[link] = probe_seconds(probe_arrays(columns))
+            wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
+            streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
+            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *_span([about["vehicle"]]))
+        started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in _span([about["vehicle"]]))
+        subject = Subject(
+            device=self.device, link="", profile=self.profile, started_at=started_at, ended_at=ended_at,
+            clock=ClockQuality("不明", None),
+        )  # fmt: skip
+        return evaluate_all_met(
+            seconds, streams, about, subject, path=track_of(about), clocks=clocks, excluded=excluded
         )  # fmt: skip
 
 
@@ -181,10 +244,17 @@ def _works(
             _LinkWork(
                 device=device, link=link, link_id=link_id, own_id=own_id, window=window, settled_us=settled_us,
                 exclusions=exclusions, profile=profile, correct_offset=correct_offset,
+                others=tuple((name, number) for name, number, _ in mine if name and name != link),
             )
             for link, link_id, settled_us in mine
         ]  # fmt: skip
         links = tuple(each for each in mine if each[0])
+        if links and own_id is not None:
+            works.append(
+                _DriveWork(
+                    device=device, links=links, own_id=own_id, window=window, exclusions=exclusions, profile=profile
+                )
+            )
         if len(links) > 1:
             works.append(
                 _PairWork(

@@ -24,11 +24,16 @@ STATISTIC = {
     "p": "p(受信→損失)",
     "q": "q(損失→受信)",
     "elsewhere": "割合(それ以外)",
+    "succeeded": "成功件数",
+    "failed": "失敗件数",
 }
 
 
 INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
+    "order statistics on n_eff (Geyer), Bonferroni over cameras": "順序統計量(有効nによる、カメラ数で補正)",
+    "Clopper-Pearson on n_eff (Geyer), Bonferroni over cameras": "Clopper-Pearson(有効nによる、カメラ数で補正)",
+    "Student on n_eff (Geyer), Bonferroni over cameras": "t分布(有効nによる、カメラ数で補正)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
     "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
     "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",
