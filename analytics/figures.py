@@ -17,6 +17,7 @@ from analytics.definitions import BY_ID
 from analytics.results import Direction, KpiResult
 from analytics.series import Floats
 from analytics.statistics import (
+    CONFIDENCE,
     Histogram,
     Interval,
     effective_n,
@@ -41,20 +42,22 @@ _PLAIN: dict[str, Callable[[Floats], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Makes the results of one subject from one set of data."""
+    """Makes the results of one subject from one set of data; `confidence` is that of the intervals."""
 
     subject: Subject
     data_hash: str
+    confidence: float = CONFIDENCE
 
     def make(
         self, kpi: str, statistic: str, value: float | None, *, n: int, direction: Direction = "",
         interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
-        unit: str = "",
+        unit: str = "", is_judged: bool = True,
     ) -> KpiResult:  # fmt: skip
         """Build one result and judge it (`analytics.subject.result_of`)."""
         return result_of(
             self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
             interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit,
+            is_judged=is_judged,
         )  # fmt: skip
 
     def spread(
@@ -87,16 +90,17 @@ class Figures:
                 n = counted.n
                 worth = max(int(n_eff * n / max(known.size, 1)), 1)
                 value: float | None = counted.at([rank(q, n)])[0]
-                interval, method = quantile_interval(counted, q, worth), ORDER
+                interval, method = quantile_interval(counted, q, worth, self.confidence), ORDER
                 if value is not None and math.isinf(value):
                     note = UNANSWERED
             elif not known.size:
                 continue
             elif statistic == "mean":
                 value = float(known.mean()) if mean is None else mean
-                interval, method, worth = mean_interval(value, float(known.std()), n_eff), STUDENT, n_eff
+                interval = mean_interval(value, float(known.std()), n_eff, self.confidence)
+                method, worth = STUDENT, n_eff
             elif statistic == "mean_linear":
-                value, interval, method, worth = *_linear(known, n_eff), STUDENT, n_eff
+                value, interval, method, worth = *_linear(known, n_eff, self.confidence), STUDENT, n_eff
             else:
                 value = _PLAIN[statistic](known)
             if interval.low is not None and interval.low < at_least:
@@ -134,7 +138,7 @@ class Figures:
         if weights is not None:
             # Unequal weights are worth fewer samples (Kish): (sum w)^2 / sum w^2.
             n_eff = max(int(n_eff * total**2 / float((weights**2).sum()) / n), 1)
-        interval = proportion_interval(ratio * n, n, n_eff)
+        interval = proportion_interval(ratio * n, n, n_eff, self.confidence)
         return self.make(
             kpi, statistic, ratio, n=n, direction=direction, interval=interval, n_eff=n_eff, method=BINOMIAL,
             reason=reason, filters=filters,
@@ -152,15 +156,15 @@ class Figures:
         ratio = float(hits.sum() / totals.sum())
         return self.make(
             kpi, "ratio", ratio, n=int(totals.sum()), direction=direction, n_eff=n_eff, method=BINOMIAL,
-            interval=proportion_interval(ratio * n_eff, n_eff), filters=filters,
+            interval=proportion_interval(ratio * n_eff, n_eff, confidence=self.confidence), filters=filters,
             reason="区間ごとに1標本とみなす / an interval is one sample",
         )  # fmt: skip
 
 
-def _linear(decibels: Floats, n_eff: int) -> tuple[float, Interval]:
+def _linear(decibels: Floats, n_eff: int, confidence: float) -> tuple[float, Interval]:
     """Return the mean in the linear domain, in decibels, with its interval."""
     linear = 10 ** (decibels / 10)
-    interval = mean_interval(float(linear.mean()), float(linear.std()), n_eff)
+    interval = mean_interval(float(linear.mean()), float(linear.std()), n_eff, confidence)
     low = None if interval.low is None or interval.low <= 0 else 10 * math.log10(interval.low)
     high = None if interval.high is None else 10 * math.log10(interval.high)
     return 10 * math.log10(float(linear.mean())), Interval(low, high)

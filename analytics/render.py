@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analytics.definitions import DEFINITIONS
 from analytics.part_figures import WITHOUT_PARTS
+from analytics.stop_names import STOP_NAMES
 
 _HEAD = """# KPIs (指標の定義)
 
@@ -51,6 +52,16 @@ come with a run. Not given there:
 |---|---|
 """
 
+_STOPS = """
+## Commands to stop (停止指令の名称)
+
+Names that `stop_delivery` counts. Width, case, "-" and spaces do not matter, nor what precedes the last dot of a name.
+A profile names its own in `[parameters]`, which then replace these: `stop_names = ["pull_over", "路肩停止"]`.
+
+| name | meaning |
+|---|---|
+"""
+
 
 def kpi_md() -> str:
     """Return the text of `docs/kpi.md`."""
@@ -63,4 +74,5 @@ def kpi_md() -> str:
         f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n" for each in DEFINITIONS
     )
     without = "".join(f"| `{kpi}` | {reason} |\n" for kpi, reason in WITHOUT_PARTS.items())
-    return f"{_HEAD}{rows}{_PARTS}{without}\n## Meanings\n{meanings}"
+    names = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in STOP_NAMES.items())
+    return f"{_HEAD}{rows}{_PARTS}{without}\n## Meanings\n{meanings}{_STOPS}{names}"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from analytics.definitions import BY_ID
+from analytics.stop_names import STOP_NAMES
 
 PROFILES = Path(__file__).parent / "profiles"
 _DAY_MS = 86_400_000
@@ -40,7 +41,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
     links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
     figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
-    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). Profiles without them use these.
+    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
+    default those of `analytics.stop_names`. Profiles without them use these.
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
     lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together: `ip_unavailable_loss` is c1, the
@@ -66,6 +68,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    stop_names: tuple[str, ...] = tuple(STOP_NAMES)
     lost_after_ms: float | None = None
     ip_unavailable_loss: float | None = None
     ip_interval_s: float | None = None

@@ -11,6 +11,8 @@ Direction = Literal["up", "down", "round_trip", ""]
 DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
 MS = 1000.0
 """Microseconds in a millisecond: delays are measured in the one and stated in the other."""
+CAMERA_PART, CAUSE_PART = "カメラ: ", "原因: "
+"""How the filter of a result begins that is of one camera, or of one cause, of those that its KPI has in the link."""
 Verdict = Literal["達成", "未達", "判定不能"]
 
 MET: Verdict = "達成"
@@ -61,3 +63,9 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     value_of_all: float | None = None
     data_hash: str = ""
     definition_hash: str = ""
+
+    @property
+    def part(self) -> str:
+        """Which part of a link it is of ("カメラ: front", "原因: 路上駐車"), "" where it is of the whole."""
+        head = self.filter.split("; ", 1)[0]
+        return head if head.startswith((CAMERA_PART, CAUSE_PART)) else ""

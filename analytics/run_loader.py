@@ -14,7 +14,9 @@ import psycopg
 from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import beside, without
-from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
+from analytics.families.all_met import evaluate_all_met, measured_until_us
+from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams, track_of
+from analytics.families.video import Horizon, cameras_of
 from analytics.loader import (
     Exclusions,
     ProbeColumns,
@@ -27,6 +29,7 @@ from analytics.loader import (
 )
 from analytics.offset_kpis import with_offset_corrected
 from analytics.packet_loader import PacketJob, Packets, packet_chunks, probe_extent, read_packets
+from analytics.probe_seconds import ProbeSeconds
 from analytics.probes import NotInOrderError, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import Profile, load_requirements
@@ -53,7 +56,8 @@ class Elsewhere:
 class _LinkWork:
     """The KPIs of one link; of the link "", those of the device itself and of what it sent without a link.
 
-    `settled_us` is the end of the part of the window in which every packet's fate is known.
+    `settled_us` is the end of the part of the window in which every packet's fate is known; `others` are name and
+    number of the device's other links.
     """
 
     device: str
@@ -65,6 +69,7 @@ class _LinkWork:
     exclusions: Exclusions
     profile: Profile
     correct_offset: bool
+    others: tuple[tuple[str, int], ...] = ()
 
     def run(self, connection: psycopg.Connection) -> list[KpiResult]:
         """Read and evaluate; with excluded intervals, twice, the packets being read once."""
@@ -101,9 +106,10 @@ class _LinkWork:
         streams, about = asked.streams, asked.about
         if streams:
             probes = None if packets is None else packets.whole
-            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())))
+            horizon = self._horizon(connection, streams, about, asked.excluded) if "video" in streams else None
+            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())), horizon)
         if not self.link and about:
-            results += evaluate_device_streams(about, self._subject(*_span(about.values())))
+            results += evaluate_device_streams(about, self._subject(*_span(about.values())), asked.excluded)
         return results
 
     def _corrected(
@@ -122,6 +128,20 @@ class _LinkWork:
             return corrected(is_at_once=packets.is_at_once)
         except NotInOrderError:
             return corrected(is_at_once=True)
+
+    def _horizon(
+        self, connection: psycopg.Connection, streams: Mapping[str, Series], about: Mapping[str, Series],
+        excluded: Sequence[Span],
+    ) -> Horizon:  # fmt: skip
+        """Return until when video was due: it may have gone on over another link, and the device measured on."""
+        elsewhere_us: dict[str, int] = {}
+        for link, link_id in self.others:
+            spans = self.exclusions.of(link) if excluded else ()
+            video = load_streams(connection, {"video": ("camera",)}, link_id, self.window, spans).get("video")
+            for camera, rows in {} if video is None else cameras_of(video).items():
+                elsewhere_us[camera] = max(elsewhere_us.get(camera, 0), int(rows.t_us[-1]))
+        end_us = max([measured_until_us({}, {self.link: streams}, about), *elsewhere_us.values()])
+        return Horizon(end_us=end_us, elsewhere_us=elsewhere_us, excluded=excluded)
 
     def _subject(self, first_us: int, last_us: int, clock: ClockQuality | None = None) -> Subject:
         return Subject(
@@ -143,11 +163,66 @@ class _Asked:
     def needs_packets(self) -> bool:
         """Whether any of the streams is evaluated together with the packets."""
         names = self.streams["metric"].text("name").tolist() if "metric" in self.streams else []
-        return (
-            "radio" in self.streams
-            or ("vehicle" in self.about and "video" in self.streams)
-            or any(str(name).startswith("leo.") for name in names)
-        )
+        return "radio" in self.streams or any(str(name).startswith("leo.") for name in names)
+
+
+_AT_ONCE = ("video", "command")
+"""Streams of a link that are asked for in each second of the drive, beside its packets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DriveWork:
+    """In which seconds of a device's drive everything held at once; `links` by name, number and end of the settled."""
+
+    device: str
+    links: tuple[tuple[str, int, int], ...]
+    own_id: int
+    window: Span
+    exclusions: Exclusions
+    profile: Profile
+
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate, with and without the excluded intervals."""
+        every = self.exclusions.of(*(link for link, *_ in self.links))
+        found = self._evaluate(connection, self.exclusions)
+        return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
+
+    def _seconds(
+        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span]
+    ) -> ProbeSeconds:
+        """Read the packets of a link once more, second by second."""
+
+        def read(*, is_at_once: bool) -> ProbeSeconds:
+            found = ProbeSeconds()
+            window_us = self.window[0], end_us
+            for chunk in packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once):
+                found.add(chunk)
+            return found
+
+        try:
+            return read(is_at_once=False)
+        except NotInOrderError:
+            return read(is_at_once=True)
+
+    def _evaluate(self, connection: psycopg.Connection, exclusions: Exclusions) -> list[KpiResult]:
+        about = about_device(connection, self.own_id, self.window, exclusions.of(""))
+        if "vehicle" not in about:
+            return []
+        seconds, streams, clocks, excluded = {}, {}, {}, {}
+        for link, link_id, end_us in self.links:
+            excluded[link] = exclusions.of(link)
+            seconds[link] = self._seconds(connection, link_id, end_us, excluded[link])
+            wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
+            streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
+            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *_span([about["vehicle"]]))
+        started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in _span([about["vehicle"]]))
+        subject = Subject(
+            device=self.device, link="", profile=self.profile, started_at=started_at, ended_at=ended_at,
+            clock=ClockQuality("不明", None),
+        )  # fmt: skip
+        return evaluate_all_met(
+            seconds, streams, about, subject, path=track_of(about), clocks=clocks, excluded=excluded
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,10 +306,17 @@ def _works(
             _LinkWork(
                 device=device, link=link, link_id=link_id, own_id=own_id, window=window, settled_us=settled_us,
                 exclusions=exclusions, profile=profile, correct_offset=correct_offset,
+                others=tuple((name, number) for name, number, _ in mine if name and name != link),
             )
             for link, link_id, settled_us in mine
         ]  # fmt: skip
         links = tuple(each for each in mine if each[0])
+        if links and own_id is not None:
+            works.append(
+                _DriveWork(
+                    device=device, links=links, own_id=own_id, window=window, exclusions=exclusions, profile=profile
+                )
+            )
         if len(links) > 1:
             both = tuple((link, link_id) for link, link_id, _ in mine)
             works.append(SwitchWork(device=device, links=both, window=window, exclusions=exclusions, profile=profile))

@@ -25,6 +25,15 @@ def merged(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
+def crosses(t_us: Times, cuts: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """Return for each instant but the first whether a cut lies between it and the one before."""
+    if not cuts or t_us.size < 2:  # noqa: PLR2004 - one instant has none before it
+        return np.zeros(max(t_us.size - 1, 0), np.bool_)
+    starts, ends = np.array(merged(cuts), np.int64).T
+    place = np.searchsorted(ends, t_us[:-1], side="right")
+    return np.asarray((place < starts.size) & (starts[np.minimum(place, starts.size - 1)] < t_us[1:]))
+
+
 def overlaps(a: Spans, b: Spans) -> Spans:
     """Return the time that lies in both lists."""
     # Each span of `a` meets those of `b` that end after it starts and start before it ends.

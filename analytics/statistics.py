@@ -144,7 +144,7 @@ def _last_true(holds: Any, low: int, high: int, guess: tuple[float, float]) -> i
     return low
 
 
-def quantile_interval(counted: Histogram, q: str | float, n_eff: int) -> Interval:
+def quantile_interval(counted: Histogram, q: str | float, n_eff: int, confidence: float = CONFIDENCE) -> Interval:
     """Return the order-statistic interval of the q-quantile, for a sample worth `n_eff` independent values.
 
     With n_eff = n these are the exact ranks; otherwise the ranks of n_eff values, each standing for a block of the n
@@ -153,7 +153,7 @@ def quantile_interval(counted: Histogram, q: str | float, n_eff: int) -> Interva
     n = counted.n
     if n == 0 or n_eff < 1:
         return Interval(None, None)
-    low, high = order_ranks(n_eff, q)
+    low, high = order_ranks(n_eff, q, confidence)
     ranks = [None if low is None else (low - 1) * n // n_eff + 1, None if high is None else -(-high * n // n_eff)]
     return Interval(*(None if k is None else counted.at([k])[0] for k in ranks))
 

@@ -48,14 +48,15 @@ def result_of(
     subject: Subject, kpi: str, direction: Direction, statistic: str, value: float | None, *, data_hash: str, n: int,
     interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
     unit: str = "", project: Callable[[int], Interval] | None = None, clocks: TwoClocks | None = None,
+    is_judged: bool = True,
 ) -> KpiResult:  # fmt: skip
     """Build one result and judge it; infinities (lost packets) are judged as such and given as None.
 
     `project(n)` is the interval that n samples like these would give, for the samples still needed. `clocks` is given
-    for what compares two clocks.
+    for what compares two clocks. `is_judged` False: no requirement is for it, since it is one share of a sum.
     """
     definition = BY_ID[kpi]
-    requirement = subject.profile.find(kpi, direction, statistic, subject.link)
+    requirement = subject.profile.find(kpi, direction, statistic, subject.link) if is_judged else None
     shift, doubts = (0.0, ()) if clocks is None else (clocks.shift, clocks.doubts)
     verdict = needed = None
     if requirement is not None and definition.better:

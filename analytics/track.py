@@ -6,6 +6,7 @@ fixes is no journey.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jismesh.utils as jismesh
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from analytics.geodesy import EARTH_M, haversine_m
 from analytics.odometer import driven_m
 from analytics.series import Bools, Floats, Series, Times, nearest
+from analytics.spans import Span, crosses
 
 FIX_AGE_US = 2_000_000
 """A position older than this says nothing: 28 m at 50 km/h, about one mesh of the finest grid."""
@@ -42,8 +44,11 @@ class Track:
         return float(self.distance_m[-1]) if self.distance_m.size else 0.0
 
 
-def track(position: Series) -> Track:
-    """Build the track of a position series (`mode`, `lat_deg`, `lon_deg`, `speed_mps`)."""
+def track(position: Series, cuts: Sequence[Span] = ()) -> Track:
+    """Build the track of a position series (`mode`, `lat_deg`, `lon_deg`, `speed_mps`).
+
+    `cuts` were left out of it: the straight line over one is no way that was driven.
+    """
     lat, lon = position.number("lat_deg"), position.number("lon_deg")
     has_fix = (position.number("mode") >= 2) & np.isfinite(lat) & np.isfinite(lon)  # noqa: PLR2004 - gpsd: 2D fix
     kept = position.where(has_fix)
@@ -54,6 +59,10 @@ def track(position: Series) -> Track:
     steps_s = np.diff(kept.t_us) / 1e6
     derived = np.divide(steps_m, steps_s, out=np.zeros_like(steps_m), where=steps_s > 0)
     distance = driven_m(kept.t_us, lat, lon, speed)
+    if cuts:
+        # The straight line over what was left out is no way that was driven.
+        steps = np.where(crosses(kept.t_us, cuts), 0.0, np.diff(distance))
+        distance = np.concatenate([[0.0], np.cumsum(steps)])
     # What the receiver says of the speed is better than the difference of two noisy fixes.
     speed = np.where(np.isfinite(speed), speed, np.append(derived, derived[-1:]) if derived.size else speed)
     return Track(kept.t_us, lat, lon, speed, distance)

@@ -34,6 +34,7 @@ from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
+from api.run_interventions import run_interventions
 from api.run_outages import run_outages
 from contract.streams import STREAMS
 from storage.exclusions import list_exclusions
@@ -81,6 +82,7 @@ def run_report(
         program=_program(),
         profile=_profile(profile),
         outages=run_outages(connection, run, profile, kpis),
+        interventions=run_interventions(connection, run),
         conditions=conditions_of_run(connection, run),
         events=_events(connection, run, links),
         exclusions=[

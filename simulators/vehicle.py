@@ -19,6 +19,9 @@ VEHICLES_MONITORED = 2
 REACTION_S = 4.0
 """From the standstill of a minimal risk manoeuvre to the remote monitor's intervention."""
 
+CAUSES = ("路上駐車", "通信品質の低下", "GPS等の不具合", "すれ違い")
+"""Why a minimal risk manoeuvre and the intervention after it came about; by the place, so that none is drawn."""
+
 REMOTE_S = 12.0
 """How long the vehicle then stands and moves off under remote control before it drives by itself again."""
 
@@ -105,10 +108,13 @@ def vehicle_events(drive: Drive) -> list[Event]:
     for halt in drive.halts:
         place = {"along_m": round(halt.along_m, 1)}
         if halt.kind == "mrm":
+            cause = CAUSES[int(halt.along_m) % len(CAUSES)]
             text = "Minimal risk manoeuvre: the vehicle has stopped"
-            events.append(Event(halt.start_s, "", "vehicle.mrm", "error", text, dict(place)))
+            events.append(Event(halt.start_s, "", "vehicle.mrm", "error", text, {**place, "cause": cause}))
             at_s, text = halt.start_s + REACTION_S, f"Remote monitor {OPERATOR} intervened"
-            events.append(Event(at_s, "", "vehicle.intervention", "warning", text, {"operator": OPERATOR}))
+            events.append(
+                Event(at_s, "", "vehicle.intervention", "warning", text, {"operator": OPERATOR, "cause": cause})
+            )
         elif halt.kind == "terminal" and halt.start_s > 0.0:
             events.append(Event(halt.start_s, "", "vehicle.terminal", "info", "Arrived at a terminal", dict(place)))
     return events

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from analytics.data_hash import data_hash
-from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
+from analytics.families.commands import evaluate_commands
+from analytics.families.driving import evaluate_driving
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.radio import evaluate_radio
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic
+from analytics.families.video import Horizon, evaluate_video
 from analytics.figures import Figures
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.series import Series
+from analytics.spans import Span
 from analytics.subject import Subject
 from analytics.track import Track, track
 
@@ -34,14 +37,19 @@ LINK_STREAMS: dict[str, tuple[str, ...]] = {
 DEVICE_STREAMS: dict[str, tuple[str, ...]] = {
     "position": ("lat_deg", "lon_deg", "speed_mps", "mode"),
     "vehicle": ("speed_mps", "drive_mode", "mrm_state", "intervention"),
+    "event": ("name", "detail"),
 }
 """Columns that the families read, by stream of the device itself."""
 
 
 def evaluate_link_streams(
-    streams: Mapping[str, Series], probes: ProbeArrays | None, device: Mapping[str, Series], subject: Subject
-) -> list[KpiResult]:
-    """Return the KPIs of one link's streams beside its probes; `device` are the streams of the device it belongs to."""
+    streams: Mapping[str, Series], probes: ProbeArrays | None, device: Mapping[str, Series], subject: Subject,
+    horizon: Horizon | None = None,
+) -> list[KpiResult]:  # fmt: skip
+    """Return the KPIs of one link's streams beside its probes; `device` are the streams of the device it belongs to.
+
+    `horizon` says until when video was due, by default until the link's last row of it.
+    """
     path = track_of(device)
     results: list[KpiResult] = []
 
@@ -53,7 +61,9 @@ def evaluate_link_streams(
     if "throughput" in streams:
         results += evaluate_throughput(streams["throughput"], figures("throughput"))
     if "video" in streams:
-        results += evaluate_video(streams["video"], path, figures("video"))
+        results += evaluate_video(
+            streams["video"], path, figures("video"), vehicle=device.get("vehicle"), horizon=horizon
+        )
     if "command" in streams:
         results += evaluate_commands(streams["command"], figures("command"))
     if "traffic" in streams:
@@ -63,9 +73,6 @@ def evaluate_link_streams(
         results += evaluate_traffic(streams["traffic"], uplink, figures("traffic"), protocol)
     if "metric" in streams:
         results += _metrics(streams["metric"], probes, figures("metric"))
-    if "vehicle" in device and probes is not None and "video" in streams:
-        together = all_met(device["vehicle"], probes, streams["video"], figures("video"))
-        results += [] if together is None else [together]
     return results
 
 
@@ -77,13 +84,19 @@ def _metrics(metrics: Series, probes: ProbeArrays | None, figures: Figures) -> l
     return results
 
 
-def evaluate_device_streams(device: Mapping[str, Series], subject: Subject) -> list[KpiResult]:
-    """Return the KPIs of the device itself."""
-    if "vehicle" not in device:
+def evaluate_device_streams(
+    device: Mapping[str, Series], subject: Subject, cuts: Sequence[Span] = ()
+) -> list[KpiResult]:
+    """Return the KPIs of the device itself; `cuts` were left out of its streams."""
+    known = [device[name].data_hash for name in ("vehicle", "event") if name in device]
+    if not known:
         return []
-    return evaluate_driving(device["vehicle"], track_of(device), Figures(subject, device["vehicle"].data_hash))
+    return evaluate_driving(
+        device.get("vehicle"), track_of(device, cuts), Figures(subject, "-".join(known)), events=device.get("event"),
+        cuts=cuts,
+    )  # fmt: skip
 
 
-def track_of(device: Mapping[str, Series]) -> Track | None:
-    """Return where the device was, None where it was not measured."""
-    return track(device["position"]) if "position" in device else None
+def track_of(device: Mapping[str, Series], cuts: Sequence[Span] = ()) -> Track | None:
+    """Return where the device was, None where it was not measured; `cuts` were left out of its streams."""
+    return track(device["position"], cuts) if "position" in device else None

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
+from analytics.interventions import Kind, Outcome
 from analytics.outages import Outage
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
@@ -143,6 +144,35 @@ class LinkOutages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBefore:
+    """How a link stood just before something: radio, and the packets of the last seconds. None where not sampled."""
+
+    link: str
+    rsrp_dbm: float | None = None
+    sinr_db: float | None = None
+    rtt_ms: float | None = None
+    sent: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterventionRow:
+    """One intervention or minimal risk manoeuvre (`times` where the counter rose by more), as the KPIs count them."""
+
+    at: datetime
+    device: str
+    kind: Kind
+    cause: str
+    outcome: Outcome = ""
+    times: int = 1
+    is_told_only: bool = False
+    lat_deg: float | None = None
+    lon_deg: float | None = None
+    speed_mps: float | None = None
+    links: Sequence[LinkBefore] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
     """One row of the event stream. `detail` is JSON text or None."""
 
@@ -210,7 +240,8 @@ class OmittedStream:
 class RunReport:
     """Everything a workbook shows. Whatever is None or empty is named as absent, never left out silently.
 
-    `profile` names the requirement values that the verdicts were made with; `truth` is None for real measurements.
+    `profile` names the requirement values that the verdicts were made with; `truth` is None for real measurements,
+    `interventions` where no vehicle was measured.
     """
 
     run: RunFacts
@@ -221,6 +252,7 @@ class RunReport:
     program: str
     profile: str = ""
     outages: Sequence[LinkOutages] = ()
+    interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()

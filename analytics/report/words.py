@@ -29,12 +29,17 @@ STATISTIC = {
     "loss_bad": "不良状態の損失率",
     "delta_bic": "BIC差(2状態-4パラメータ)",
     "elsewhere": "割合(それ以外)",
+    "succeeded": "成功件数",
+    "failed": "失敗件数",
 }
 
 
 INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
     "order statistics on n_eff of lying above (Geyer)": "順序統計量(超過の有効nによる)",
+    "order statistics on n_eff (Geyer), Bonferroni over cameras": "順序統計量(有効nによる、カメラ数で補正)",
+    "Clopper-Pearson on n_eff (Geyer), Bonferroni over cameras": "Clopper-Pearson(有効nによる、カメラ数で補正)",
+    "Student on n_eff (Geyer), Bonferroni over cameras": "t分布(有効nによる、カメラ数で補正)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
     "Clopper-Pearson on time / outage duration": "Clopper-Pearson(観測時間を停止の長さで割った有効nによる)",
     "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",

@@ -16,6 +16,7 @@ from analytics.report.charts import write_charts
 from analytics.report.condition_sheet import write_conditions
 from analytics.report.cover import open_cover, write_cover
 from analytics.report.exclusion_sheet import write_exclusions
+from analytics.report.intervention_sheet import write_interventions
 from analytics.report.jst import JST_NOTE
 from analytics.report.kpi_sheet import write_definitions, write_kpis
 from analytics.report.model import RunReport
@@ -43,6 +44,8 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     charts = write_charts(book, report.series)
     contents += charts
     contents.append((write_outages(book, report), "通信断毎の時刻、継続時間、位置、直前の無線品質"))
+    if report.interventions is not None:
+        contents.append((write_interventions(book, report), "手動介入とMRM毎の時刻、位置、原因、直前の回線の状態"))
     contents.append((write_conditions(book, report), "無線品質、速度、セル毎の遅延と損失"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))
     contents.append((write_completeness(book, report), "端末毎の到達率と欠番"))

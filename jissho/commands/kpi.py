@@ -80,7 +80,7 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
         [
             (
                 result.link,
-                result.name_ja,
+                f"{result.name_ja} {result.part}".rstrip(),
                 DIRECTIONS[result.direction],
                 result.statistic,
                 None if result.value is None else f"{result.value:.5g}",

@@ -18,10 +18,11 @@ from statsmodels.tsa.stattools import acf
 from analytics.availability import availability
 from analytics.bootstrap import percentile_interval, resampled
 from analytics.evaluate import evaluate_link
-from analytics.families.monitoring import evaluate_driving, evaluate_video
+from analytics.families.driving import evaluate_driving
 from analytics.families.radio import evaluate_radio
 from analytics.families.throughput import evaluate_throughput
 from analytics.families.traffic import evaluate_traffic
+from analytics.families.video import evaluate_video
 from analytics.geodesy import haversine_m
 from analytics.loss import loss_periods, transitions
 from analytics.packet_order import reordering

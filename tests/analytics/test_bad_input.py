@@ -14,11 +14,13 @@ from analytics.conditions import by_condition
 from analytics.definitions import BY_ID
 from analytics.dictionary.other_radios import METRIC_OF
 from analytics.evaluate import evaluate_link, ping_convention
+from analytics.families.all_met import evaluate_all_met
 from analytics.families.device import DEVICE_STREAMS, LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
-from analytics.families.monitoring import FROZEN_BEFORE
 from analytics.families.throughput import NO_LENGTHS
+from analytics.families.video import FROZEN_BEFORE
 from analytics.figures import ABOVE
 from analytics.outages import Surroundings, list_outages
+from analytics.probe_seconds import probe_seconds
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import (
@@ -41,7 +43,8 @@ N = 240
 TEXTS = {
     "direction": ("up", "up", "down"), "protocol": ("tcp", "udp"), "camera": ("front", "rear"),
     "name": ("stop", "resume"), "scene": tuple("abcdefg"), "treatment": ("off", "on"),
-    "drive_mode": ("AUTONOMOUS", "MANUAL"), "mrm_state": ("NORMAL", "MRM_OPERATING"),
+    "drive_mode": ("AUTONOMOUS", "MANUAL"), "mrm_state": ("NORMAL", "MRM_OPERATING", "MRM_FAILED"),
+    "detail": ('{"cause": "parked"}', "{}", "{"),
 }  # fmt: skip
 PARAMETERS = Parameters(
     coverage_rsrp_dbm=-90.0, coverage_power_dbm=-60.0, required_up_mbps=10.0, required_down_mbps=10.0,
@@ -77,7 +80,7 @@ def stream_columns(stream, names):
     columns = {"t_us": (T0_US + 1_000_000 * np.arange(N)).astype(float)}
     for name in names:
         if name in TEXTS and stream != "metric":
-            words = TEXTS[name]
+            words = ("vehicle.intervention", "vehicle.mrm") if (stream, name) == ("event", "name") else TEXTS[name]
             columns[name] = np.array([words[place * 7 // 5 % len(words)] for place in range(N)], object)
             continue
         columns[name] = rng.uniform(1, 20, N)
@@ -221,8 +224,10 @@ def of_streams(how, probes):
         }
 
     device, judged = made(DEVICE_STREAMS), subject(PROFILE)
+    streams, seconds = made(LINK_STREAMS), probe_seconds(probes)
     results = [
-        *evaluate_link_streams(made(LINK_STREAMS), probes, device, judged), *evaluate_device_streams(device, judged)
+        *evaluate_link_streams(streams, probes, device, judged), *evaluate_device_streams(device, judged),
+        *evaluate_all_met({"l5g": seconds, "lte": seconds}, {"l5g": streams}, device, judged),
     ]  # fmt: skip
     check_all(results)
     return results
@@ -283,8 +288,14 @@ def test_any_samples_have_lawful_kpis(seed):
         for streams in (LINK_STREAMS, DEVICE_STREAMS)
     ]
     judged = subject(PROFILE)
-    check_all(evaluate_link_streams(made[0], any_probes(rng), made[1], judged))
-    check_all(evaluate_device_streams(made[1], judged))
+    packets = any_probes(rng)
+    check_all(evaluate_link_streams(made[0], packets, made[1], judged))
+    cuts = [(T0_US + 1_000_000, T0_US + 2_000_000)]
+    check_all(evaluate_device_streams(made[1], judged, cuts))
+    asked = subject(load_requirements(str(rng.choice(["", *shipped_profiles()]))))
+    seconds = {"l5g": probe_seconds(packets), "lte": probe_seconds(any_probes(rng))}
+    path = track(made[1]["position"], cuts)
+    check_all(evaluate_all_met(seconds, {"l5g": made[0]}, made[1], asked, path=path, excluded={"lte": cuts}))
 
 
 def any_probes(rng):

@@ -7,7 +7,7 @@ import pytest
 
 from analytics.definitions import BY_ID
 from analytics.evaluate import evaluate_link
-from analytics.families.monitoring import evaluate_video
+from analytics.families.video import evaluate_video
 from analytics.planner import FAILURES, TARGETS, packets_for
 from analytics.probes import probe_arrays
 from analytics.requirements import Parameters, Profile, Requirement

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from analytics.evaluate import evaluate_link, ping_convention
-from analytics.families.monitoring import evaluate_video
 from analytics.families.throughput import evaluate_throughput
+from analytics.families.video import evaluate_video
 from analytics.probes import probe_arrays
 from analytics.statistics import Histogram, histogram, mean_interval, rank
 from contract.recording.reader import read_recording

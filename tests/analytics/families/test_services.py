@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from analytics.definitions import BY_ID
+from analytics.families.commands import evaluate_commands
 from analytics.families.device import evaluate_link_streams
-from analytics.families.monitoring import all_met, evaluate_commands, evaluate_driving, evaluate_video
+from analytics.families.driving import evaluate_driving
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic, f_score
+from analytics.families.video import evaluate_video
 from analytics.requirements import Requirement
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
@@ -121,22 +123,6 @@ def test_a_minimal_risk_manoeuvre_counts_once_however_long_it_lasts():
     states = ["NORMAL", "MRM_OPERATING", "MRM_OPERATING", "MRM_SUCCEEDED", "NORMAL", "MRM_OPERATING"]
     found = by_name(evaluate_driving(make_series(range(6), mrm_state=states), None, make_figures()))
     assert found["mrm", "", "count"].value == 2.0
-
-
-def test_all_requirements_at_once_is_stricter_than_each():
-    """Ten driving seconds: one with a lost packet, another with slow video, a third not measured at all."""
-    rows = [{"seq": number, "rtt_us": 10_000} for number in range(1000)]
-    rows[150] = {"seq": 150, "lost": 3}
-    vehicle = make_series(range(10), speed_mps=[10.0] * 10)
-    slow = make_series([*range(4), *range(5, 10)], delay_us=[100_000] * 2 + [900_000] + [100_000] * 6, fps=[30] * 9)
-    found = all_met(vehicle, probes(rows), slow, make_figures())
-    assert (found.value, found.n) == (pytest.approx(7 / 9), 9)
-    assert "全パケット" in found.filter
-
-
-def test_standing_time_is_no_driving_time():
-    """Without driving there is nothing to say."""
-    assert all_met(make_series([0, 1], speed_mps=[0, 0]), round_trips([1, 1]), video(fps=[30]), make_figures()) is None
 
 
 def traffic(scenes, off_bytes, on_bytes, **columns):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from analytics.definitions import BY_ID, DEFINITIONS
-from analytics.report.model import CompletenessFacts, ExclusionRow, RunFacts
+from analytics.report.model import CompletenessFacts, ExclusionRow, InterventionRow, LinkBefore, RunFacts
 from analytics.report.workbook import write_workbook
 from contract.streams import STREAMS
 from tests.analytics.report.making import START, report, table
@@ -102,3 +102,17 @@ def test_exclusions_have_a_sheet_only_where_there_are_any(opened):
     (line,) = table(opened(report(exclusions=[row]))["除外区間"], 3)
     assert (line["時間[s]"].value, line["理由"].value, line["決定者"].value) == (90, "給電断", "lead")
     assert "evaluator" in line["取消"].value
+
+
+def test_interventions_have_a_sheet_where_a_vehicle_was_measured(opened):
+    """Time, cause and the links before; a drive without any says so, and without a vehicle there is no sheet."""
+    assert "介入一覧" not in opened(report()).sheetnames
+    assert "手動介入、MRMはない" in str(list(opened(report(interventions=[]))["介入一覧"].iter_rows(values_only=True)))
+    row = InterventionRow(
+        at=START, device="bus-1", kind="mrm", cause="=通信断", outcome="succeeded", lat_deg=38.25, lon_deg=140.84,
+        speed_mps=10.0, links=[LinkBefore(link="l5g", sinr_db=3.25, sent=50, lost=7), LinkBefore(link="lte")],
+    )  # fmt: skip
+    sheet = opened(report(interventions=[row]))["介入一覧"]
+    (cells,) = [line for line in sheet.iter_rows(values_only=True) if line[0] == 1]
+    assert ("bus-1", "MRM", "=通信断", "成功", 36.0) == (cells[1], cells[2], cells[5], cells[6], cells[9])
+    assert "l5g: SINR 3.2 dB、損失 7/50\nlte: 測定値なし" == cells[10]
