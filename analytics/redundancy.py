@@ -199,7 +199,7 @@ class _Pair:
             drawn = weights(units.size, replicates=REPLICATES)
             size = drawn @ np.bincount(place, lengths, minlength=units.size)
             share = [drawn @ np.bincount(place, each * lengths, minlength=units.size) / size for each in up]
-            interval, reason = percentile_interval(share[0] - share[better]), ""
+            interval, reason = percentile_interval(share[0] - share[better], units=units.size), ""
         n, method = int(lengths.size), _BOOTSTRAP
         if whole[0] == whole[better]:
             interval, method, reason = proportion_interval(0, n, alone_n_eff), METHOD, NONE_SAVED

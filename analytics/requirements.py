@@ -7,11 +7,12 @@ import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from analytics.definitions import BY_ID
+from analytics.dictionary.definition import KpiDefinition
 from analytics.stop_names import STOP_NAMES
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -28,6 +29,20 @@ _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 class RequirementError(ValueError):
     """Raised when a profile cannot be used; the message names the file, the entry and what is allowed."""
+
+
+class Allowed(NamedTuple):
+    """The range of a value, both ends in it unless it must be above the lower; `words` say in which unit."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    is_above: bool = False
+    words: str = ""
+
+
+_NUMBERS = {"count", "per_km"}
+_COUNTED = {"loss_burst", "reordering_extent"}
+"""KPIs of the unit 1 whose statistics are numbers of packets, not shares."""
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,11 +164,14 @@ def load_requirements(name_or_path: str | None) -> Profile:
 
 
 def parse_requirements(raw: dict[str, Any], where: str) -> Profile:
-    """Check a decoded profile. Raises RequirementError that names the entry."""
+    """Check a decoded profile. Raises RequirementError that names the entry and what is allowed."""
     try:
         profile = msgspec.convert(raw, Profile)
     except msgspec.ValidationError as error:
         raise RequirementError(f"{where}: {error}") from error
+    for name, value in msgspec.structs.asdict(profile.parameters).items():
+        if value is not None and (wrong := _out_of(_allowed_parameter(name), value)):
+            raise RequirementError(f"{where}: [parameters] {name} = {value:g} {wrong}")
     for number, requirement in enumerate(profile.requirement, start=1):
         place = f"{where}: [[requirement]] number {number}"
         definition = BY_ID.get(requirement.kpi)
@@ -168,4 +186,42 @@ def parse_requirements(raw: dict[str, Any], where: str) -> Profile:
             raise RequirementError(f"{place}: {requirement.kpi} has no good side and cannot be required")
         if not requirement.source.strip():
             raise RequirementError(f"{place}: source (出典) must say where {requirement.limit:g} comes from")
+        if wrong := _out_of(allowed_limit(definition, requirement.statistic), requirement.limit):
+            raise RequirementError(
+                f"{place}: {requirement.kpi} {requirement.statistic}: limit = {requirement.limit:g} {wrong}"
+            )
     return profile
+
+
+def _allowed_parameter(name: str) -> Allowed:
+    if name.startswith("coverage_"):
+        return Allowed(-200.0, 50.0, words="dBm")
+    if name == "loss_constraint":
+        return Allowed(1.0, words="packets")
+    return Allowed(0.0, is_above=name != "survival_ms", words=name.rsplit("_", 1)[-1])
+
+
+def allowed_limit(definition: KpiDefinition, statistic: str) -> Allowed:
+    """Return which limits a KPI's statistic can be held against: ratios lie between 0 and 1, only levels below 0."""
+    if definition.unit.startswith("dB") and statistic != "std":
+        return Allowed(words=definition.unit)
+    is_number = statistic in _NUMBERS or definition.id in _COUNTED
+    if (definition.id, statistic) == ("video_freeze", "max"):
+        return Allowed(0.0, words="s")
+    if definition.unit == "1" and not is_number:
+        return Allowed(0.0, 1.0, words="a ratio: 0.999 is 99.9 %")
+    return Allowed(0.0, words="a number" if is_number else definition.unit)
+
+
+def _out_of(allowed: Allowed, value: float) -> str:
+    """Return what is allowed where the value is not, else nothing."""
+    is_low = value <= allowed.low if allowed.is_above else value < allowed.low
+    if math.isfinite(value) and not is_low and value <= allowed.high:
+        return ""
+    if math.isinf(allowed.low):
+        bounds = "must be finite"
+    elif math.isinf(allowed.high):
+        bounds = f"must be finite and {'above' if allowed.is_above else 'at least'} {allowed.low:g}"
+    else:
+        bounds = f"must lie between {allowed.low:g} and {allowed.high:g}"
+    return f"{bounds} ({allowed.words})"

@@ -49,7 +49,10 @@ def compare(  # noqa: PLR0917 - query parameters
 def plans(
     connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Target = None
 ) -> Response:
-    """Return packets and hours that can demonstrate each target at 95 %, given the burstiness of a measured run."""
+    """Return packets and hours that can demonstrate each target, given the burstiness of a measured run.
+
+    `packets` are for the one-sided 95 % bound, all others for the two-sided 95 % interval that a verdict 達成 takes.
+    """
     worth, measured_rate = 1.0, 100.0
     if run:
         found = burstiness(connection, get_run(connection, run), link)

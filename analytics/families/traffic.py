@@ -82,7 +82,7 @@ def _savings(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
     interval = NONE
     if len(names) >= _FEW_SCENES:
         picks = resampled(len(names))
-        interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1))
+        interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1), units=len(names))
     method = _BOOTSTRAP if interval != NONE else ""
     if not method:
         note = "; ".join(filter(None, [note, f"{_FEW_SCENES}対未満: 区間なし / fewer than {_FEW_SCENES} pairs"]))

@@ -95,7 +95,10 @@ def _short(value: float | None) -> str | None:
 def plan(
     *, rate: float | None = None, run: str = "", link: str = "", target: tuple[float, ...] = (), json: bool = False
 ) -> None:
-    """Say how many packets and hours can demonstrate a reliability at 95 %.
+    """Say how many packets and hours can demonstrate a reliability: what a verdict 達成 takes.
+
+    A verdict looks at the two-sided 95 % interval, that is at the one-sided bound at 97.5 %. The usual number, by the
+    one-sided bound at 95 %, is given beside it and is smaller.
 
     Parameters
     ----------
@@ -131,11 +134,14 @@ def plan(
         return
     print_table(
         "測定計画 Plan: パケット数と時間 packets and hours",
-        ["目標 Target", "許す失敗 Failures", "独立なら Independent", "必要数 Needed", "毎秒 per s", "時間 Hours"],
+        ["目標 Target", "許す失敗 Failures", "片側95%(独立)\nOne-sided, indep.", "達成の判定(独立)\nFor 達成, indep.",
+         "必要数 Needed", "毎秒 per s", "時間 Hours"],
         [
-            (f"{line.target * 100:.8g} %", line.failures, f"{line.packets:,}",
+            (f"{line.target * 100:.8g} %", line.failures, f"{line.packets:,}", f"{line.packets_verdict:,}",
              f"{line.packets_needed:,}", f"{line.rate_per_s:g}", f"{line.hours:,.3g}")
             for line in lines
         ],
-        note=f"片側95%(Clopper-Pearson)。{basis}。許す失敗数は測定前に決める choose before measuring",
+        note="必要数は達成の判定(両側95%区間 = 片側97.5%、Clopper-Pearson)による for the verdict, two-sided 95 %。"
+             f"{basis}。"
+             "許す失敗数は測定前に決める choose before measuring。連続損失は1件 a burst is one failure",
     )  # fmt: skip

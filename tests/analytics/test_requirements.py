@@ -81,6 +81,16 @@ MISTAKES = [
     ({"limits": 3}, "limits"),
     ({"limit": "fast"}, "limit"),
     ({"direction": "sideways"}, "sideways"),
+    ({"limit": -1.0}, r"number 2: rtt p99: limit = -1 must be finite and at least 0 \(ms\)"),
+    ({"limit": float("nan")}, "number 2: rtt p99: limit = nan must be finite"),
+    ({"limit": float("inf")}, "limit = inf must be finite"),
+    ({"kpi": "reliability", "statistic": "ratio", "limit": 99.9}, "limit = 99.9 must lie between 0 and 1 .*0.999"),
+    ({"kpi": "loss", "statistic": "ratio", "limit": -0.1}, "limit = -0.1 must lie between 0 and 1"),
+    ({"kpi": "delay_cdf", "statistic": "le_10ms", "limit": 99.0}, "between 0 and 1"),
+    ({"kpi": "lpwa_per", "statistic": "p95", "limit": 5.0}, "between 0 and 1"),
+    ({"kpi": "loss", "statistic": "count", "limit": -5.0}, "at least 0 .a number"),
+    ({"kpi": "rsrp", "statistic": "p50", "limit": float("-inf")}, r"must be finite \(dB\[mW\]\)"),
+    ({"kpi": "rsrp", "statistic": "std", "limit": -1.0}, "at least 0"),
 ]
 
 
@@ -89,6 +99,37 @@ def test_a_mistake_is_named(changes, message):
     """File, entry, and what is allowed."""
     with pytest.raises(RequirementError, match=rf"plan\.toml.*{message}"):
         parse_requirements(profile(**changes), "plan.toml")
+
+
+ALLOWED = [
+    ("rsrp", "p50", -110.0), ("loss", "count", 30.0), ("loss_burst", "max", 12.0), ("video_freeze", "max", 3.5),
+    ("interventions", "per_km", 2.5), ("availability", "ratio", 1.0), ("loss", "ratio", 0.0),
+    ("throughput_tcp", "p5", 300.0), ("outage", "count", 3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kpi", "statistic", "limit"), ALLOWED)
+def test_limits_that_can_be_held_against_are_taken(kpi, statistic, limit):
+    """Levels below zero, numbers above one, and the ends of a ratio."""
+    found = parse_requirements(profile(kpi=kpi, statistic=statistic, limit=limit), "plan.toml")
+    assert found.requirement[1].limit == limit
+
+
+PARAMETERS = [
+    ("t_max_ms", 0.0, r"finite and above 0 \(ms\)"), ("rtt_within_ms", -5.0, "above 0"), ("section_m", 0, "above 0"),
+    ("survival_ms", -1.0, r"finite and at least 0 \(ms\)"), ("outage_s", 0.0, r"above 0 \(s\)"),
+    ("required_up_mbps", float("inf"), r"finite and above 0 \(mbps\)"), ("pair_within_ms", float("nan"), "finite"),
+    ("coverage_rsrp_dbm", 110.0, r"between -200 and 50 \(dBm\)"), ("loss_constraint", 0, "at least 1 .packets"),
+    ("clock_within_ms", 0.0, "above 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "message"), PARAMETERS)
+def test_a_parameter_that_cannot_be_is_named_with_what_is_allowed(name, value, message):
+    """Windows and lengths of nothing, and what is not finite; a survival time of nothing may be."""
+    with pytest.raises(RequirementError, match=rf"plan\.toml: \[parameters\] {name} = .* must .*{message}"):
+        parse_requirements({**profile(), "parameters": {name: value}}, "plan.toml")
+    assert parse_requirements({**profile(), "parameters": {"survival_ms": 0.0}}, "x").parameters.survival_ms == 0.0
 
 
 @pytest.mark.parametrize("extra", [{"parameter": {}}, {"parameters": {"t_max_s": 1}}])
