@@ -31,6 +31,7 @@ from analytics.statistics import (
 from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT, Subject, result_of
 
 NO_VALUES = "値なし / no values"
+ALL_ALIKE = "全て同じ結果: 独立性が分からず区間なし / all fared alike: no interval without knowing what they are worth"
 UNANSWERED = "応答なし: この順位は応答のない指令に当たる / the rank lies among what never came"
 ABOVE = "内訳が総数を超える: 記録の矛盾 / more than there were: the record contradicts itself"
 _PLAIN: dict[str, Callable[[Floats], float]] = {
@@ -142,6 +143,19 @@ class Figures:
         return self.make(
             kpi, statistic, ratio, n=n, direction=direction, interval=interval, n_eff=n_eff, method=BINOMIAL,
             reason=reason, filters=filters,
+        )  # fmt: skip
+
+    def counted(
+        self, kpi: str, hits: int, n: int, n_eff: int, *, direction: Direction = "", statistic: str = "ratio"
+    ) -> KpiResult:
+        """Return a share that was counted elsewhere; where all fared alike nothing says what they are worth."""
+        if not n:
+            return self.make(kpi, statistic, None, n=0, direction=direction, reason=NO_VALUES)
+        if hits in {0, n}:
+            return self.make(kpi, statistic, hits / n, n=n, direction=direction, reason=ALL_ALIKE)
+        return self.make(
+            kpi, statistic, hits / n, n=n, direction=direction, interval=proportion_interval(hits, n, n_eff),
+            n_eff=n_eff, method=BINOMIAL,
         )  # fmt: skip
 
     def pooled(

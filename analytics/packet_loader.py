@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -12,7 +13,8 @@ import psycopg
 from analytics.chunks import PacketChunks
 from analytics.exclusions import without
 from analytics.link_scan import LinkScan
-from analytics.probes import COLUMNS, NotInOrderError, ProbeArrays, concatenated
+from analytics.packet_watch import PacketWatch
+from analytics.probes import COLUMNS, NotInOrderError, ProbeArrays
 from analytics.spans import Span
 from analytics.subject import Subject
 from storage.columnar import ArrayColumn
@@ -31,23 +33,20 @@ def probe_extent(connection: psycopg.Connection, link_id: int, start_us: int, en
 class PacketJob:
     """What is made of a link's packets: the KPIs of a subject, without the excluded intervals.
 
-    `is_whole`: the packets themselves are wanted too, for streams that are evaluated together with them.
+    `watch` sees the packets too, for streams that are evaluated together with them.
     """
 
     subject: Subject
     excluded: Sequence[Span] = ()
-    is_whole: bool = False
+    watch: PacketWatch = field(default_factory=PacketWatch)
 
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """What was read of a link's packets; `whole` is all of them, where they were wanted.
-
-    `is_at_once`: they could not be read in chunks.
-    """
+    """What was read of a link's packets. `is_at_once`: they could not be read in chunks."""
 
     scan: LinkScan
-    whole: ProbeArrays | None
+    watch: PacketWatch
     is_at_once: bool = False
 
     @property
@@ -64,36 +63,43 @@ def read_packets(
 ) -> list[Packets]:
     """Read a link's packets once, for several jobs.
 
-    Memory is bounded by the chunk, unless the packets themselves are wanted or chunks reach into each other (two
-    senders at once, packets that overtook thousands): then they are read again, all at once.
+    Memory is bounded by the chunk, unless chunks reach into each other (two senders at once, packets that overtook
+    thousands): then they are read again, all at once.
     """
     try:
-        return _in_chunks(connection, link_id, window_us, jobs)
+        found = _in_chunks(connection, link_id, window_us, jobs)
     except NotInOrderError:
-        columns = _whole(connection, link_id, window_us)
         found = []
+        columns = _whole(connection, link_id, window_us)
         for job in jobs:
-            scan, whole = LinkScan(job.subject), PacketChunks().add(without(columns, job.excluded))
-            scan.add(whole)
-            found.append(Packets(scan, whole if job.is_whole else None, is_at_once=True))
-        return found
+            scan, watch, probes = (
+                LinkScan(job.subject),
+                deepcopy(job.watch),
+                PacketChunks().add(without(columns, job.excluded)),
+            )
+            scan.add(probes)
+            watch.add(probes)
+            found.append(Packets(scan, watch, is_at_once=True))
+    for each in found:
+        each.watch.data_hash = each.scan.data_hash()
+    return found
 
 
 def _in_chunks(
     connection: psycopg.Connection, link_id: int, window_us: Span, jobs: Sequence[PacketJob]
 ) -> list[Packets]:
-    makers = [(job, PacketChunks(), LinkScan(job.subject), list[ProbeArrays]()) for job in jobs]
+    # Watches are copied: where chunks do not suffice, what they saw is forgotten.
+    found = [(job, PacketChunks(), Packets(LinkScan(job.subject), deepcopy(job.watch))) for job in jobs]
     chunks = iterate_long(
         connection, PROBE, COLUMNS, link_ids=[link_id], start_us=window_us[0], end_us=window_us[1]
     )  # fmt: skip
     with closing(chunks):
         for columns in chunks:
-            for job, packets, scan, kept in makers:
+            for job, packets, read in found:
                 probes = packets.add(without(columns, job.excluded))
-                scan.add(probes)
-                if job.is_whole:
-                    kept.append(probes)
-    return [Packets(scan, concatenated(kept) if kept else None) for _, _, scan, kept in makers]
+                read.scan.add(probes)
+                read.watch.add(probes)
+    return [read for _, _, read in found]
 
 
 def _whole(connection: psycopg.Connection, link_id: int, window_us: Span) -> dict[str, ArrayColumn]:

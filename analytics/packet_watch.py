@@ -48,12 +48,15 @@ class ArrivalGaps:
         is_kept[[0, -1]] = True
         self._kept.append(times[is_kept])
 
-    def longest_us(self) -> Floats:
-        """Return for each interval the longest gap between arrivals that overlaps it, NaN where none surround it."""
+    def longest_us(self, start_us: Times, end_us: Times) -> Floats:
+        """Return for some of the intervals the longest gap of arrivals that overlaps it, NaN where none surround it.
+
+        When something changed is known only to the interval, so this bounds an interruption from above.
+        """
         times = np.sort(np.concatenate([np.empty(0, np.int64), *self._kept]))
-        gaps = np.full(self.start_us.size, np.nan)
-        low = np.searchsorted(times, self.start_us, "right") - 1
-        high = np.searchsorted(times, self.end_us, "left")
+        gaps = np.full(start_us.size, np.nan)
+        low = np.searchsorted(times, start_us, "right") - 1
+        high = np.searchsorted(times, end_us, "left")
         for number in np.flatnonzero((low >= 0) & (high < times.size) & (high > low)).tolist():
             gaps[number] = np.diff(times[low[number] : high[number] + 1]).max()
         return gaps
@@ -94,3 +97,18 @@ class GridLoss:
         lost = probes.lost > 0
         self.near.add(lost[is_near])
         self.elsewhere.add(lost[~is_near])
+
+
+@dataclass(slots=True)
+class PacketWatch:
+    """What the other streams of a link ask of its packets; None: they do not ask. `data_hash` names the packets."""
+
+    gaps: ArrivalGaps | None = None
+    grid: GridLoss | None = None
+    data_hash: str = ""
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets."""
+        for each in (self.gaps, self.grid):
+            if each is not None:
+                each.add(probes)

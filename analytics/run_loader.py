@@ -15,7 +15,13 @@ from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import beside, without
 from analytics.families.all_met import evaluate_all_met, measured_until_us
-from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams, track_of
+from analytics.families.device import (
+    LINK_STREAMS,
+    evaluate_device_streams,
+    evaluate_link_streams,
+    packets_asked,
+    track_of,
+)
 from analytics.families.video import Horizon, cameras_of
 from analytics.loader import (
     Exclusions,
@@ -79,7 +85,7 @@ class _LinkWork:
         if self.link and (extent_us := probe_extent(connection, self.link_id, self.window[0], self.settled_us)):
             clock = load_clock_quality(connection, self.own_id, self.link_id, *extent_us)
             subject = self._subject(*extent_us, clock)
-            jobs = [PacketJob(subject, each.excluded, is_whole=each.needs_packets) for each in asked]
+            jobs = [PacketJob(subject, each.excluded, packets_asked(each.streams)) for each in asked]
             window_us = self.window[0], self.settled_us
             packets = [*read_packets(connection, self.link_id, window_us, jobs)]
         is_ping = bool(self.link) and _is_from_ping(connection, self.link_id, *self.window)
@@ -105,9 +111,9 @@ class _LinkWork:
                 results = self._corrected(connection, results, packets, asked.excluded)
         streams, about = asked.streams, asked.about
         if streams:
-            probes = None if packets is None else packets.whole
+            watch = None if packets is None else packets.watch
             horizon = self._horizon(connection, streams, about, asked.excluded) if "video" in streams else None
-            results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())), horizon)
+            results += evaluate_link_streams(streams, watch, about, self._subject(*_span(streams.values())), horizon)
         if not self.link and about:
             results += evaluate_device_streams(about, self._subject(*_span(about.values())), asked.excluded)
         return results
@@ -158,12 +164,6 @@ class _Asked:
     excluded: Sequence[Span]
     about: Mapping[str, Series]
     streams: Mapping[str, Series]
-
-    @property
-    def needs_packets(self) -> bool:
-        """Whether any of the streams is evaluated together with the packets."""
-        names = self.streams["metric"].text("name").tolist() if "metric" in self.streams else []
-        return "radio" in self.streams or any(str(name).startswith("leo.") for name in names)
 
 
 _AT_ONCE = ("video", "command")

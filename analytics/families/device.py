@@ -10,12 +10,14 @@ import numpy as np
 from analytics.data_hash import data_hash
 from analytics.families.commands import evaluate_commands
 from analytics.families.driving import evaluate_driving
-from analytics.families.other_radios import evaluate_metrics, grid_loss
+from analytics.families.mobility import gaps_asked
+from analytics.families.other_radios import evaluate_metrics, grid_loss, satellite_grid
 from analytics.families.radio import evaluate_radio
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic
 from analytics.families.video import Horizon, evaluate_video
 from analytics.figures import Figures
+from analytics.packet_watch import PacketWatch
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.series import Series
@@ -43,21 +45,26 @@ DEVICE_STREAMS: dict[str, tuple[str, ...]] = {
 
 
 def evaluate_link_streams(
-    streams: Mapping[str, Series], probes: ProbeArrays | None, device: Mapping[str, Series], subject: Subject,
-    horizon: Horizon | None = None,
+    streams: Mapping[str, Series], packets: PacketWatch | ProbeArrays | None, device: Mapping[str, Series],
+    subject: Subject, horizon: Horizon | None = None,
 ) -> list[KpiResult]:  # fmt: skip
-    """Return the KPIs of one link's streams beside its probes; `device` are the streams of the device it belongs to.
+    """Return the KPIs of one link's streams beside its packets; `device` are the streams of the device it belongs to.
 
-    `horizon` says until when video was due, by default until the link's last row of it.
+    `packets` are all there are, or what `packets_asked` of these streams saw of them. `horizon` says until when video
+    was due, by default until the link's last row of it.
     """
     path = track_of(device)
     results: list[KpiResult] = []
+    if isinstance(packets, ProbeArrays):
+        probes, packets = packets, packets_asked(streams)
+        packets.add(probes)
+        packets.data_hash = data_hash(probes)
 
     def figures(*names: str) -> Figures:
         return Figures(subject, "-".join(streams[name].data_hash for name in names))
 
     if "radio" in streams:
-        results += evaluate_radio(streams["radio"], path, probes, figures("radio"))
+        results += evaluate_radio(streams["radio"], path, None if packets is None else packets.gaps, figures("radio"))
     if "throughput" in streams:
         results += evaluate_throughput(streams["throughput"], figures("throughput"))
     if "video" in streams:
@@ -72,15 +79,25 @@ def evaluate_link_streams(
             uplink, protocol = uplink_bps(streams["throughput"])
         results += evaluate_traffic(streams["traffic"], uplink, figures("traffic"), protocol)
     if "metric" in streams:
-        results += _metrics(streams["metric"], probes, figures("metric"))
+        results += _metrics(streams["metric"], packets, figures("metric"))
     return results
 
 
-def _metrics(metrics: Series, probes: ProbeArrays | None, figures: Figures) -> list[KpiResult]:
+def packets_asked(streams: Mapping[str, Series]) -> PacketWatch:
+    """Return what the streams of a link must know of its packets."""
+    names = {str(name) for name in streams["metric"].text("name").tolist()} if "metric" in streams else set()
+    return PacketWatch(
+        gaps=gaps_asked(streams["radio"]) if "radio" in streams else None,
+        grid=satellite_grid() if any(name.startswith("leo.") for name in names) else None,
+    )
+
+
+def _metrics(metrics: Series, packets: PacketWatch | None, figures: Figures) -> list[KpiResult]:
     results = evaluate_metrics(metrics, figures)
-    if probes is not None and probes.n and any(result.id == "leo_grid_loss" for result in results):
+    grid = None if packets is None else packets.grid
+    if packets is not None and grid is not None and grid.near.n + grid.elsewhere.n:
         results = [result for result in results if result.id != "leo_grid_loss"]
-        results += grid_loss(probes, replace(figures, data_hash=data_hash(probes)))
+        results += grid_loss(grid, replace(figures, data_hash=packets.data_hash))
     return results
 
 

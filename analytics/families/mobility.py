@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 
 from analytics.figures import Figures
-from analytics.probes import ProbeArrays
+from analytics.packet_watch import ArrivalGaps
 from analytics.results import KpiResult
-from analytics.series import Bools, Floats, Series, Times, durations_s
+from analytics.series import Bools, Series, durations_s
 from analytics.serving import LONGEST_STEP_US, ServingCells, serving_cells
 
 NO_NEIGHBOURS = "10秒以内に続く標本なし / no two samples within 10 s could show a change"
 
 
-def mobility(radio: Series, probes: ProbeArrays | None, figures: Figures) -> Iterator[KpiResult]:
+def mobility(radio: Series, gaps: ArrivalGaps | None, figures: Figures) -> Iterator[KpiResult]:
     """Yield the mobility KPIs; where the samples name several technologies, those of each, told apart by its name.
 
     A change of the technology itself is no change of cell in any of them, and is not counted.
@@ -24,11 +24,11 @@ def mobility(radio: Series, probes: ProbeArrays | None, figures: Figures) -> Ite
     found = serving_cells(radio)
     for serving in found:
         label = serving.rat if len(found) > 1 else ""
-        for result in _of_one(serving, label, probes, figures):
+        for result in _of_one(serving, label, gaps, figures):
             yield msgspec.structs.replace(result, variant=label)
 
 
-def _of_one(serving: ServingCells, label: str, probes: ProbeArrays | None, figures: Figures) -> Iterator[KpiResult]:
+def _of_one(serving: ServingCells, label: str, gaps: ArrivalGaps | None, figures: Figures) -> Iterator[KpiResult]:
     t_us, changes = serving.t_us, serving.changes
 
     def said(what: str) -> str:
@@ -46,8 +46,8 @@ def _of_one(serving: ServingCells, label: str, probes: ProbeArrays | None, figur
     if changes.size:
         limit_s = figures.subject.profile.parameters.ping_pong_s
         yield figures.share("ping_pong", ping_pongs(serving, limit_s), filters=said(f"{limit_s:g} s 以内 within"))
-    if changes.size and probes is not None and probes.n:
-        gaps_ms = interruptions_us(probes, t_us[changes - 1], t_us[changes]) / 1000
+    if changes.size and gaps is not None:
+        gaps_ms = gaps.longest_us(t_us[changes - 1], t_us[changes]) / 1000
         yield from figures.spread("handover_interruption", gaps_ms, filters=said("上限値 upper bounds"))
 
 
@@ -62,17 +62,9 @@ def ping_pongs(serving: ServingCells, within_s: float) -> Bools:
     return np.asarray(is_back & (stayed_s <= within_s))
 
 
-def interruptions_us(probes: ProbeArrays, start_us: Times, end_us: Times) -> Floats:
-    """Return for each interval the longest gap between arrivals that overlaps it, NaN where no packets surround it.
-
-    The change of cell is known only to the interval of the radio samples, so this bounds the interruption from above.
-    """
-    delay = next((probes.delays[way] for way in ("round_trip", "up", "down") if probes.has(way)), None)
-    arrived = probes.delivered if delay is None else probes.delivered & delay.valid
-    times = np.sort(probes.t_us[arrived] + (0 if delay is None else delay.us[arrived]))
-    gaps = np.full(start_us.size, np.nan)
-    for number, (start, end) in enumerate(zip(start_us.tolist(), end_us.tolist(), strict=True)):
-        low, high = np.searchsorted(times, start, "right") - 1, np.searchsorted(times, end, "left")
-        if low >= 0 and high < times.size and high > low:
-            gaps[number] = np.diff(times[low : high + 1]).max()
-    return gaps
+def gaps_asked(radio: Series) -> ArrivalGaps | None:
+    """Return what must be known of the packets for the interruptions: gaps where the cell changed; None: it did not."""
+    found = [(each.t_us[each.changes - 1], each.t_us[each.changes]) for each in serving_cells(radio)]
+    nothing = np.empty(0, np.int64)
+    start_us, end_us = (np.concatenate([nothing, *(each[end] for each in found)]) for end in (0, 1))
+    return ArrivalGaps(start_us, end_us) if start_us.size else None

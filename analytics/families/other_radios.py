@@ -7,7 +7,7 @@ import numpy as np
 from analytics.definitions import BY_ID
 from analytics.dictionary.other_radios import GRID_NEAR_S, GRID_PHASE_S, GRID_S, METRIC_OF, SATELLITE
 from analytics.figures import Figures
-from analytics.probes import ProbeArrays
+from analytics.packet_watch import GridLoss
 from analytics.results import KpiResult
 from analytics.series import Series
 
@@ -39,13 +39,14 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
     return results
 
 
-def grid_loss(probes: ProbeArrays, figures: Figures) -> list[KpiResult]:
+def satellite_grid() -> GridLoss:
+    """Return what must be known of the packets: their loss near the satellite's reported switching times."""
+    return GridLoss(GRID_S, GRID_PHASE_S, GRID_NEAR_S)
+
+
+def grid_loss(grid: GridLoss, figures: Figures) -> list[KpiResult]:
     """Return the loss near the satellite's reported switching times and that of all other packets."""
-    seconds = probes.t_us / 1e6
-    off_grid = np.abs((seconds - GRID_PHASE_S + GRID_S / 2) % GRID_S - GRID_S / 2)
-    order = np.argsort(probes.t_us, kind="stable")
-    near, lost = (off_grid <= GRID_NEAR_S)[order], (probes.lost > 0)[order]
     return [
-        figures.share("leo_grid_loss", lost[near], direction="round_trip"),
-        figures.share("leo_grid_loss", lost[~near], direction="round_trip", statistic="elsewhere"),
+        figures.counted("leo_grid_loss", share.lost, share.n, share.n_eff, direction="round_trip", statistic=statistic)
+        for statistic, share in (("ratio", grid.near), ("elsewhere", grid.elsewhere))
     ]

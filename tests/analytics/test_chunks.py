@@ -211,7 +211,12 @@ def test_gaps_and_grid_losses_of_chunks_are_those_of_the_whole(drawn, seed):
             probes = packets.add(chunk)
             gaps.add(probes)
             grid.add(probes)
-        found.append((gaps.longest_us(), [(share.n, share.lost, share.n_eff) for share in (grid.near, grid.elsewhere)]))
+        found.append(
+            (
+                gaps.longest_us(start_us[:-1], start_us[1:]),
+                [(share.n, share.lost, share.n_eff) for share in (grid.near, grid.elsewhere)],
+            )
+        )
 
     assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
     assert found[0][1] == found[1][1]

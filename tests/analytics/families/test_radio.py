@@ -7,6 +7,7 @@ import pytest
 
 from analytics.families.coverage import stretches_m
 from analytics.families.levels import medians_by
+from analytics.families.mobility import gaps_asked
 from analytics.families.radio import evaluate_radio
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
@@ -14,7 +15,10 @@ from tests.analytics.making import by_name, probes
 
 
 def evaluated(radio, path=None, sent=None, **parameters):
-    return by_name(evaluate_radio(radio, path, sent, make_figures(**parameters)))
+    gaps = gaps_asked(radio) if sent is not None else None
+    if gaps is not None:
+        gaps.add(sent)
+    return by_name(evaluate_radio(radio, path, gaps, make_figures(**parameters)))
 
 
 def test_the_two_means_of_decibels_are_both_given_and_named():

@@ -9,7 +9,7 @@ from analytics.definitions import BY_ID
 from analytics.families.commands import evaluate_commands
 from analytics.families.device import evaluate_link_streams
 from analytics.families.driving import evaluate_driving
-from analytics.families.other_radios import evaluate_metrics, grid_loss
+from analytics.families.other_radios import evaluate_metrics, grid_loss, satellite_grid
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic, f_score
 from analytics.families.video import evaluate_video
@@ -221,7 +221,9 @@ def test_loss_near_the_satellite_grid_is_told_from_the_rest():
         {"seq": number, "t_us": (start_s + number) * 1_000_000, **({"lost": 3} if lost else {"rtt_us": 40_000})}
         for number, lost in enumerate(near)
     ]
-    found = by_name(grid_loss(probes(rows), make_figures()))
+    grid = satellite_grid()
+    grid.add(probes(rows))
+    found = by_name(grid_loss(grid, make_figures()))
     assert found["leo_grid_loss", "round_trip", "ratio"].value == 1.0
     assert found["leo_grid_loss", "round_trip", "elsewhere"].value == 0.0
     assert found["leo_grid_loss", "round_trip", "ratio"].n == sum(near)
@@ -236,9 +238,9 @@ def test_the_satellite_grid_is_the_one_that_its_definition_names(sent_us, statis
     instants = [int(second) for second in re.findall(r":(\d\d)", BY_ID["leo_grid_loss"].clause)]
     minute_us = 1_780_000_020 * 1_000_000  # a full minute, UTC
     sent = [minute_us + second * 1_000_000 + sent_us for second in instants]
-    found = by_name(
-        grid_loss(probes([{"seq": number, "t_us": t_us} for number, t_us in enumerate(sent)]), make_figures())
-    )
+    grid = satellite_grid()
+    grid.add(probes([{"seq": number, "t_us": t_us} for number, t_us in enumerate(sent)]))
+    found = by_name(grid_loss(grid, make_figures()))
 
     assert minute_us % 60_000_000 == 0
     assert instants == [12, 27, 42, 57]
