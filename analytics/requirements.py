@@ -170,7 +170,8 @@ def parse_requirements(raw: dict[str, Any], where: str) -> Profile:
     except msgspec.ValidationError as error:
         raise RequirementError(f"{where}: {error}") from error
     for name, value in msgspec.structs.asdict(profile.parameters).items():
-        if value is not None and (wrong := _out_of(_allowed_parameter(name), value)):
+        # Those of `_LAWFUL` were judged when they were made.
+        if name not in _LAWFUL and isinstance(value, int | float) and (wrong := _out_of(_allowed_parameter(name), value)):
             raise RequirementError(f"{where}: [parameters] {name} = {value:g} {wrong}")
     for number, requirement in enumerate(profile.requirement, start=1):
         place = f"{where}: [[requirement]] number {number}"
