@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.families.radio import serving_cells
-from analytics.probes import ProbeArrays, absent
+from analytics.probes import ProbeArrays, absent, lost_in
 from analytics.results import Direction
-from analytics.series import Bools, Floats, Series, nearest
+from analytics.series import NEAR_US, Bools, Floats, Series, near_values, nearest
+from analytics.serving import serving_cells
 from analytics.statistics import (
     Interval,
     effective_n,
@@ -32,8 +32,6 @@ from analytics.statistics import (
 from analytics.track import Track, places
 
 Basis = Literal["rsrp_dbm", "sinr_db", "speed_mps", "cell"]
-NEAR_US = 2_000_000
-"""What was measured more than two seconds away says nothing about a packet: twice the usual interval of modems."""
 _KMH = 3.6
 STANDING_MPS = 0.5
 EDGES: dict[Basis, tuple[float, ...]] = {
@@ -97,8 +95,8 @@ def by_condition(
     packets = _Packets(probes)
     rows: list[ConditionRow] = []
     levels: dict[Basis, Floats] = {
-        "rsrp_dbm": _near(radio, "rsrp_dbm", packets.t_us),
-        "sinr_db": _near(radio, "sinr_db", packets.t_us),
+        "rsrp_dbm": near_values(radio, "rsrp_dbm", packets.t_us),
+        "sinr_db": near_values(radio, "sinr_db", packets.t_us),
         "speed_mps": _speed(path, vehicle, packets.t_us),
     }
     for basis, values in levels.items():
@@ -109,20 +107,8 @@ def by_condition(
     return packets.direction, rows
 
 
-def _near(samples: Series | None, column: str, at_us: npt.NDArray[np.int64]) -> Floats:
-    """Return the value measured nearest to each instant, NaN where none was within two seconds."""
-    if samples is None:
-        return np.full(at_us.size, np.nan)
-    # Of samples that have the column: a modem that reports SINR every other time has not lost it in between.
-    known = samples.where(np.isfinite(samples.number(column)))
-    if not known.n:
-        return np.full(at_us.size, np.nan)
-    place, is_near = nearest(known.t_us, at_us, NEAR_US)
-    return np.where(is_near, known.number(column)[place], np.nan)
-
-
 def _speed(path: Track | None, vehicle: Series | None, at_us: npt.NDArray[np.int64]) -> Floats:
-    own = np.abs(_near(vehicle, "speed_mps", at_us))
+    own = np.abs(near_values(vehicle, "speed_mps", at_us))
     if path is None or not path.t_us.size:
         return own
     speed = places(path, at_us)[3]
@@ -139,7 +125,8 @@ class _Packets:
         self.t_us = probes.t_us[order]
         self.is_lost = probes.lost[order] > 0
         delay = probes.delays[self.direction]
-        self.has_delay = (delay.valid & (probes.lost == 0))[order]
+        self.is_gone = lost_in(probes.lost, self.direction)[order]
+        self.has_delay = delay.valid[order] & ~self.is_gone
         self.delay_us = delay.us[order]
         self.is_blind = not self.is_lost.any() and absent(probes) > 0
 
@@ -152,17 +139,24 @@ class _Packets:
         # Where nothing or everything was lost the losses have no correlation to see; that of the delays stands in.
         n_eff = effective_n(lost) if 0 < count < n else min(max(worth, 1), n)
         loss = Interval(None, None) if self.is_blind else proportion_interval(count, n, n_eff)
-        counted = histogram(delays, count)
+        gone = int(self.is_gone[inside].sum())
+        hidden = n - gone - int(delays.size) if self.direction != "round_trip" else 0
+        counted, at_worst = histogram(delays, gone), histogram(delays, gone + hidden)
         numbers: dict[str, float | None] = {}
         for statistic in _QUANTILES:
             q = share_of(statistic)
             value = counted.at([rank(q, counted.n)])[0] if counted.n else math.inf
-            interval = quantile_interval(counted, q, max(worth * counted.n // max(delays.size, 1), 1))
-            for end, number in (("", value), ("_low", interval.low), ("_high", interval.high)):
+            # What was lost elsewhere may have been as late as never: that widens the interval upwards.
+            low, high = (
+                quantile_interval(each, q, max(worth * each.n // max(delays.size, 1), 1))
+                for each in (counted, at_worst)
+            )
+            for end, number in (("", value), ("_low", low.low), ("_high", high.high)):
                 is_given = number is not None and math.isfinite(number)
                 numbers[f"{statistic}{end}_ms"] = number / 1000 if is_given and number is not None else None
         notes = [str(where.pop("reason", "")), _ABSENT if self.is_blind else "",
-                 _LOST if numbers["p99_ms"] is None and count else ""]  # fmt: skip
+                 f"遅延が不明 {hidden} / {hidden} with unknown delay" if hidden else "",
+                 _LOST if numbers["p99_ms"] is None and gone else ""]  # fmt: skip
         return msgspec.convert(
             {"basis": basis, "n": n, "n_eff": n_eff, "loss": None if self.is_blind else count / n,
              "loss_low": loss.low, "loss_high": loss.high, "reason": "; ".join(filter(None, notes)), **where,
@@ -184,24 +178,24 @@ def _by_range(packets: _Packets, basis: Basis, values: Floats) -> Iterator[Condi
 
 
 def _by_cell(packets: _Packets, radio: Series) -> Iterator[ConditionRow]:
-    """Yield a row for each serving cell, the one with most packets first."""
-    t_us, cells = serving_cells(radio)
-    if not t_us.size:
+    """Yield a row for each serving cell, the one with most packets first.
+
+    Where an anchor serves beside NR, the packet is told by the cell of NR, and by the anchor's where NR has none.
+    """
+    every = serving_cells(radio)
+    if not every:
         return
-    place, is_near = nearest(t_us, packets.t_us, NEAR_US)
-    found, counts = np.unique(cells[place][is_near], return_counts=True)
+    cells = np.full(packets.t_us.size, "", object)
+    for serving in every:
+        place, is_near = nearest(serving.t_us, packets.t_us, NEAR_US)
+        label = f"{serving.rat} " if len(every) > 1 else ""
+        mine = is_near & (cells == "")
+        cells[mine] = label + serving.cells[place[mine]]
+    found, counts = np.unique(cells[cells != ""].astype(str), return_counts=True)
     for cell in found[np.argsort(-counts, kind="stable")].tolist():
-        yield packets.row("cell", is_near & (cells[place] == cell), cell=cell_name(cell))
-    if not is_near.all():
-        yield packets.row("cell", ~is_near, reason=NOT_NEAR)
-
-
-def cell_name(identity: int) -> str:
-    """Return the name of an identity as `serving_cells` makes them: cell id, else PCI and channel (ARFCN)."""
-    if identity >= 0:
-        return f"ID {identity}"
-    arfcn, pci = divmod(-1 - identity, 1024)
-    return f"PCI {pci}" + (f" ARFCN {arfcn}" if arfcn else "")
+        yield packets.row("cell", np.asarray(cells == cell, bool), cell=cell)
+    if (cells == "").any():
+        yield packets.row("cell", np.asarray(cells == "", bool), reason=NOT_NEAR)
 
 
 def range_words(row: ConditionRow) -> str:

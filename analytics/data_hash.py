@@ -29,18 +29,28 @@ class DataHash:
 
     def __init__(self) -> None:
         self._columns: dict[str, _ColumnHash] = {}
+        self._sessions: dict[str, Any] = {}
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets and their copies."""
         self._add("t_us", probes.t_us)
-        self._add("session", probes.session)
+        self._add("session", self._begins("session", probes.session))
         self._add("seq", probes.seq)
         self._add("refl_seq", probes.refl_seq, probes.refl_seq >= 0)
         self._add("lost", probes.lost)
         for direction, delay in probes.delays.items():
             self._add(direction, delay.us, delay.valid)
         for name, column in probes.further.items() if probes.duplicates else ():
-            self._add(f"further {name}", column.values, column.valid)
+            values = self._begins("further", column.values) if name == "session" else column.values
+            self._add(f"further {name}", values, column.valid)
+
+    def _begins(self, whose: str, session: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return where sessions begin: their numbers are chance, and not the same in every reading."""
+        marks = np.empty(session.size, np.int8)
+        marks[:1] = session[:1] != self._sessions.get(whose)
+        marks[1:] = session[1:] != session[:-1]
+        self._sessions[whose] = session[-1] if session.size else self._sessions.get(whose)
+        return marks
 
     def _add(self, name: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> None:
         is_rising = name.removeprefix("further ") in _RISING

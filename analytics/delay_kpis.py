@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from analytics.definitions import CDF_MS, QUANTILES
+from analytics.jitter import Jitter
 from analytics.link import AMONG_LOST, NOT_MEASURED, Link, in_ms
 from analytics.results import MS, Direction, KpiResult
 from analytics.statistics import (
@@ -18,7 +19,9 @@ from analytics.statistics import (
     rank,
     share_of,
 )
-from analytics.subject import BINOMIAL, ORDER, STUDENT
+from analytics.subject import BINOMIAL, ORDER, ORDER_OF_SHARE, STUDENT
+
+EVERY_16TH = "16パケットごとの値 / its value after every 16th packet"
 
 
 def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
@@ -28,7 +31,6 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     size = delivered.n
     counted = replace(delivered, infinite=link.lost_in(direction))
     worth = link.delay_n_eff(direction)
-    n_eff = max(int(worth * counted.n / max(size, 1)), 1)
     hidden = link.hidden(direction)
     elsewhere = link.losses.undecided if direction != "round_trip" else 0
     undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
@@ -44,6 +46,7 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         yield link.make(kpi, direction, "std", deviation / MS, n=size, filters=filters, reason=note)
         yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
     for statistic in QUANTILES:
+        n_eff = link.quantile_n_eff(direction, share_of(statistic), counted.n)
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
@@ -90,7 +93,8 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
     filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
     size = max(counted.n, 1)
     return link.make(
-        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff, method=ORDER,
+        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff,
+        method=ORDER if kpi == "ipdv" else ORDER_OF_SHARE,
         interval=in_ms(_interval(counted, q, n_eff, hidden)), filters=filters, reason=note,
         project=lambda total: in_ms(_interval(counted, q, max(n_eff * total // size, 1), hidden)),
     )  # fmt: skip
@@ -111,22 +115,43 @@ def _interval(counted: Histogram, q: str, n_eff: int, hidden: int) -> Interval:
 def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     """Yield IPDV, PDV and jitter: differences of delays, to which an offset of the clocks does nothing."""
     found = link.scan(direction)
-    steps, n = found.steps.counted, found.steps.counted.n
-    if n:
-        mean, deviation, n_eff = steps.mean, steps.deviation, found.steps.n_eff
-        yield link.make(
-            "ipdv", direction, "mean", mean / MS, n=n, n_eff=n_eff, method=STUDENT,
-            interval=in_ms(mean_interval(mean, deviation, n_eff)),
-            project=lambda total: in_ms(mean_interval(mean, deviation, max(n_eff * total // n, 1))),
-        )  # fmt: skip
-        for statistic in ("p95", "p99"):
-            yield quantile(link, ("ipdv", direction, statistic), steps, n_eff)
+    steps, n_eff = found.steps.counted, found.steps.n_eff
+    if steps.n:
+        yield from _variation(link, ("ipdv", direction), steps, n_eff, lambda _: n_eff)
     if found.measured.n > 1:
-        # D(i) - Dmin of the delivered packets (RFC 5481 4.2).
+        # D(i) - Dmin of the delivered packets (RFC 5481 4.2); what lies above a quantile of D does so above one of PDV.
         pdv = Histogram(found.measured.values - found.measured.values[0], found.measured.counts)
-        for statistic in ("p95", "p99", "p99.9"):
-            # Where no delay can be (the clocks are off by more than their bound) nothing says what these are worth.
-            yield quantile(link, ("pdv", direction, statistic), pdv, max(link.delay_n_eff(direction), 1))
-        mean_us, max_us = found.jitter.result()
-        yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=found.jitter.n)
-        yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=found.jitter.n)
+        worth = min(max(link.delay_n_eff(direction), 1), pdv.n)
+        yield from _variation(
+            link, ("pdv", direction), pdv, worth, lambda q: link.quantile_n_eff(direction, q, pdv.n)
+        )  # fmt: skip
+        yield from _jitter(link, direction, found.jitter)
+
+
+def _variation(
+    link: Link, what: tuple[str, Direction], counted: Histogram, worth: int, quantile_worth: Callable[[str], int]
+) -> Iterator[KpiResult]:
+    """Yield the statistics of differences of delays, of delivered packets."""
+    kpi, direction = what
+    n, mean, deviation = counted.n, counted.mean, counted.deviation
+    yield link.make(
+        kpi, direction, "mean", mean / MS, n=n, n_eff=worth, method=STUDENT,
+        interval=in_ms(mean_interval(mean, deviation, worth)),
+        project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // n, 1))),
+    )  # fmt: skip
+    yield link.make(kpi, direction, "std", deviation / MS, n=n)
+    yield link.make(kpi, direction, "min", float(counted.values[0]) / MS, n=n)
+    for statistic in QUANTILES:
+        yield quantile(link, (kpi, direction, statistic), counted, quantile_worth(share_of(statistic)))
+    yield link.make(kpi, direction, "max", float(counted.values[-1]) / MS, n=n)
+
+
+def _jitter(link: Link, direction: Direction, jitter: Jitter) -> Iterator[KpiResult]:
+    """Yield mean and maximum of J after each packet, and the quantiles of J after every sixteenth."""
+    mean_us, max_us = jitter.result()
+    yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=jitter.n)
+    sampled = Histogram(*jitter.sampled())
+    for statistic in QUANTILES if sampled.n else ():
+        value = sampled.at([rank(share_of(statistic), sampled.n)])[0]
+        yield link.make("jitter_rfc3550", direction, statistic, value / MS, n=sampled.n, filters=EVERY_16TH)
+    yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=jitter.n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import Counts, block_slices, may_overflow
+from analytics.definitions import QUANTILES
 from analytics.delay import arrival_order
 from analytics.jitter import Jitter
 from analytics.probes import Bools, DelayColumn, NotInOrderError, ProbeArrays, concatenated, neighbours_in
-from analytics.statistics import Histogram
+from analytics.quantile_worth import QuantileWorth
+from analytics.statistics import Histogram, share_of
 from analytics.worth import SeriesWorth
 
 Ints = npt.NDArray[Any]
+_CODES = {"up": 1, "down": 2}
+"""Contract LOST_CODES: of the round trip any will do."""
+
+_NEVER = np.int32(np.iinfo(np.int32).max)
 _OVERTAKEN = 1024
 """Packets at the end of a block that wait for the next: a second at 1,000 packets/s. With a gap of 1 ms and delays that
 vary by several, 10 M packets then need no sorting of the whole, which takes 14 ns a packet and the jitter again."""
@@ -39,10 +46,12 @@ class DelayScan:
     """What one direction's delays are, in microseconds.
 
     `possible` are those that can be, `on_time_n_eff` what their being within the bound is worth, `measured` all of
-    them; `steps` the absolute differences of packets sent one after the other (IPDV).
+    them; `steps` the absolute differences of packets sent one after the other (IPDV). `quantile_worth` is the worth of
+    a packet for some quantiles, those lost on this way among them as infinitely late.
     """
 
     possible: Spread
+    quantile_worth: Mapping[str, float]
     on_time_n_eff: int
     measured: Histogram
     steps: Spread
@@ -77,8 +86,10 @@ class DelayScanner:
         self._direction, self._least_us, self._limit_us = direction, least_us, limit_us
         self._possible, self._steps, self._impossible = _Series(), _Series(), Counts()
         self._late = SeriesWorth(hits=True)
+        self._quantiles = QuantileWorth([share_of(statistic) for statistic in QUANTILES])
         self._arrivals = _Arrivals()
-        self._chunks = 0
+        self._chunks = self._lost_before = 0
+        self._is_measured = False
         self._first: ProbeArrays | None = None
         self._before: ProbeArrays | None = None
 
@@ -92,7 +103,10 @@ class DelayScanner:
             self._steps.add(_steps(joint, joint.delays[self._direction]))
         self._before = probes.rows(slice(-1, None))
         if not delay.valid.any():
+            self._only_lost(probes)
             return
+        self._quantiles.add(np.full(self._lost_before, _NEVER))
+        self._lost_before, self._is_measured = 0, True
         for part in block_slices(probes.n):
             here = delay.valid[part]
             is_whole = bool(here.all())
@@ -104,10 +118,32 @@ class DelayScanner:
                     values = values[values >= self._least_us]
                 self._possible.add(values)
                 self._late.add(values > self._limit_us)
+            self._quantiles.add(values if is_whole else self._with_lost(probes, part, here))
             rows = slice(max(part.start - 1, 0), part.stop)
             self._steps.add(_steps(probes, delay, rows))
         if not self._arrivals.is_in_order and self._chunks > 1:
             raise NotInOrderError("packets arrived after many that were sent later: they must be sorted all at once")
+
+    def _only_lost(self, probes: ProbeArrays) -> None:
+        """Add packets none of which has a delay; before the first that has one they are but counted."""
+        code = _CODES.get(self._direction)
+        gone = int(np.count_nonzero(probes.lost if code is None else probes.lost == code))
+        if self._is_measured:
+            self._quantiles.add(np.full(gone, _NEVER))
+        else:
+            self._lost_before += gone
+
+    def _with_lost(self, probes: ProbeArrays, part: slice, here: Bools) -> Ints:
+        """Return the delays of a block, those that were lost on this way above all others."""
+        places, code = np.flatnonzero(~here), _CODES.get(self._direction)
+        lost = probes.lost[part][places]
+        is_gone = lost > 0 if code is None else lost == code
+        us = probes.delays[self._direction].us[part].copy()
+        us[places] = _NEVER
+        if not is_gone.all():
+            us = np.delete(us, places[~is_gone])
+        is_any = self._least_us is None or not us.size or int(us.min()) >= self._least_us
+        return us if is_any else us[us >= self._least_us]
 
     def result(self) -> DelayScan:
         """Return what was read."""
@@ -123,6 +159,7 @@ class DelayScanner:
         share = late.n and found.counted.up_to(self._limit_us) / late.n
         return DelayScan(
             possible=found,
+            quantile_worth=self._quantiles.result(),
             # What is worth as much: being late, and being in time.
             on_time_n_eff=late.result(math.sqrt(share * (1 - share))),
             measured=found.counted.merge(out) if out.n else found.counted,
@@ -207,5 +244,6 @@ class _Arrivals:
         self._last_us = int(arrival_us[settled - 1]) if settled else int(np.iinfo(np.int64).min)
 
     def finish(self) -> None:
-        """Add what waits."""
+        """Add what waits; nothing is added after that."""
         self.jitter.add(self._waiting)
+        self._waiting = self._waiting[:0]

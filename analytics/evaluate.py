@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
+from analytics.ip_availability_kpis import ip_availability_kpis
 from analytics.link import NO_PACKETS, Link
 from analytics.link_scan import LinkScan
 from analytics.loss_kpis import loss_kpis
@@ -16,6 +17,7 @@ from analytics.results import MS, KpiResult
 from analytics.service_kpis import availability_kpis, reliability_kpi
 from analytics.statistics import histogram
 from analytics.subject import Subject
+from analytics.waiting_time import with_waiting_time
 
 
 def evaluate_link(packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "") -> list[KpiResult]:
@@ -40,7 +42,8 @@ def evaluate_link(packets: LinkScan | ProbeArrays, subject: Subject, *, data_has
     results += loss_kpis(link)
     results += [reliability_kpi(link, direction) for direction in link.directions()]
     results += availability_kpis(link, link.directions()[0])
-    return results
+    results += ip_availability_kpis(link, link.packets.intervals())
+    return with_waiting_time(results, subject, link.packets.waited)
 
 
 def ping_convention(packets: LinkScan | ProbeArrays, subject: Subject) -> list[KpiResult]:

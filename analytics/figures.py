@@ -111,10 +111,15 @@ class Figures:
             )  # fmt: skip
 
     def share(
-        self, kpi: str, hits: npt.NDArray[Any], *, weights: Floats | None = None, direction: Direction = "",
-        statistic: str = "ratio", filters: str = "", reason: str = "",
+        self, kpi: str, hits: npt.NDArray[Any], *, weights: Floats | None = None, level: Floats | None = None,
+        direction: Direction = "", statistic: str = "ratio", filters: str = "", reason: str = "",
     ) -> KpiResult:  # fmt: skip
-        """Return the (weighted) share of true values, in order of time or place, as a ratio with its interval."""
+        """Return the (weighted) share of true values, in order of time or place, as a ratio with its interval.
+
+        `level` is what was held against a threshold, NaN where there was nothing: the share is worth no more than it.
+        That nothing fell below the threshold, or only once, is no sign of independence. Without any known level and
+        with all true or none, the share is worth one.
+        """
         n = int(hits.size)
         total = float(n if weights is None else weights.sum())
         if not n or not total:
@@ -124,6 +129,12 @@ class Figures:
         held = hits.astype(np.float64)
         ratio = float(held.mean() if weights is None else (held * weights).sum() / total)
         n_eff = effective_n(held)
+        if level is not None:
+            known = level[np.isfinite(level)]
+            if known.size:
+                n_eff = max(min(n_eff, effective_n(known) * n // known.size), 1)
+            elif (held == held[0]).all():
+                n_eff = 1
         if weights is not None:
             # Unequal weights are worth fewer samples (Kish): (sum w)^2 / sum w^2.
             n_eff = max(int(n_eff * total**2 / float((weights**2).sum()) / n), 1)

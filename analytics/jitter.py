@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.blocks import may_overflow
+from analytics.blocks import Counts, may_overflow
 
 _ROW = 16
 _ROWS = 32
@@ -39,6 +39,7 @@ class Jitter:
         self._max = 0.0
         self._previous: list[int] = []
         self._rest: Floats = np.empty(0)
+        self._sampled = Counts()
 
     def add(self, transit_us: npt.NDArray[Any]) -> None:
         """Add the next delays, in order of arrival."""
@@ -67,6 +68,7 @@ class Jitter:
         after = self._after_rows(ends)
         before = np.concatenate([[self._last], after[:-1]])
         self._max = max(self._max, float(after.max()))
+        self._sampled.add(np.rint(after).astype(np.int64))
         high = np.flatnonzero(before + growth > self._max)
         if high.size:
             inside = _IN_ROW * (before[high, None] + np.cumsum(rows[high] / (16 * _IN_ROW), axis=1))
@@ -83,6 +85,10 @@ class Jitter:
             carried[number] = before
             before = before * decay + total
         return np.asarray(((sums + carried[:, None]) * _OF_ROWS).ravel()[: ends.size])
+
+    def sampled(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the distinct values of J after every 16th packet, in whole microseconds, and how often each was."""
+        return self._sampled.result()
 
     def result(self) -> tuple[float, float]:
         """Return mean and maximum in microseconds; NaN where fewer than two packets arrived."""

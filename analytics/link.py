@@ -18,6 +18,18 @@ from analytics.subject import NONE, Subject, TwoClocks, result_of
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
 AMONG_LOST = "到達せず: この順位は損失パケットに当たる / the rank lies among lost packets"
+
+
+def blind_words(n: int, absent: int, late: int = 0) -> str:
+    """Return why a recording that never says "lost" has no loss ratio: `absent` numbers have no row, `n` have one.
+
+    `late` of those came after the waiting time, and are lost whatever the absent ones are.
+    """
+    total = n + absent
+    low, high = late / total, (late + absent) / total
+    return f"欠番 {absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
+
+
 _CLOCKED = {
     "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
 }  # fmt: skip
@@ -80,7 +92,7 @@ class Link:
     @property
     def is_blind(self) -> bool:
         """A recording that never says "lost" and skips numbers cannot tell a lost packet from one not measured."""
-        return not self.losses.lost and self.absent > 0
+        return self.losses.lost == self.packets.waited.late and self.absent > 0
 
     @cached_property
     def absent_note(self) -> str:
@@ -97,7 +109,9 @@ class Link:
     def directions(self) -> list[Direction]:
         """Directions in which any delay was measured; the round trip also where everything was lost."""
         found = [direction for direction in DIRECTIONS if self.packets.measured[direction]]
-        return found or (["round_trip"] if self.n else [])
+        # Of packets that came too late to count only the way up may be known.
+        is_all_lost = "round_trip" not in found and self.losses.lost == self.n
+        return ["round_trip", *found] if self.n and (is_all_lost or not found) else found
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
@@ -137,6 +151,12 @@ class Link:
     def delay_n_eff(self, direction: str) -> int:
         """Worth of the delivered packets' delays."""
         return self.scan(direction).possible.n_eff
+
+    def quantile_n_eff(self, direction: str, q: str, n: int) -> int:
+        """Worth of `n` packets for one quantile: that of being above it, or of the delays where nothing says so."""
+        found = self.scan(direction)
+        share = found.quantile_worth.get(q, found.possible.n_eff / max(found.possible.counted.n, 1))
+        return max(min(int(share * n), n), 1)
 
     def make(
         self, kpi: str, direction: Direction, statistic: str, value: float | None, *, n: int,

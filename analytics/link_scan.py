@@ -14,12 +14,14 @@ import numpy as np
 from analytics.availability import Availability, observed
 from analytics.data_hash import DataHash
 from analytics.delay_scan import DelayScan, DelayScanner
+from analytics.ip_availability import IntervalCounts, IntervalLoss
 from analytics.loss_scan import LossScan, LossScanner
 from analytics.packet_order import OrderScan, OrderScanner
 from analytics.probes import Ints, ProbeArrays, absent, absent_as_lost, concatenated
 from analytics.results import DIRECTIONS, MS, Direction
 from analytics.service_scan import ServiceScanner
 from analytics.subject import Subject
+from analytics.waiting_time import Waited, within_waiting_time
 
 ORDERED: tuple[Direction, ...] = ("round_trip", "up")
 """Directions whose order of sending is known: the reflector's is not kept."""
@@ -51,6 +53,9 @@ class LinkScan:
         self._orders: dict[str, OrderScanner] = {direction: OrderScanner(direction) for direction in ORDERED}
         self._services: dict[str, _Service] = {direction: _Service(direction, self) for direction in DIRECTIONS}
         self._hash = DataHash()
+        tav_s = subject.profile.parameters.ip_interval_s
+        self._intervals = None if tav_s is None else IntervalLoss(round(tav_s * 1e6))
+        self.waited = Waited()
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
@@ -67,15 +72,17 @@ class LinkScan:
         return -self.bound_us(direction) if is_clocked else None
 
     def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets, which are sorted by session and number."""
+        """Add the next packets, which are sorted by session and number; those that were late are lost from here on."""
+        self._add_copies(probes)
         if not probes.n:
-            self._add_copies(probes)
             return
+        self._hash.add(probes)
+        probes, waited = within_waiting_time(probes, self.subject)
+        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
         low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us) if self.n else high_us
         self.n += probes.n
-        self._add_copies(probes)
         self._losses.add(probes)
         for direction, scanner in self._delays.items():
             scanner.add(probes)
@@ -86,7 +93,8 @@ class LinkScan:
             self._services[direction].add(probes)
             if self.measured[direction]:
                 break
-        self._hash.add(probes)
+        if self._intervals is not None:
+            self._intervals.add(probes)
 
     def _add_copies(self, probes: ProbeArrays) -> None:
         self.duplicates += probes.duplicates
@@ -115,6 +123,10 @@ class LinkScan:
     def service(self, direction: str, *, is_blind: bool, absent_n: int) -> Service:
         """Return when the service was observed and down, by the first direction that was measured."""
         return self._services[direction].result(is_blind=is_blind, is_bounded=absent_n <= _TOO_MANY * self.n)
+
+    def intervals(self) -> IntervalCounts | None:
+        """Return the packets by interval Tav; None where the profile does not state it."""
+        return None if self._intervals is None else self._intervals.result()
 
     def data_hash(self) -> str:
         """Return the hash of everything that was read."""
@@ -149,7 +161,7 @@ class _Service:
 
     def _add_absent(self, probes: ProbeArrays) -> None:
         """Follow the worst case of a recording that never says "lost": absent numbers are lost packets in it."""
-        self._has_lost = self._has_lost or bool((probes.lost > 0).any())
+        self._has_lost = self._has_lost or int(np.count_nonzero(probes.lost)) > probes.late
         if self._has_lost or self._is_unbounded:
             self._blind = None
             return

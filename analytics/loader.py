@@ -1,4 +1,4 @@
-"""A run's streams from the database as arrays; comparison, route and conditions of runs."""
+"""A run's streams from the database as arrays; route and conditions of runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import psycopg
 
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
-from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
 from analytics.conditions import LinkConditions, by_condition
 from analytics.exclusions import without
 from analytics.families.device import (
@@ -22,7 +21,6 @@ from analytics.requirements import load_requirements
 from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
 from analytics.spans import Span
-from analytics.statistics import effective_n
 from storage.columnar import ArrayColumn
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
@@ -96,59 +94,6 @@ def load_clock_quality(
     return clock_quality(own, far, start_us, end_us)
 
 
-def compare_runs(
-    connection: psycopg.Connection, a: RunRecord, b: RunRecord, *, link: str = "", other_link: str = "",
-    align: str = "elapsed", profile: str | None = None,
-) -> list[Comparison]:  # fmt: skip
-    """Compare two runs link by link (or two links, also of one run): b against a, each effect with its interval.
-
-    `align`: "elapsed" pairs the same time since the start (the same instant where both are one run), "distance" the
-    same section of the route, "none" draws both sides on their own. Raises RequirementError for the profile,
-    NoDataError where a link or a position is missing.
-    """
-    parameters = load_requirements(profile).parameters
-    own, other = (link_ids(connection, run.site, run.devices, run.links) for run in (a, b))
-    wanted = [key for key in own if key[1] and link in ("", key[1])]
-    found = []
-    for device, name in wanted:
-        far = next((key for key in other if key == (device, other_link or name)), None)
-        far = far or next((key for key in other if key[1] == (other_link or name)), None)
-        if far is None:
-            continue
-        sides = []
-        for run, ids, key in ((a, own, (device, name)), (b, other, far)):
-            window = run_window_us(run)
-            probes = load_probes(connection, ids[key], *window)
-            about = about_device(connection, ids.get((key[0], "")), window) if align == "distance" else {}
-            sides.append((probes, track_of(about)))
-        (left, left_path), (right, right_path) = sides
-        if not left.n or not right.n:
-            continue
-        if align == "distance":
-            if left_path is None or right_path is None:
-                raise NoDataError("no positions to align by distance: use --align elapsed, or collect the gpsd source")
-            blocks = [section_blocks(probes, path, parameters.section_m) for probes, path in
-                      ((left, left_path), (right, right_path))]  # fmt: skip
-            unit_name = f"sections of {parameters.section_m:g} m"
-        else:
-            block_s = usual_block_s(left, right)
-            same = a.run_id == b.run_id and align == "elapsed"
-            start = min(int(left.t_us.min()), int(right.t_us.min())) if same else None
-            blocks = [time_blocks(probes, block_s, start) for probes in (left, right)]
-            unit_name = f"blocks of {block_s:g} s"
-        found.append(Comparison(
-            a=a.name, b=b.name, link_a=name, link_b=far[1], align=align,
-            effects=compare(Side(left, blocks[0]), Side(right, blocks[1]), is_paired=align != "none",
-                            unit_name=unit_name, within_ms=parameters.rtt_within_ms),
-        ))  # fmt: skip
-    if not found:
-        raise NoDataError(
-            f"nothing to compare: {a.name} and {b.name} have no link with probes in common; name two links with"
-            " --link and --other-link"
-        )
-    return found
-
-
 def route_of_run(
     connection: psycopg.Connection, run: RunRecord, link: str, profile: str | None, *, grid: Grid = "section",
     size_m: float | None = None, moving_only: bool = False,
@@ -169,9 +114,19 @@ def route_of_run(
         if path is None or not path.t_us.size or not probes.n:
             continue
         radio = load_streams(connection, {"radio": ("rsrp_dbm", "sinr_db")}, link_id, window).get("radio")
+        ends = (int(probes.t_us.min()), int(probes.t_us.max()))
+        clock = load_clock_quality(connection, ids.get((device, "")), link_id, *ends)
         key = name if len({who for who, _ in ids}) == 1 else f"{device}/{name}"
         found[key] = route_cells(
-            probes, path, radio, requirements, grid=grid, size_m=size_m, moving_only=moving_only, link=name
+            probes,
+            path,
+            radio,
+            requirements,
+            grid=grid,
+            size_m=size_m,
+            moving_only=moving_only,
+            link=name,
+            clock=clock,
         )
     if not found:
         raise NoDataError(
@@ -196,31 +151,11 @@ def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str 
         if not probes.n:
             continue
         about = about_device(connection, ids.get((device, "")), window)
-        wanted = {"radio": ("rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
+        wanted = {"radio": ("rat", "rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
         radio = load_streams(connection, wanted, link_id, window).get("radio")
         direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
         found.append(LinkConditions(device=device, link=name, direction=direction, rows=rows))
     return found
-
-
-def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -> tuple[str, float, float]:
-    """Return link, worth of a packet (n_eff / n) and packets a second of a run's link: the first, or the one named.
-
-    Raises NoDataError.
-    """
-    for (_, name), link_id in link_ids(connection, run.site, run.devices, run.links).items():
-        if not name or link not in ("", name):
-            continue
-        probes = load_probes(connection, link_id, *run_window_us(run))
-        span_s = float(np.ptp(probes.t_us)) / 1e6 if probes.n else 0.0
-        if span_s:
-            order = np.argsort(probes.t_us, kind="stable")
-            lost = probes.lost[order] > 0
-            delay = probes.delays["round_trip"] if probes.has("round_trip") else probes.delays["up"]
-            varies = lost.any() and not lost.all()
-            worth = effective_n(lost if varies else delay.us[order][delay.valid[order]]) / probes.n
-            return name, min(worth, 1.0), probes.n / span_s
-    raise NoDataError(f"run {run.name} has no probes{f' on link {link}' if link else ''} to take the burstiness from")
 
 
 def load_streams(

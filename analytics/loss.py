@@ -49,10 +49,10 @@ def _mixed_runs(probes: ProbeArrays) -> tuple[int, int]:
     is_inside = (first > 0) & (last < probes.n - 1)
     left, right = first[is_inside] - 1, last[is_inside] + 1
     between = right - left - 1
-    # Only between packets that were answered, and only runs whose every packet has a row: an absent number could have
-    # gone either way.
+    # Only between packets that the reflector numbered, and only runs whose every packet has a row: an absent number
+    # could have gone either way. An answer that came too late to count (`analytics.waiting_time`) has its number still.
     refl_left, refl_right = (probes.refl_seq[side].astype(np.int64) for side in (left, right))
-    is_known = (probes.lost[left] == 0) & (probes.lost[right] == 0) & (refl_left >= 0) & (refl_right >= 0)
+    is_known = (refl_left >= 0) & (refl_right >= 0)
     is_whole = (probes.session[left] == probes.session[right]) & (probes.seq[right] - probes.seq[left] - 1 == between)
     mixed = is_known & is_whole
     reached = np.clip(refl_right - refl_left - 1, 0, between)
@@ -127,11 +127,7 @@ def transitions(probes: ProbeArrays) -> Transitions:
         rows = slice(max(block.start - 1, 0), block.stop)
         known = neighbours_in(probes, rows)
         pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
-    return fates_around(probes, lost_places(probes), pairs)
-
-
-def fates_around(probes: ProbeArrays, places: npt.NDArray[np.intp], pairs: int) -> Transitions:
-    """Count the transitions of `pairs` packets, of which those that were lost are here, with their neighbours."""
+    places = lost_places(probes)
     before, after = places[places > 0], places[places < probes.n - 1]
     has_before = _are_neighbours(probes, before - 1)
     has_after = _are_neighbours(probes, after)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analytics.link import NO_PACKETS, Link
+from analytics.link import NO_PACKETS, Link, blind_words
+from analytics.loss_model_kpis import loss_model_kpis
 from analytics.results import Direction, KpiResult
 from analytics.statistics import (
     Histogram,
@@ -20,24 +21,16 @@ from analytics.statistics import (
 )
 from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT
 
-MODEL = "Clopper-Pearson on transitions"
-NOTHING_LOST = "損失なし: モデルを推定できない / nothing was lost, so there is no model"
-NO_TRANSITION = "該当する遷移なし / no such transition was seen"
-
 
 def loss_kpis(link: Link) -> Iterator[KpiResult]:
     """Yield everything that counts packets which did not arrive, or arrived twice."""
     losses = link.losses
     if link.is_blind:
-        total = link.n + link.absent
-        low, high = 0.0, link.absent / total
-        unclear = (
-            f"欠番 {link.absent}/{total}: 未測定か損失か区別できない / not measured or lost: {low:g} to {high:.4g}"
-        )
-        reason = "; ".join(filter(None, [unclear, link.unusable_note]))
+        reason = "; ".join(filter(None, [blind_words(link.n, link.absent, losses.lost), link.unusable_note]))
         yield link.make(
-            "loss", "round_trip" if link.packets.measured["round_trip"] else "up", "ratio", None, n=total, reason=reason
-        )
+            "loss", "round_trip" if link.packets.measured["round_trip"] else "up", "ratio", None,
+            n=link.n + link.absent, reason=reason,
+        )  # fmt: skip
     else:
         yield from _ratio(link, "round_trip", losses.lost, losses.sent, 0, link.absent_note)
         if link.lost.has_numbers:
@@ -45,13 +38,13 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
             note = f"方向不明 {unknown} / undecided {unknown}" if unknown else ""
             yield from _ratio(link, "up", losses.up, losses.sent - unknown, unknown, note)
             yield from _ratio(link, "down", losses.down, losses.reflected, unknown, note)
-        periods = link.lost.periods
+        periods = link.lost.runs.lost
         yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
         if periods.size:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
         yield from _distances(link, link.lost.distances)
-        yield from _model(link)
+        yield from loss_model_kpis(link, link.lost.runs)
     delivered = link.lost.delivered
     if delivered:
         yield link.make("duplication", "round_trip", "ratio", link.packets.duplicates / delivered, n=delivered)
@@ -92,26 +85,16 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
 
 
 def _replicated(link: Link, delivered: int) -> KpiResult:
-    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are."""
-    hits = link.packets.replicated
+    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are.
+
+    Some of them may have come too late to count, so that they would be more than what was delivered.
+    """
+    hits = min(link.packets.replicated, delivered)
     n_eff = min(link.loss_n_eff, delivered)
     return link.make(
         "replication", "round_trip", "ratio", hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
         interval=proportion_interval(hits, delivered, n_eff),
     )  # fmt: skip
-
-
-def _model(link: Link) -> Iterator[KpiResult]:
-    """Yield the two-state model of loss; its transitions are independent by the model, so the intervals are exact."""
-    if not link.losses.lost:
-        yield link.make("loss_model", "round_trip", "p", None, n=link.n, reason=NOTHING_LOST)
-        return
-    found = link.lost.transitions
-    for statistic, hits, of in (("p", found.good_bad, found.after_good), ("q", found.bad_good, found.after_bad)):
-        yield link.make(
-            "loss_model", "round_trip", statistic, hits / of if of else None, n=of, n_eff=of or None,
-            interval=proportion_interval(hits, of), method=MODEL, reason="" if of else NO_TRANSITION,
-        )  # fmt: skip
 
 
 def _ratio(  # noqa: PLR0917 - counts of one direction

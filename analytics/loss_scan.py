@@ -8,17 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from analytics.blocks import block_slices
-from analytics.loss import (
-    LossCounts,
-    Transitions,
-    count_losses,
-    fates_around,
-    loss_distances,
-    loss_periods,
-    lost_places,
-)
-from analytics.probes import ProbeArrays, concatenated, neighbours_in
+from analytics.loss import LossCounts, count_losses, loss_distances, lost_places
+from analytics.loss_runs import LossRuns, LossRunsBuilder
+from analytics.probes import ProbeArrays, concatenated
 from analytics.worth import SeriesWorth
 
 Lengths = npt.NDArray[np.int64]
@@ -28,14 +20,14 @@ Lengths = npt.NDArray[np.int64]
 class LossScan:
     """What is lost of `sent` packets, `absent` more having no row.
 
-    `periods` and `distances` are those of RFC 3357, `n_eff` the worth of the loss indicator (None where all packets
-    fared alike), `has_numbers` tells whether the reflector numbered any packet.
+    `runs` are the loss periods and what was delivered between them, `distances` those of RFC 3357, `n_eff` is the worth
+    of the loss indicator (None where all packets fared alike), `has_numbers` tells whether the reflector numbered any
+    packet.
     """
 
     counts: LossCounts
-    periods: Lengths
+    runs: LossRuns
     distances: Lengths
-    transitions: Transitions
     n_eff: int | None
     absent: int
     has_numbers: bool
@@ -58,7 +50,8 @@ class LossScanner:
         self._last: ProbeArrays | None = None
         self._is_last_kept = False
         self._worth = SeriesWorth(hits=True)
-        self._pairs = self._absent = 0
+        self._runs = LossRunsBuilder()
+        self._absent = 0
         self._has_numbers = False
 
     def add(self, probes: ProbeArrays) -> None:
@@ -68,13 +61,11 @@ class LossScanner:
         self._has_numbers = self._has_numbers or bool((probes.refl_seq >= 0).any())
         whole = probes if self._last is None else concatenated([self._last, probes.rows(slice(1))])
         if self._last is not None:
-            self._count_pairs(whole, slice(0, 2))
             is_same = whole.session[0] == whole.session[1]
             self._absent += int(whole.seq[1]) - int(whole.seq[0]) - 1 if is_same else 0
             if whole.lost[1] > 0 and not self._is_last_kept:
                 self._kept.append(_slim(self._last, np.array([0])))
-        for block in block_slices(probes.n):
-            self._count_pairs(probes, slice(max(block.start - 1, 0), block.stop))
+        self._runs.add(probes)
         for part in probes.sessions():
             self._absent += int(probes.seq[part.stop - 1]) - int(probes.seq[part.start]) - (part.stop - part.start - 1)
         near = np.concatenate([places - 1, places, places + 1])
@@ -87,25 +78,19 @@ class LossScanner:
         self._is_last_kept = bool(near.size) and int(near[-1]) == probes.n - 1
         self._last = probes.rows(slice(-1, None))
 
-    def _count_pairs(self, probes: ProbeArrays, rows: slice) -> None:
-        known = neighbours_in(probes, rows)
-        self._pairs += rows.stop - rows.start - 1 if known is None else int(np.count_nonzero(known))
-
     def result(self) -> LossScan:
         """Return what was read."""
-        sent = self._worth.n
+        sent, runs = self._worth.n, self._runs.result()
         if not self._kept:
             return LossScan(
-                counts=LossCounts(sent, 0, 0, 0, 0), periods=np.empty(0, np.int64), distances=np.empty(0, np.int64),
-                transitions=Transitions(self._pairs, 0, 0, 0), n_eff=None, absent=self._absent,
-                has_numbers=self._has_numbers,
+                counts=LossCounts(sent, 0, 0, 0, 0), runs=runs, distances=np.empty(0, np.int64), n_eff=None,
+                absent=self._absent, has_numbers=self._has_numbers,
             )  # fmt: skip
         kept = concatenated(self._kept)
-        counts, places = replace(count_losses(kept), sent=sent), lost_places(kept)
+        counts = replace(count_losses(kept), sent=sent)
         share = counts.lost / sent
         return LossScan(
-            counts=counts, periods=loss_periods(kept, places), distances=loss_distances(kept, places),
-            transitions=fates_around(kept, places, self._pairs),
+            counts=counts, runs=runs, distances=loss_distances(kept, lost_places(kept)),
             n_eff=self._worth.result(math.sqrt(share * (1 - share))) if counts.lost < sent else None,
             absent=self._absent, has_numbers=self._has_numbers,
         )  # fmt: skip

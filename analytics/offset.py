@@ -27,11 +27,15 @@ LEAST_PACKETS = 100
 LEAST_SPAN_US = 10_000_000
 MAX_DRIFT_PPM = 500.0
 """No crystal and no discipline (chrony's maxslewrate aside) runs further off; a steeper line is a fault of the data."""
-_WINDOWS = 2_000
-"""Only the smallest delay of each window can shape the hulls: two thousand of them keep 0.05 % of the run apart.
-Leaving points out only makes the bound wider."""
+_WINDOWS = 4_000
+"""Only the smallest delay of each window of time can shape the hulls: between two and four thousand of them keep 0.05 %
+of the run apart. Leaving points out only makes the bound wider."""
+
+_LEAST_WINDOW_US = 1_000
+"""Windows of the beginning: hardly any packet shares one. They are doubled until the run has no more than it may."""
 
 Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +58,75 @@ class ClockOffset:
         return np.asarray(self.offset_us + self.drift_ppm * ((t_us - self.at_us) / 1e6))
 
 
+class OffsetScanner:
+    """Reads what an offset is estimated from, chunk by chunk, in order of time: the fastest packet of each window."""
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._width_us = _LEAST_WINDOW_US
+        self._first_us = self._last_us = 0
+        self._minima: dict[str, tuple[Times, Times]] = {}
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets; those without both one-way delays are left out."""
+        up, down = probes.delays["up"], probes.delays["down"]
+        both = up.valid & down.valid & (probes.lost == 0)
+        if not both.any():
+            return
+        t_us = probes.t_us[both]
+        order = None if (t_us[1:] >= t_us[:-1]).all() else np.argsort(t_us, kind="stable")
+        t_us = t_us if order is None else t_us[order]
+        self._first_us = self._first_us if self._n else int(t_us[0])
+        self._last_us = max(self._last_us, int(t_us[-1])) if self._n else int(t_us[-1])
+        self._n += int(t_us.size)
+        while (self._last_us - self._first_us) // self._width_us >= _WINDOWS:
+            self._width_us *= 2
+        for name, delay in (("up", up), ("down", down)):
+            us = delay.us[both].astype(np.int64)
+            known = self._minima.get(name, (t_us[:0], us[:0]))
+            us = us if order is None else us[order]
+            self._minima[name] = self._fastest(np.concatenate([known[0], t_us]), np.concatenate([known[1], us]))
+
+    def _fastest(self, t_us: Times, us: Times) -> tuple[Times, Times]:
+        """Return time and delay of the fastest packet of each window, the first of several; `t_us` ascending."""
+        windows = (t_us - self._first_us) // self._width_us
+        heads = np.flatnonzero(np.concatenate([[True], windows[1:] != windows[:-1]]))
+        least = np.minimum.reduceat(us, heads)
+        places = np.flatnonzero(us == np.repeat(least, np.diff(np.append(heads, us.size))))
+        mine = windows[places]
+        places = places[np.concatenate([[True], mine[1:] != mine[:-1]])]
+        return t_us[places], us[places]
+
+    def result(self) -> ClockOffset | str:
+        """Return the estimate, or say why it cannot be had (ja / en)."""
+        n, span_us = self._n, self._last_us - self._first_us
+        if n < (need := LEAST_PACKETS):
+            return f"両方向の遅延があるパケットが {n} 個({need} 個必要) / {n} packets with both delays: too few"
+        if span_us < LEAST_SPAN_US:
+            return f"測定が {span_us / 1e6:.3g} s と短い(10 s 必要) / measured for {span_us / 1e6:.3g} s only"
+        middle_us = self._first_us + span_us // 2
+        hulls = _Hulls(*(_hull((t_us - middle_us) / 1e6, us.astype(np.float64)) for t_us, us in
+                         (self._minima["up"], self._minima["down"])))  # fmt: skip
+        drift, gap = hulls.widest()
+        if gap < 0:
+            return "時計差が直線で表せない(時計の歩進の疑い) / no straight line fits: a clock was stepped or steered"
+        estimate = float(hulls.above(drift) - hulls.below(drift)) / 2
+        ends_s = ((edge_us - middle_us) / 1e6 for edge_us in (self._first_us, self._last_us))
+        bound = max(hulls.furthest(edge_s, drift, estimate) for edge_s in ends_s)
+        return ClockOffset(middle_us, estimate, drift, bound, gap, n)
+
+
 def estimate_offset(probes: ProbeArrays) -> ClockOffset | str:
     """Estimate the offset from packets with both one-way delays, or say why it cannot be had (ja / en)."""
-    up, down = probes.delays["up"], probes.delays["down"]
-    both = up.valid & down.valid & (probes.lost == 0)
-    n = int(both.sum())
-    if n < LEAST_PACKETS:
-        return f"両方向の遅延があるパケットが {n} 個({LEAST_PACKETS} 個必要) / {n} packets with both delays: too few"
-    order = np.argsort(probes.t_us[both], kind="stable")
-    t_us = probes.t_us[both][order]
-    span_us = int(t_us[-1] - t_us[0])
-    if span_us < LEAST_SPAN_US:
-        return f"測定が {span_us / 1e6:.3g} s と短い(10 s 必要) / measured for {span_us / 1e6:.3g} s only"
-    middle_us = int(t_us[0] + span_us // 2)
-    t_s = (t_us - middle_us) / 1e6
-    hulls = _Hulls(*(_minima(t_s, delay.us[both][order].astype(np.float64)) for delay in (up, down)))
-    drift, gap = hulls.widest()
-    if gap < 0:
-        return "時計差が直線で表せない(時計の歩進の疑い) / no straight line fits: a clock was stepped or steered"
-    estimate = float(hulls.above(drift) - hulls.below(drift)) / 2
-    bound = max(hulls.furthest(float(edge), drift, estimate) for edge in (t_s[0], t_s[-1]))
-    return ClockOffset(middle_us, estimate, drift, bound, gap, n)
+    scanner = OffsetScanner()
+    scanner.add(probes)
+    return scanner.result()
 
 
-def _minima(t_s: Floats, delay_us: Floats) -> tuple[Floats, Floats]:
-    """Return time and delay of the fastest packet of each window, reduced to the lower convex hull."""
-    windows = np.linspace(0, t_s.size, min(_WINDOWS, t_s.size) + 1).astype(np.int64)
-    numbers = np.repeat(np.arange(windows.size - 1), np.diff(windows))
-    # Sorted by window, then delay: the first of each window is its fastest packet.
-    fastest = np.lexsort((delay_us, numbers))[windows[:-1]]
+def _hull(t_s: Floats, delay_us: Floats) -> tuple[Floats, Floats]:
+    """Return the lower convex hull of some points, ascending in time."""
     hull: list[tuple[float, float]] = []
-    for point in zip(t_s[fastest].tolist(), delay_us[fastest].tolist(), strict=True):
+    for point in zip(t_s.tolist(), delay_us.tolist(), strict=True):
         while len(hull) > 1 and _is_above(hull[-2], hull[-1], point):
             hull.pop()
         hull.append(point)

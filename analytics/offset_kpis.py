@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 
 from analytics.clock import GOOD_US, ClockQuality
-from analytics.data_hash import data_hash
 from analytics.evaluate import evaluate_link
 from analytics.link import Link
-from analytics.offset import ClockOffset, estimate_offset
+from analytics.link_scan import LinkScan, scanned
+from analytics.offset import ClockOffset, OffsetScanner
 from analytics.probes import DelayColumn, ProbeArrays
 from analytics.results import MS, KpiResult
 from analytics.statistics import Interval
@@ -21,7 +21,7 @@ from analytics.subject import Subject
 CORRECTED = ("対の最小遅延から時計差を事後補正", "offset corrected afterwards from paired minima")
 NOT_CORRECTED = ("時計差を補正できず", "offset not corrected")
 KEPT = ("時計の誤差上限の方が小さいため事後補正せず", "offset not corrected: the clocks' own bound is smaller")
-_ONE_WAY = {"owd", "ipdv", "pdv", "jitter_rfc3550", "reliability", "availability", "outage", "mtbf"}
+_ONE_WAY = {"owd", "delay_cdf", "ipdv", "pdv", "jitter_rfc3550", "reliability", "availability", "outage", "mtbf"}
 METHOD = "lines between the hulls of both directions"
 
 
@@ -35,23 +35,30 @@ def corrected_probes(probes: ProbeArrays, offset: ClockOffset) -> ProbeArrays:
     return probes
 
 
-def with_offset_corrected(results: Sequence[KpiResult], probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
+def with_offset_corrected(
+    results: Sequence[KpiResult], packets: LinkScan, chunks: Callable[[], Iterable[ProbeArrays]], subject: Subject
+) -> list[KpiResult]:
     """Return the results of a link with its one-way figures corrected, and the offset and drift themselves.
+
+    `chunks` gives the packets that were read, as often as it is called: once for the offset, once to correct them.
 
     The figures stay 参考値 and without a verdict unless the bound of the correction is within the profile's
     `clock_within_ms`; then the bound counts as that of the clocks. Where the clocks' own bound is smaller, or where no
     offset can be estimated, the figures stay as they were and say why.
     """
-    if not (probes.has("up") and probes.has("down")):
+    if not (packets.measured["up"] and packets.measured["down"]):
         return [*results]
-    found = estimate_offset(probes)
+    scanner = OffsetScanner()
+    for chunk in chunks():
+        scanner.add(chunk)
+    found = scanner.result()
     clock = subject.clock
     if isinstance(found, str):
         japanese, _, english = found.partition(" / ")
         note = f"{NOT_CORRECTED[0]}: {japanese} / {NOT_CORRECTED[1]}: {english}"
-        return [*(_noted(result, note) for result in results), *_offset_rows(found, probes, subject)]
+        return [*(_noted(result, note) for result in results), *_offset_rows(found, packets, subject)]
     if clock.bound_us is not None and clock.bound_us <= found.bound_us:
-        return [*(_noted(result, " / ".join(KEPT)) for result in results), *_offset_rows(found, probes, subject)]
+        return [*(_noted(result, " / ".join(KEPT)) for result in results), *_offset_rows(found, packets, subject)]
     figures = f"({found.offset_us / MS:+.4g} ms, {found.drift_ppm:+.4g} ppm, ±{found.bound_us / MS:.4g} ms)"
     note = f"{CORRECTED[0]}{figures} / {CORRECTED[1]} {figures}"
     limit_ms = subject.profile.parameters.clock_within_ms
@@ -61,12 +68,12 @@ def with_offset_corrected(results: Sequence[KpiResult], probes: ProbeArrays, sub
         if is_within
         else ClockQuality("不明", None, note)
     )
-    evaluated = evaluate_link(
-        corrected_probes(probes, found), replace(subject, clock=quality), data_hash=data_hash(probes)
-    )
+    corrected_subject = replace(subject, clock=quality)
+    scan = scanned((corrected_probes(chunk, found) for chunk in chunks()), corrected_subject)
+    evaluated = evaluate_link(scan, corrected_subject, data_hash=packets.data_hash())
     anew = {_key(each): each for each in evaluated if _is_one_way(each)}
     corrected = [anew.pop(_key(each), each) if _is_one_way(each) else each for each in results]
-    return [*(_noted(each, note) for each in (*corrected, *anew.values())), *_offset_rows(found, probes, subject)]
+    return [*(_noted(each, note) for each in (*corrected, *anew.values())), *_offset_rows(found, packets, subject)]
 
 
 def _key(result: KpiResult) -> tuple[str, str, str]:
@@ -83,10 +90,10 @@ def _noted(result: KpiResult, note: str) -> KpiResult:
     return msgspec.structs.replace(result, reason="; ".join(filter(None, [note, result.reason])))
 
 
-def _offset_rows(found: ClockOffset | str, probes: ProbeArrays, subject: Subject) -> list[KpiResult]:
-    link = Link(probes, subject)
+def _offset_rows(found: ClockOffset | str, packets: LinkScan, subject: Subject) -> list[KpiResult]:
+    link = Link(packets, subject)
     if isinstance(found, str):
-        return [link.make(kpi, "", "mean", None, n=probes.n, reason=found) for kpi in ("clock_offset", "clock_drift")]
+        return [link.make(kpi, "", "mean", None, n=link.n, reason=found) for kpi in ("clock_offset", "clock_drift")]
     bound, value = found.bound_us / MS, found.offset_us / MS
     note = f"最小往復 {found.round_trip_us / MS:.4g} ms / smallest round trip {found.round_trip_us / MS:.4g} ms"
     interval = Interval(value - bound, value + bound)

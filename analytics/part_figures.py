@@ -8,7 +8,8 @@ import msgspec
 
 from analytics.definitions import BY_ID, CDF_MS, QUANTILES
 from analytics.log_histogram import LogHistogram
-from analytics.loss_kpis import NO_TRANSITION, NOTHING_LOST
+from analytics.loss_model_kpis import NO_TRANSITION
+from analytics.loss_models import NOTHING_LOST
 from analytics.part_segments import DIRECTIONS, Outages, outages
 from analytics.part_sessions import LossSums
 from analytics.partials import DelayPart, Part
@@ -44,8 +45,15 @@ WITHOUT_PARTS = {
     "n_reordering": "reordering と同じ / as reordering",
     "loss_distance": "損失の位置をすべて残すことになる / a part would have to keep the place of every loss",
     "loss_noticeable": "loss_distance と同じ / as loss_distance",
+    "loss_gilbert": "三連続の損失パターンの数を残すことになる / "
+    "a part would have to keep counts of three in a row, and what its borders cut of them",
+    "loss_gilbert_elliott": "損失と受信の長さをすべて残すことになる / "
+    "a part would have to keep the length of every run",
     "replication": "重複したパケットの番号をすべて残すことになる / "
     "a part would have to keep the number of every packet that came twice",
+    "ip_availability": "区間 Tav は要求値プロファイルが定め、部分結果の境界と合うとは限らない / "
+    "the interval Tav is the profile's: parts need not end where it does",
+    "ip_loss_available": "ip_availability と同じ / as ip_availability",
     "clock_offset": "測定全体の最小遅延からの推定、要求時のみ / estimated over a whole run, on request only",
     "clock_drift": "clock_offset と同じ / as clock_offset",
     "ping_rtt": "pingの計算方法、要求時のみ / ping's own convention, on request only",
@@ -208,7 +216,7 @@ def _loss(part: Part) -> list[Figure]:
 
 
 def _model(losses: LossSums) -> list[Figure]:
-    """Return the two-state model of loss, as `analytics.loss_kpis` does."""
+    """Return the two-state model of loss, as `analytics.loss_model_kpis` does."""
     found = losses.transitions
     if not losses.lost or found is None:
         note = UNPAIRED.format(n=losses.unpaired) if losses.lost else NOTHING_LOST

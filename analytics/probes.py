@@ -66,7 +66,8 @@ class ProbeArrays:
     `t_us` int64 sending time; `lost` (0 delivered, 1 up, 2 down, 3 unknown); `refl_seq` is -1 where null; `delays` by
     direction. `further` are the rows of further copies (duplicates), whether or not they had a delay, and `replicated`
     says of how many packets that arrived there are any. `not_finite` values were NaN or infinite and are null (a row
-    without time, session, number, copy or loss is left out).
+    without time, session, number, copy or loss is left out). `late` of the lost packets came, but after a waiting time
+    applied afterwards (`analytics.waiting_time`).
     """
 
     t_us: Ints
@@ -78,6 +79,7 @@ class ProbeArrays:
     further: Mapping[str, IntegerColumn]
     not_finite: int = 0
     replicated: int = 0
+    late: int = 0
 
     @property
     def n(self) -> int:
@@ -277,6 +279,16 @@ def neighbours_in(probes: ProbeArrays, rows: slice) -> Bools | None:
 def neighbours(probes: ProbeArrays) -> Bools:
     """Return for each packet but the first whether the one before it was sent just before, in the same session."""
     return np.asarray((probes.session[1:] == probes.session[:-1]) & (probes.seq[1:] - probes.seq[:-1] == 1))
+
+
+def lost_in(lost: Ints, direction: str) -> Bools:
+    """Return which packets have an infinite delay in a direction: those lost on that way, for the round trip all.
+
+    What was lost on the way back arrived on the way up, and of what was lost nobody knows where the delay is unknown.
+    """
+    if direction == "round_trip":
+        return np.asarray(lost > 0)
+    return np.asarray(lost == (1 if direction == "up" else 2))
 
 
 def absent(probes: ProbeArrays) -> int:

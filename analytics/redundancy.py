@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -36,6 +35,7 @@ from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank, share_of
 from analytics.subject import BINOMIAL, NONE, Subject
+from analytics.uptime import METHOD, assumed_s, said, uptime_worth
 
 JOINT = "+"
 """Between the names of two links; no link's own name has it."""
@@ -141,13 +141,22 @@ class _Pair:
         cells = seconds_of(windows)
         lengths = cells[1] - cells[0]
         up = [1 - covered_us(spans, cells) / lengths for spans in (both, *down)]
-        n, n_eff = int(lengths.size), effective_n(up[0])
+        n = int(lengths.size)
+        # Without pairs of packets nothing tells how long their fates hang together.
+        assumed = assumed_s(parameters, observed_us / 1e6, self._loss_n_eff() if self.together.n else n)
+        worths = [
+            uptime_worth(share, spans[1] - spans[0], observed_us, assumed)
+            for share, spans in zip(up, (both, *down), strict=True)
+        ]
+        n_eff = worths[0]
         ratio = 1 - total_us(both) / observed_us
         ratios = [ratio]
         if bound_us:
             for shifted_us in (max(t_max_us - bound_us, 0), t_max_us + bound_us):
                 seen, _, joint = self._down(direction, shifted_us)
                 ratios.append(1 - total_us(joint) / max(total_us(seen), 1))
+                shares = 1 - covered_us(joint, cells) / lengths
+                n_eff = min(n_eff, uptime_worth(shares, joint[1] - joint[0], max(total_us(seen), 1), assumed))
 
         def interval(total: int) -> Interval:
             """Return the interval that `total` seconds like these would give."""
@@ -157,13 +166,14 @@ class _Pair:
 
         yield make(
             "redundant_availability", direction, "ratio", ratio, n=n, interval=interval(n), n_eff=n_eff,
-            filters=filters, method=f"{BINOMIAL} seconds", reason="n は観測秒数 / n counts seconds", project=interval,
+            filters=filters, method=METHOD, project=interval,
+            reason=f"n は観測秒数 / n counts seconds; {said(int(both[0].size), assumed)}",
         )  # fmt: skip
-        yield self._time_gained(cells, up, filters)
+        yield self._time_gained(cells, up, filters, min(worths[1:]))
         count, seconds = int(both[0].size), observed_us / 1e6
         longest = float((both[1] - both[0]).max()) / 1e6 if count else 0.0
         tail = (1 + CONFIDENCE) / 2
-        observed = f"{seconds:.0f} s 同時観測 observed on both"
+        observed = f"{seconds:.0f} s 同時観測 / both observed for {seconds:.0f} s"
         yield make(
             "redundant_outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
             interval=Interval(poisson_lower(count, tail), poisson_upper(count, tail)), reason=observed, unit="1",
@@ -171,8 +181,13 @@ class _Pair:
         for statistic, value in (("max", longest), ("total", total_us(both) / 1e6)):
             yield make("redundant_outage", direction, statistic, value, n=count, filters=filters, reason=observed)
 
-    def _time_gained(self, cells: Spans, up: list[npt.NDArray[np.float64]], filters: str) -> KpiResult:
-        """Return the gain of availability over the better single link, with its interval by blocks of time."""
+    def _time_gained(
+        self, cells: Spans, up: list[npt.NDArray[np.float64]], filters: str, alone_n_eff: int
+    ) -> KpiResult:
+        """Return the gain of availability over the better single link, with its interval by blocks of time.
+
+        `alone_n_eff` is what the time is worth by the outages of either link.
+        """
         lengths = cells[1] - cells[0]
         whole = [float((each * lengths).sum() / lengths.sum()) for each in up]
         better = 1 if whole[1] >= whole[2] else 2
@@ -184,10 +199,10 @@ class _Pair:
             drawn = weights(units.size, replicates=REPLICATES)
             size = drawn @ np.bincount(place, lengths, minlength=units.size)
             share = [drawn @ np.bincount(place, each * lengths, minlength=units.size) / size for each in up]
-            interval, reason = percentile_interval(share[0] - share[better]), ""
+            interval, reason = percentile_interval(share[0] - share[better], units=units.size), ""
         n, method = int(lengths.size), _BOOTSTRAP
         if whole[0] == whole[better]:
-            interval, method, reason = _none_saved(n, up[1:]), BINOMIAL, NONE_SAVED
+            interval, method, reason = proportion_interval(0, n, alone_n_eff), METHOD, NONE_SAVED
         return self.link.make(
             "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=n,
             interval=interval, method=method, reason=reason,
@@ -227,10 +242,10 @@ class _Pair:
             return
         values = probes.delays[direction].us[probes.delays[direction].valid]
         counted = histogram(values, int(infinite_delay(probes, direction).sum()))
-        worth = max(int(link.delay_n_eff(direction) * counted.n / max(values.size, 1)), 1)
         kind = "rtt" if direction == "round_trip" else "owd"
         for statistic in PAIR_QUANTILES:
             what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
+            worth = link.quantile_n_eff(direction, share_of(statistic), counted.n)
             found = quantile(link, what, counted, worth, note, probes.n - counted.n)
             yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
         if values.size:
@@ -239,10 +254,13 @@ class _Pair:
 
     def _loss_n_eff(self) -> int:
         """Return what the pairs are worth for a proportion: where both never failed together, what each link's are."""
-        series = [probes.lost > 0 for probes in (self.together, *self.singles)]
+        lost = self.together.lost > 0
+        return effective_n(lost) if lost.any() and not lost.all() else self._alone_n_eff()
+
+    def _alone_n_eff(self) -> int:
+        """Return what the pairs are worth by the losses of each link, by the delays where neither lost anything."""
+        series = [probes.lost > 0 for probes in self.singles]
         varying = [effective_n(lost) for lost in series if lost.any() and not lost.all()]
-        if varying and series[0].any():
-            return varying[0]
         return min(varying, default=self.link.loss_n_eff)
 
     def _gains(self) -> dict[tuple[str, str], tuple[int, Effect]]:
@@ -290,21 +308,15 @@ class _Pair:
         interval = Interval(*(None if end is None else 0.0 - end for end in ends))
         method, reason = _BOOTSTRAP, effect.reason
         if kpi == "redundant_loss_gain" and value == 0.0:
-            interval = _none_saved(effect.n_b, [probes.lost > 0 for probes in self.singles])
+            # What is saved is the share of packets lost on the better link and not on the other: 0 of n. Resampling
+            # would say exactly zero.
+            interval = proportion_interval(0, effect.n_b, self._alone_n_eff())
             method, reason = BINOMIAL, NONE_SAVED
         scale = f"{effect.a:.6g}" if effect.a is not None else "損失 lost"
         return self.link.make(
             kpi, direction, statistic, value, n=effect.n_b, method=method, reason=reason, interval=interval,
             filters=f"{filters}; {self._better(which, scale)}",
         )  # fmt: skip
-
-
-def _none_saved(n: int, alone: Sequence[npt.NDArray[Any]]) -> Interval:
-    """Return how much could have been saved where nothing was: resampling nothing would say exactly zero.
-
-    What is saved is the share of packets (seconds) that failed on the better link and not on the other: 0 of n.
-    """
-    return proportion_interval(0, n, min(effective_n(each) for each in alone))
 
 
 def _worse(a: ClockQuality, b: ClockQuality) -> ClockQuality:

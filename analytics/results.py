@@ -28,8 +28,9 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     `ci_high` bound it at 95 %, None where they are not bounded. `n` counts the packets (or intervals; of a number of
     events, the events) behind it and `n_eff` what they are worth given their autocorrelation. `clock` is the clock
     quality in words and `clock_bound_us` the uncertainty of one-way values. Where intervals of the run are excluded,
-    `excluded` says how many and `value_of_all` what the value is with them. `definition` names clause and revision;
-    the hashes name data and definitions.
+    `excluded` says how many and `value_of_all` what the value is with them. `variant` tells apart results of the same
+    KPI, direction and statistic (protocol, quantity or radio technology); `filter` states it too, with figures that may
+    change with the data. `definition` names clause and revision; the hashes name data and definitions.
     """
 
     id: str
@@ -55,6 +56,7 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     filter: str = ""
+    variant: str = ""
     name_ja: str = ""
     name_en: str = ""
     excluded: int = 0

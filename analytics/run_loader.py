@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -27,14 +28,16 @@ from analytics.loader import (
     run_window_us,
 )
 from analytics.offset_kpis import with_offset_corrected
-from analytics.probe_seconds import probe_seconds
-from analytics.probes import ProbeArrays, probe_arrays
+from analytics.packet_loader import PacketJob, Packets, packet_chunks, probe_extent, read_packets
+from analytics.probe_seconds import ProbeSeconds
+from analytics.probes import NotInOrderError, probe_arrays
 from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import Profile, load_requirements
 from analytics.results import KpiResult
 from analytics.series import Series
 from analytics.spans import Span
 from analytics.subject import Subject
+from analytics.switch_loader import SwitchWork
 from storage.pending import settle_seconds
 from storage.reader import link_ids
 from storage.runs import RunRecord
@@ -69,25 +72,62 @@ class _LinkWork:
     others: tuple[tuple[str, int], ...] = ()
 
     def run(self, connection: psycopg.Connection) -> list[KpiResult]:
-        """Read and evaluate; with excluded intervals, twice, the raw packets being read once."""
-        columns = load_probe_columns(connection, self.link_id, self.window[0], self.settled_us) if self.link else None
+        """Read and evaluate; with excluded intervals, twice, the packets being read once."""
         spans = self.exclusions.of(self.link)
-        found = self._evaluate(connection, columns, spans)
-        return beside(found, self._evaluate(connection, columns, ()), spans, self.window) if spans else found
+        asked = [self._asked(connection, each) for each in ([spans, ()] if spans else [()])]
+        packets: list[Packets | None] = [None] * len(asked)
+        if self.link and (extent_us := probe_extent(connection, self.link_id, self.window[0], self.settled_us)):
+            clock = load_clock_quality(connection, self.own_id, self.link_id, *extent_us)
+            subject = self._subject(*extent_us, clock)
+            jobs = [PacketJob(subject, each.excluded, is_whole=each.needs_packets) for each in asked]
+            window_us = self.window[0], self.settled_us
+            packets = [*read_packets(connection, self.link_id, window_us, jobs)]
+        is_ping = bool(self.link) and _is_from_ping(connection, self.link_id, *self.window)
+        found = [
+            self._evaluate(connection, each, read, is_ping=is_ping) for each, read in zip(asked, packets, strict=True)
+        ]
+        return beside(found[0], found[1], spans, self.window) if spans else found[0]
+
+    def _asked(self, connection: psycopg.Connection, excluded: Sequence[Span]) -> _Asked:
+        about = about_device(connection, self.own_id, self.window, excluded)
+        return _Asked(excluded, about, load_streams(connection, LINK_STREAMS, self.link_id, self.window, excluded))
 
     def _evaluate(
-        self, connection: psycopg.Connection, columns: ProbeColumns | None, excluded: Sequence[Span]
+        self, connection: psycopg.Connection, asked: _Asked, packets: Packets | None, *, is_ping: bool
     ) -> list[KpiResult]:
-        about = about_device(connection, self.own_id, self.window, excluded)
-        probes = None if columns is None else probe_arrays(without(columns, excluded))
-        results = [] if probes is None or not probes.n else self._of_probes(connection, probes)
-        streams = load_streams(connection, LINK_STREAMS, self.link_id, self.window, excluded)
+        results: list[KpiResult] = []
+        if packets is not None and packets.scan.n:
+            subject = packets.subject
+            results += evaluate_link(packets.scan, subject)
+            if is_ping:
+                results += ping_convention(packets.scan, subject)
+            if self.correct_offset:
+                results = self._corrected(connection, results, packets, asked.excluded)
+        streams, about = asked.streams, asked.about
         if streams:
-            horizon = self._horizon(connection, streams, about, excluded) if "video" in streams else None
+            probes = None if packets is None else packets.whole
+            horizon = self._horizon(connection, streams, about, asked.excluded) if "video" in streams else None
             results += evaluate_link_streams(streams, probes, about, self._subject(*_span(streams.values())), horizon)
         if not self.link and about:
-            results += evaluate_device_streams(about, self._subject(*_span(about.values())), excluded)
+            results += evaluate_device_streams(about, self._subject(*_span(about.values())), asked.excluded)
         return results
+
+    def _corrected(
+        self, connection: psycopg.Connection, results: list[KpiResult], packets: Packets, excluded: Sequence[Span]
+    ) -> list[KpiResult]:
+        """Read the packets once more for their offset, and again with their delays corrected for it."""
+
+        def corrected(*, is_at_once: bool) -> list[KpiResult]:
+            window_us = self.window[0], self.settled_us
+            chunks = partial(
+                packet_chunks, connection, self.link_id, window_us, excluded, is_at_once=is_at_once
+            )  # fmt: skip
+            return with_offset_corrected(results, packets.scan, chunks, packets.subject)
+
+        try:
+            return corrected(is_at_once=packets.is_at_once)
+        except NotInOrderError:
+            return corrected(is_at_once=True)
 
     def _horizon(
         self, connection: psycopg.Connection, streams: Mapping[str, Series], about: Mapping[str, Series],
@@ -103,21 +143,27 @@ class _LinkWork:
         end_us = max([measured_until_us({}, {self.link: streams}, about), *elsewhere_us.values()])
         return Horizon(end_us=end_us, elsewhere_us=elsewhere_us, excluded=excluded)
 
-    def _of_probes(self, connection: psycopg.Connection, probes: ProbeArrays) -> list[KpiResult]:
-        first_us, last_us = int(probes.t_us.min()), int(probes.t_us.max())
-        clock = load_clock_quality(connection, self.own_id, self.link_id, first_us, last_us)
-        subject = self._subject(first_us, last_us, clock)
-        results = evaluate_link(probes, subject)
-        if _is_from_ping(connection, self.link_id, *self.window):
-            results += ping_convention(probes, subject)
-        return with_offset_corrected(results, probes, subject) if self.correct_offset else results
-
     def _subject(self, first_us: int, last_us: int, clock: ClockQuality | None = None) -> Subject:
         return Subject(
             device=self.device, link=self.link, profile=self.profile,
             started_at=datetime.fromtimestamp(first_us / 1e6, tz=UTC),
             ended_at=datetime.fromtimestamp(last_us / 1e6, tz=UTC), clock=clock or ClockQuality("不明", None),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is evaluated beside a link's packets: its streams and those of its device, without excluded intervals."""
+
+    excluded: Sequence[Span]
+    about: Mapping[str, Series]
+    streams: Mapping[str, Series]
+
+    @property
+    def needs_packets(self) -> bool:
+        """Whether any of the streams is evaluated together with the packets."""
+        names = self.streams["metric"].text("name").tolist() if "metric" in self.streams else []
+        return "radio" in self.streams or any(str(name).startswith("leo.") for name in names)
 
 
 _AT_ONCE = ("video", "command")
@@ -141,6 +187,23 @@ class _DriveWork:
         found = self._evaluate(connection, self.exclusions)
         return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
 
+    def _seconds(
+        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span]
+    ) -> ProbeSeconds:
+        """Read the packets of a link once more, second by second."""
+
+        def read(*, is_at_once: bool) -> ProbeSeconds:
+            found = ProbeSeconds()
+            window_us = self.window[0], end_us
+            for chunk in packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once):
+                found.add(chunk)
+            return found
+
+        try:
+            return read(is_at_once=False)
+        except NotInOrderError:
+            return read(is_at_once=True)
+
     def _evaluate(self, connection: psycopg.Connection, exclusions: Exclusions) -> list[KpiResult]:
         about = about_device(connection, self.own_id, self.window, exclusions.of(""))
         if "vehicle" not in about:
@@ -148,8 +211,7 @@ class _DriveWork:
         seconds, streams, clocks, excluded = {}, {}, {}, {}
         for link, link_id, end_us in self.links:
             excluded[link] = exclusions.of(link)
-            columns = without(load_probe_columns(connection, link_id, self.window[0], end_us), excluded[link])
-            seconds[link] = probe_seconds(probe_arrays(columns))
+            seconds[link] = self._seconds(connection, link_id, end_us, excluded[link])
             wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
             streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
             clocks[link] = load_clock_quality(connection, self.own_id, link_id, *_span([about["vehicle"]]))
@@ -256,6 +318,8 @@ def _works(
                 )
             )
         if len(links) > 1:
+            both = tuple((link, link_id) for link, link_id, _ in mine)
+            works.append(SwitchWork(device=device, links=both, window=window, exclusions=exclusions, profile=profile))
             works.append(
                 _PairWork(
                     device=device, links=links, own_id=own_id, window=window, exclusions=exclusions, profile=profile

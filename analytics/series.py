@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from analytics.probes import Values
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+LONGEST_INTERVALS = 3.0
+"""A sample stands for at most so many of the usual intervals: what follows is a pause, which nobody measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,20 @@ def _as_doubles(values: npt.NDArray[Any]) -> Floats:
     return np.asarray(np.where(np.isfinite(rounded), rounded, doubles))
 
 
-def durations_s(t_us: Times, longest_intervals: float = 3.0) -> Floats:
+def joined(parts: Sequence[Series]) -> Series | None:
+    """Return several series of the same columns as one, sorted by time; None where there are none."""
+    if not parts:
+        return None
+    t_us = np.concatenate([part.t_us for part in parts])
+    order = np.argsort(t_us, kind="stable")
+    return Series(
+        t_us[order],
+        {name: np.concatenate([part.number(name) for part in parts])[order] for name in parts[0].numbers},
+        {name: np.concatenate([part.text(name) for part in parts])[order] for name in parts[0].texts},
+    )
+
+
+def durations_s(t_us: Times, longest_intervals: float = LONGEST_INTERVALS) -> Floats:
     """Return for how long each sample stands: until the next, at most three of the usual intervals.
 
     The last one stands for the usual interval; a pause in the measurement is nobody's time.
@@ -118,3 +133,19 @@ def nearest(t_us: Times, at_us: Any, within_us: int) -> tuple[npt.NDArray[np.int
     before = np.maximum(after - 1, 0)
     place = np.where(np.abs(t_us[before] - at) <= np.abs(t_us[after] - at), before, after)
     return place, np.asarray(np.abs(t_us[place] - at) <= within_us)
+
+
+NEAR_US = 2_000_000
+"""What was measured more than two seconds away says nothing about a packet: twice the usual interval of modems."""
+
+
+def near_values(samples: Series | None, column: str, at_us: Times) -> Floats:
+    """Return the value measured nearest to each instant, NaN where none was within two seconds."""
+    if samples is None:
+        return np.full(at_us.size, np.nan)
+    # Of samples that have the column: a modem that reports SINR every other time has not lost it in between.
+    known = samples.where(np.isfinite(samples.number(column)))
+    if not known.n:
+        return np.full(at_us.size, np.nan)
+    place, is_near = nearest(known.t_us, at_us, NEAR_US)
+    return np.asarray(np.where(is_near, known.number(column)[place], np.nan))

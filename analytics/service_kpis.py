@@ -8,8 +8,9 @@ from analytics.availability import Availability
 from analytics.link import NOT_MEASURED, Link
 from analytics.results import MS, Direction, KpiResult
 from analytics.special import poisson_lower, poisson_upper
-from analytics.statistics import CONFIDENCE, Interval, effective_n, proportion_interval
+from analytics.statistics import CONFIDENCE, Interval, proportion_interval
 from analytics.subject import BINOMIAL
+from analytics.uptime import METHOD, assumed_s, said, uptime_worth
 
 _NOTHING = "観測時間が0 / nothing observed"
 
@@ -57,7 +58,11 @@ def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         yield link.make("availability", direction, "ratio", None, n=0, reason=reason, filters=filters)
         return
     n = max(int(found.up_ratio_by_second.size), 1)
-    n_eff = effective_n(found.up_ratio_by_second)
+    assumed = assumed_s(parameters, found.observed_us / 1e6, link.loss_n_eff)
+    cases = [case for case in (found, worst, best) if case is not None]
+    n_eff = min(
+        uptime_worth(case.up_ratio_by_second, case.end_us - case.start_us, case.observed_us, assumed) for case in cases
+    )
     lowest = None if worst is None else min(worst.ratio or 0.0, found.ratio)
     highest = max(best.ratio or 0.0, found.ratio)
 
@@ -67,10 +72,10 @@ def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         low = 0.0 if lowest is None else proportion_interval(lowest * total, total, worth).low
         return Interval(low, proportion_interval(highest * total, total, worth).high)
 
-    reason = "; ".join(filter(None, ["n は観測秒数 / n counts seconds", link.absent_note]))
+    notes = ["n は観測秒数 / n counts seconds", said(int(found.start_us.size), assumed), link.absent_note]
     yield link.make(
         "availability", direction, "ratio", found.ratio, n=n, interval=interval(n), n_eff=n_eff, filters=filters,
-        method=f"{BINOMIAL} seconds", reason=reason, project=interval,
+        method=METHOD, reason="; ".join(filter(None, notes)), project=interval,
     )  # fmt: skip
     yield from _outages(link, direction, (found, worst, best), filters)
 
@@ -85,7 +90,7 @@ def _outages(
     tail = (1 + CONFIDENCE) / 2
     fewest, largest = min(count, least), None if most is None else max(count, most, least)
     seconds = found.observed_us / 1e6
-    observed = "; ".join(filter(None, [f"{seconds:.0f} s 観測 observed", link.absent_note]))
+    observed = "; ".join(filter(None, [f"{seconds:.0f} s 観測 / observed for {seconds:.0f} s", link.absent_note]))
     yield link.make(
         "outage", direction, "count", float(count), n=count, method="Poisson (exact)", filters=filters,
         interval=Interval(poisson_lower(fewest, tail), None if largest is None else poisson_upper(largest, tail)),

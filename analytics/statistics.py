@@ -42,6 +42,11 @@ def is_quantile(statistic: str) -> bool:
     return statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit()
 
 
+def is_share(unit: str, statistic: str) -> bool:
+    """Tell whether a statistic is a share of something, which people read in percent: not so a plain number."""
+    return unit == "1" and (statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_")))
+
+
 def share_of(statistic: str) -> str:
     """Return the share that a quantile's name says, in decimals: "p99.9" is "0.999"."""
     return f"{float(statistic[1:]) / 100:.6g}"
@@ -195,9 +200,9 @@ def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
     return total / total[0] if total[0] > 0 else np.empty(0)
 
 
-def group_of(n: int) -> int:
+def group_of(n: int, most: int = MOST_VALUES) -> int:
     """Return how many values of a series of n are summed before its autocorrelation is taken: a power of two."""
-    return 1 << max(-(-n // MOST_VALUES) - 1, 0).bit_length()
+    return 1 << max(-(-n // most) - 1, 0).bit_length()
 
 
 def effective_n(series: Array, deviation: float | None = None) -> int:

@@ -16,6 +16,7 @@ from analytics.verdict import judge
 
 NONE = Interval(None, None)
 ORDER = "order statistics on n_eff (Geyer)"
+ORDER_OF_SHARE = "order statistics on n_eff of lying above (Geyer)"
 BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
 STUDENT = "Student on n_eff (Geyer)"
 

@@ -1,7 +1,7 @@
 """Where the vehicle was: a track of GNSS fixes, distances along it, and the cells of grids.
 
-Samples without a two-dimensional fix have no position. Distance is added up only while the vehicle moves, so that the
-noise of the fixes of a parked car is no journey.
+Samples without a two-dimensional fix have no position. How far it drove is `analytics.odometer`'s: the noise of the
+fixes is no journey.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import jismesh.utils as jismesh
 import numpy as np
 import numpy.typing as npt
 
-from analytics.series import Floats, Series, Times, nearest
+from analytics.geodesy import EARTH_M, haversine_m
+from analytics.odometer import driven_m
+from analytics.series import Bools, Floats, Series, Times, nearest
 from analytics.spans import Span, crosses
 
 FIX_AGE_US = 2_000_000
 """A position older than this says nothing: 28 m at 50 km/h, about one mesh of the finest grid."""
-_MOVING_MPS = 0.5
-"""Slower than this a vehicle stands: below walking pace, above the speed noise of a good receiver (0.1 m/s)."""
-_EARTH_M = 6_371_008.8
 _MESH_LEVEL = {10_000: 2, 1_000: 3, 500: 4, 250: 5, 125: 6}
 """JIS X 0410 meshes by their size in metres, with the level that jismesh gives them; finer ones are not in the JIS."""
 MESH_SIZES_M = tuple(_MESH_LEVEL)
@@ -59,24 +58,24 @@ def track(position: Series, cuts: Sequence[Span] = ()) -> Track:
     steps_m = haversine_m(lat[:-1], lon[:-1], lat[1:], lon[1:])
     steps_s = np.diff(kept.t_us) / 1e6
     derived = np.divide(steps_m, steps_s, out=np.zeros_like(steps_m), where=steps_s > 0)
+    distance = driven_m(kept.t_us, lat, lon, speed)
+    if cuts:
+        # The straight line over what was left out is no way that was driven.
+        steps = np.where(crosses(kept.t_us, cuts), 0.0, np.diff(distance))
+        distance = np.concatenate([[0.0], np.cumsum(steps)])
     # What the receiver says of the speed is better than the difference of two noisy fixes.
-    faster = np.fmax(speed[:-1], speed[1:])
-    is_moving = np.where(np.isfinite(faster), faster, derived) >= _MOVING_MPS
-    is_moving &= ~crosses(kept.t_us, cuts)
     speed = np.where(np.isfinite(speed), speed, np.append(derived, derived[-1:]) if derived.size else speed)
-    return Track(kept.t_us, lat, lon, speed, np.concatenate([[0.0], np.cumsum(np.where(is_moving, steps_m, 0.0))]))
+    return Track(kept.t_us, lat, lon, speed, distance)
 
 
-def haversine_m(lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats) -> Floats:
-    """Return great-circle distances in metres; degrees in."""
-    lat1, lon1, lat2, lon2 = (np.radians(each) for each in (lat_a, lon_a, lat_b, lon_b))
-    half = np.sin((lat2 - lat1) / 2) ** 2 + np.cos(lat1) * np.cos(lat2) * np.sin((lon2 - lon1) / 2) ** 2
-    return np.asarray(2 * _EARTH_M * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+def freshness(path: Track, at_us: Times) -> tuple[npt.NDArray[np.intp], Bools]:
+    """Return the fix nearest to each instant, and whether it is fresh enough to say where the vehicle was."""
+    return nearest(path.t_us, at_us, FIX_AGE_US)
 
 
 def places(path: Track, at_us: Times) -> tuple[Floats, Floats, Floats, Floats]:
     """Return latitude, longitude, distance along the route and speed at each instant, NaN without a fresh fix."""
-    _, is_fresh = nearest(path.t_us, at_us, FIX_AGE_US)
+    _, is_fresh = freshness(path, at_us)
     if not path.t_us.size:
         nothing = np.full(at_us.size, np.nan)
         return nothing, nothing, nothing, nothing
@@ -126,7 +125,7 @@ def grid_cells(lat_deg: Floats, lon_deg: Floats, size_m: float) -> npt.NDArray[n
     known = np.isfinite(lat_deg) & np.isfinite(lon_deg)
     if known.any():
         lat, lon = np.radians(lat_deg[known]), np.radians(lon_deg[known])
-        row = np.floor(lat * _EARTH_M / size_m).astype(np.int64)
-        column = np.floor((lon - lon[0]) * _EARTH_M * np.cos(lat[0]) / size_m).astype(np.int64)
+        row = np.floor(lat * EARTH_M / size_m).astype(np.int64)
+        column = np.floor((lon - lon[0]) * EARTH_M * np.cos(lat[0]) / size_m).astype(np.int64)
         codes[known] = row * 10_000_000 + column + 5_000_000
     return codes

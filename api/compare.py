@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from analytics.compare_loader import burstiness, compare_runs
 from analytics.comparison import Comparison
-from analytics.loader import burstiness, compare_runs
 from analytics.planner import TARGETS, Plan, PlanError, plan
 from api.access import Connection, Name, ProfileName, Settings, chosen_profile
 from api.encoding import JsonResponse, described
@@ -33,7 +33,10 @@ def compare(  # noqa: PLR0917 - query parameters
     connection: Connection, settings: Settings, a: RunName, b: RunName, link: LinkName = "", other_link: LinkName = "",
     align: Literal["elapsed", "distance", "none"] = "elapsed", profile: ProfileName = None,
 ) -> Response:  # fmt: skip
-    """Return the differences of run b against run a, each with its interval by block bootstrap."""
+    """Return the differences of run b against run a, each with its interval by block bootstrap.
+
+    Excluded intervals are left out of both. `align=distance` pairs the sections of the road that run a drove.
+    """
     runs = (get_run(connection, a), get_run(connection, b))
     return JsonResponse(
         compare_runs(
@@ -46,10 +49,14 @@ def compare(  # noqa: PLR0917 - query parameters
 def plans(
     connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Target = None
 ) -> Response:
-    """Return packets and hours that can demonstrate each target at 95 %, given the burstiness of a measured run."""
+    """Return packets and hours that can demonstrate each target, given the burstiness of a measured run.
+
+    `packets` are for the one-sided 95 % bound, all others for the two-sided 95 % interval that a verdict 達成 takes.
+    """
     worth, measured_rate = 1.0, 100.0
     if run:
-        _, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
+        found = burstiness(connection, get_run(connection, run), link)
+        worth, measured_rate = found.worth, found.rate_per_s
     try:
         return JsonResponse(
             plan(measured_rate if rate_per_s is None else rate_per_s, worth, TARGETS if target is None else (target,))

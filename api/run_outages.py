@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import psycopg
 
 from analytics.availability import availability
-from analytics.loader import load_probes, run_window_us
+from analytics.exclusions import stated
+from analytics.loader import load_exclusions, load_probes, run_window_us
 from analytics.outages import CELL_US, Surroundings, Track, list_joint_outages, list_outages, track
 from analytics.redundancy import JOINT, down_together
 from analytics.report.model import LinkOutages
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from analytics.spans import total_us
+from analytics.waiting_time import late_as_lost
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -27,7 +29,7 @@ def run_outages(
 ) -> list[LinkOutages]:
     """Return the outages of each link, and of each pair of links, whose availability is among `kpis`.
 
-    They are in the direction and by the bounds of that availability.
+    They are in the direction and by the bounds of that availability, without the excluded intervals, as it is.
     """
     parameters = load_requirements(profile).parameters
     t_max_us, survival_us = (
@@ -35,13 +37,17 @@ def run_outages(
     )
     ids = link_ids(connection, run.site, run.devices, run.links)
     start_us, end_us = run_window_us(run)
+    exclusions = load_exclusions(connection, run)
     found = []
     for kpi in kpis:
         if (kpi.id, kpi.statistic) not in {("availability", "ratio"), ("redundant_availability", "ratio")}:
             continue
         observed_us, outages = 0, []
-        if kpi.value is not None and JOINT in kpi.link:
-            legs = [load_probes(connection, ids[kpi.device, name], start_us, end_us) for name in kpi.link.split(JOINT)]
+        names = kpi.link.split(JOINT) if kpi.id == "redundant_availability" else [kpi.link]
+        if kpi.value is not None and len(names) > 1:
+            legs = [
+                load_probes(connection, ids[kpi.device, name], start_us, end_us, exclusions.of(name)) for name in names
+            ]
             windows, _, both = down_together(legs, kpi.direction, t_max_us, survival_us)
             observed_us = total_us(windows)
             around = Surroundings()
@@ -53,7 +59,10 @@ def run_outages(
                 )
             outages = list_joint_outages(legs, kpi.direction, windows, both, around, t_max_us)
         elif kpi.value is not None:
-            probes = load_probes(connection, ids[kpi.device, kpi.link], start_us, end_us)
+            excluded = exclusions.of(kpi.link)
+            probes = load_probes(connection, ids[kpi.device, kpi.link], start_us, end_us, excluded)
+            if parameters.lost_after_ms is not None:
+                probes, _ = late_as_lost(probes, round(parameters.lost_after_ms * _PARAMETERS_US))
             observed = availability(probes, kpi.direction, t_max_us, survival_us)
             observed_us = observed.observed_us
             around = Surroundings()
@@ -76,6 +85,7 @@ def run_outages(
                 observed_s=observed_us / 1e6,
                 outages=outages,
                 reason=kpi.reason if kpi.value is None else "",
+                excluded=stated(exclusions.of(*names), (start_us, end_us)),
             )
         )
     return found

@@ -13,7 +13,8 @@ import numpy as np
 import psycopg
 
 from analytics.definitions import DEFINITIONS
-from analytics.loader import conditions_of_run, run_window_us
+from analytics.exclusions import outside
+from analytics.loader import conditions_of_run, load_exclusions, run_window_us
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -183,7 +184,9 @@ def _longest_us(connection: psycopg.Connection, run: RunRecord, links: Sequence[
 def delay_series(
     connection: psycopg.Connection, run: RunRecord, links: dict[int, tuple[str, str]]
 ) -> list[DelaySeries]:
-    """Return delay and loss of each link and direction over the run, for charts."""
+    """Return delay and loss of each link and direction over the run, for charts; excluded intervals are left out."""
+    exclusions = load_exclusions(connection, run)
+    excluded = {link_id: exclusions.of(link) for link_id, (_, link) in links.items()}
     start_us, end_us = run_window_us(run)
     interval_s = choose_interval_s(_longest_us(connection, run, list(links)) / 1e6)
     builders = {
@@ -195,8 +198,9 @@ def delay_series(
     names = ("link_id", "copy", "lost", *DELAY_COLUMN.values())
     for chunk in iterate_columns(connection, "probe", names, link_ids=list(links), start_us=start_us, end_us=end_us):
         is_packet = chunk["copy"].values <= 1
+        kept = {link_id: is_packet & outside(chunk["t_us"].values, spans) for link_id, spans in excluded.items()}
         for (link_id, direction), builder in builders.items():
-            rows = np.flatnonzero(is_packet & (chunk["link_id"].values == link_id))
+            rows = np.flatnonzero(kept[link_id] & (chunk["link_id"].values == link_id))
             if rows.size:
                 delay = chunk[DELAY_COLUMN[direction]]
                 is_lost = chunk["lost"].values[rows] > 0
@@ -206,7 +210,11 @@ def delay_series(
                     has_delay=~is_lost if delay.valid is None else delay.valid[rows] & ~is_lost,
                     is_lost=is_lost,
                 )
-    series = [one for builder in builders.values() if (one := builder.finish()) is not None]
+    series = [
+        replace(one, excluded=tuple(excluded[link_id]))
+        for (link_id, _), builder in builders.items()
+        if (one := builder.finish()) is not None
+    ]
     measured = {(one.device, one.link) for one in series if one.cdf_delay_us.size}
     # A link on which nothing arrived keeps one series, for its loss.
     return [

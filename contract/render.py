@@ -13,7 +13,7 @@ import msgspec
 from contract.codec import QUARANTINE_REASONS
 from contract.columns import Column, Stream
 from contract.envelope import MAX_BATCH_ROWS, MAX_PAYLOAD_BYTES, Batch, Receipt, Status
-from contract.streams import CONTRACT_REVISION, CONTRACT_VERSION, LOST_CODES, STREAMS
+from contract.streams import CONTRACT_REVISION, CONTRACT_VERSION, LOST_CODES, SERVED_BY, STREAMS
 
 _JSON_TYPE = {
     "i2": "integer",
@@ -66,6 +66,10 @@ least significant first, 1 = null), then the values, little endian. A nullable c
 left out.
 
 `(site, device, epoch, seq)` identifies a batch for ever: however often and by whatever way it comes, it counts once.
+
+Null is "not measured", with one exception: a row of `radio` in which all of {served} are null says that the modem
+answered and was out of service (圏外). Of a terminal that is served by two technologies at once (LTE anchor and NR)
+each has rows of its own, told apart by `rat`.
 
 ## How the contract may change
 
@@ -128,6 +132,7 @@ def data_contract_md() -> str:
         revision=CONTRACT_REVISION,
         rows=MAX_BATCH_ROWS,
         bytes=MAX_PAYLOAD_BYTES,
+        served=", ".join(f"`{name}`" for name in SERVED_BY),
         reasons=reasons,
     )
     return head + "\n" + "\n".join(_stream_section(stream) for stream in STREAMS.values())

@@ -31,6 +31,10 @@ LOST_CODES: dict[int, tuple[str, str]] = {
 }
 """Values of `probe.lost`. 1 and 2 are set only where the reflector's own sequence numbers prove the direction."""
 
+SERVED_BY = ("rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell_id", "pci")
+"""Columns of `radio` of which a modem in service states at least one: a row without any of them says out of service
+(圏外). A row that leaves out only some says that those were not measured, and no row at all that nothing was."""
+
 
 def _number(  # noqa: PLR0917 - a row of a table reads best without names
     name: str, kind: Kind, unit: str, low: float | None, high: float | None, source: str, ja: str, en: str,

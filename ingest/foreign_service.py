@@ -22,12 +22,12 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.foreign import ForeignMappings
+from ingest.counts import IngestCounts
 from ingest.foreign import process_foreign
 from ingest.lines import DatabaseLine, make_client, start_client
 from ingest.membership import Membership
 from ingest.pipeline import Message
-from ingest.service import IngestCounts, IngestSettings, check_group
-from storage.writer import CommitOutcome
+from ingest.service import IngestSettings, check_group
 
 log = logging.getLogger("jissho.ingest.foreign")
 
@@ -150,21 +150,10 @@ class ForeignService:
         outcome = database.run(lambda writer: process_foreign(writer, messages, self.profiles), messages=len(messages))
         if outcome is None:
             return
-        self._count(outcome, len(arrived), time.monotonic() - started)
+        for refused in outcome.refused:
+            log.warning("quarantined: %s on %s: %s", refused.reason, refused.topic, refused.detail)
+        self.counts.add(outcome, len(arrived), time.monotonic() - started)
         for each in arrived:
             # Under a new connection the number may mean another message; the old one was sent again.
             if each.qos and each.connection == self._connection:
                 self._client.ack(each.mid, each.qos)
-
-    def _count(self, outcome: CommitOutcome, messages: int, took_s: float) -> None:
-        for refused in outcome.refused:
-            log.warning("quarantined: %s on %s: %s", refused.reason, refused.topic, refused.detail)
-        counts = self.counts
-        counts.messages += messages
-        counts.batches += len(outcome.committed)
-        counts.rows += outcome.rows
-        counts.duplicates += len(outcome.duplicates)
-        counts.refused += len(outcome.refused)
-        counts.commits += 1
-        counts.commit_s += took_s
-        counts.last_commit_at = time.time()

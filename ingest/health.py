@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from contract.topics import NAME
+from ingest.counts import IngestCounts
 from storage.columnar import ArrayColumn, BatchKey, ColumnBatch
 from storage.connect import connect
 from storage.errors import StorageError
@@ -46,7 +48,10 @@ ROWS: dict[str, tuple[str, str]] = {
 
 
 class IngestHealth:
-    """Counts what the committing thread does; reading and counting may be in different threads."""
+    """Counts what the committing thread does; reading and counting may be in different threads.
+
+    `counts` are the same numbers as the Prometheus ones, for this process itself.
+    """
 
     def __init__(self) -> None:
         """Begin at zero, in a registry of its own: two services in one process must not share numbers."""
@@ -73,7 +78,7 @@ class IngestHealth:
             ("site", "device"), registry=self.registry,
         )  # fmt: skip
         self._lock = threading.Lock()
-        self._sums = dict.fromkeys(("messages", "rows", "commits", "commit_s", "quarantined", "duplicates"), 0.0)
+        self.counts = IngestCounts()
         self._last_lag_s = 0.0
 
     def committed(self, processed: Processed, messages: int, took_s: float) -> None:
@@ -92,9 +97,7 @@ class IngestHealth:
             if processed.newest_us:
                 self._last_lag_s = max(now_s - processed.newest_us / 1e6, 0.0)
                 self._lag_s.observe(self._last_lag_s)
-            more = (messages, outcome.rows, 1, took_s, len(outcome.refused), len(outcome.duplicates))
-            for name, value in zip(self._sums, more, strict=True):
-                self._sums[name] += value
+            self.counts.add(outcome, messages, took_s)
 
     def waiting(self, queue_bytes: int) -> None:
         """Note how much waits for a transaction."""
@@ -103,11 +106,13 @@ class IngestHealth:
     def overflow(self) -> None:
         """Count a message that was left to be sent again."""
         self._overflowed.inc()
-
-    def sums(self) -> tuple[dict[str, float], float]:
-        """Return the sums since the start, and the lag of the newest sample committed last."""
         with self._lock:
-            return dict(self._sums), self._last_lag_s
+            self.counts.overflowed += 1
+
+    def sums(self) -> tuple[IngestCounts, float]:
+        """Return a copy of the counts of this moment, and the lag of the newest sample committed last."""
+        with self._lock:
+            return replace(self.counts), self._last_lag_s
 
 
 class SelfReport:
@@ -166,18 +171,18 @@ class SelfReport:
 
 
 def rates(
-    before: Mapping[str, float], now: Mapping[str, float], elapsed_s: float, *, lag_s: float, queue_bytes: float
+    before: IngestCounts, now: IngestCounts, elapsed_s: float, *, lag_s: float, queue_bytes: float
 ) -> dict[str, float]:
     """Return the rows of one report: rates over `elapsed_s`, sums since the start."""
-    more = {name: now[name] - before[name] for name in now}
+    commits, commit_s = now.commits - before.commits, now.commit_s - before.commit_s
     return {
-        "ingest.messages_per_s": more["messages"] / elapsed_s,
-        "ingest.rows_per_s": more["rows"] / elapsed_s,
-        "ingest.commit_ms": 1000 * more["commit_s"] / more["commits"] if more["commits"] else 0.0,
+        "ingest.messages_per_s": (now.messages - before.messages) / elapsed_s,
+        "ingest.rows_per_s": (now.rows - before.rows) / elapsed_s,
+        "ingest.commit_ms": 1000 * commit_s / commits if commits else 0.0,
         "ingest.lag_s": lag_s,
         "ingest.queue_bytes": queue_bytes,
-        "ingest.quarantined": now["quarantined"],
-        "ingest.duplicates": now["duplicates"],
+        "ingest.quarantined": now.refused,
+        "ingest.duplicates": now.duplicates,
     }
 
 

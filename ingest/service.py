@@ -62,32 +62,6 @@ class IngestSettings:
     report_every_s: float = 0.0
 
 
-@dataclass(slots=True)
-class IngestCounts:
-    """What the service did since it started."""
-
-    messages: int = 0
-    batches: int = 0
-    rows: int = 0
-    duplicates: int = 0
-    refused: int = 0
-    overflowed: int = 0
-    commits: int = 0
-    commit_s: float = 0.0
-    last_commit_at: float = 0.0
-
-    def add(self, processed: Processed, messages: int, took_s: float) -> None:
-        """Add one transaction."""
-        self.messages += messages
-        self.batches += len(processed.outcome.committed)
-        self.rows += processed.outcome.rows
-        self.duplicates += len(processed.outcome.duplicates)
-        self.refused += len(processed.outcome.refused)
-        self.commits += 1
-        self.commit_s += took_s
-        self.last_commit_at = time.time()
-
-
 def check_group(settings: IngestSettings) -> None:
     """Raise ValueError for a share group that cannot be: with MQTT 3.1.1, or with a name that no topic may hold."""
     if settings.share_group:
@@ -106,8 +80,8 @@ class IngestService:
         """
         check_group(settings)
         self.settings = settings
-        self.counts = IngestCounts()
         self.health = IngestHealth()
+        self.counts = self.health.counts
         every_s = settings.report_every_s
         self._report = SelfReport(self.health, settings.database_url, every_s) if every_s else None
         self._on_commit = on_commit
@@ -214,7 +188,6 @@ class IngestService:
         if not self._inbox.put(Message(message.topic, bytes(message.payload), time.time_ns() // 1000)):
             if self.counts.overflowed == 0:
                 log.error("the database does not keep up: messages are left to be sent again by the devices")
-            self.counts.overflowed += 1
             self.health.overflow()
 
     def _read_forever(self) -> None:
@@ -244,7 +217,6 @@ class IngestService:
         if done is None:
             return
         processed, took_s = done
-        self.counts.add(processed, messages, took_s)
         self.health.committed(processed, messages, took_s)
         self.health.waiting(self._inbox.bytes)
         self._answer(processed)

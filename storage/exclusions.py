@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from storage.errors import StorageError
+from storage.reader import link_ids
 from storage.runs import RunRecord
 
 _COLUMNS = (
@@ -38,10 +39,15 @@ def exclude(
     connection: psycopg.Connection, run: RunRecord, *, started_at: datetime, ended_at: datetime, reason: str,
     excluded_by: str, link: str = "",
 ) -> Exclusion:  # fmt: skip
-    """Leave an interval out of a run's figures. Raises StorageError for one outside it, or without reason or person."""
-    for name, text in (("reason", reason), ("by", excluded_by)):
-        if not text.strip():
-            raise StorageError(f"--{name} must not be empty: an exclusion without it cannot be defended in a report")
+    """Leave an interval out of a run's figures.
+
+    Raises StorageError for one outside it, without reason or person, or for a link that the run does not have.
+    """
+    _check_trail(reason=reason, by=excluded_by)
+    known = sorted({name for _, name in link_ids(connection, run.site, run.devices, run.links) if name})
+    if link and link not in known:
+        have = f"its links are {', '.join(known)}" if known else "none of its links has sent anything yet"
+        raise StorageError(f"run {run.name} has no link {link!r}: {have}; without --link all are left out")
     if started_at >= ended_at:
         raise StorageError(f"the exclusion ends at {ended_at.isoformat()}, not after its start: swap --start and --end")
     if ended_at <= run.started_at or (run.ended_at is not None and started_at >= run.ended_at):
@@ -62,18 +68,28 @@ def exclude(
 def revoke(
     connection: psycopg.Connection, run: RunRecord, exclusion_id: int, *, revoked_by: str, reason: str
 ) -> Exclusion:
-    """Take an exclusion back; it stays in the list. Raises StorageError if there is no such one that still holds."""
+    """Take an exclusion back; it stays in the list.
+
+    Raises StorageError if there is no such one that still holds, or without reason or person.
+    """
+    _check_trail(reason=reason, by=revoked_by)
     with connection.cursor(row_factory=class_row(Exclusion)) as cursor:
         record = cursor.execute(
             "UPDATE exclusion SET revoked_by = %s, revoked_at = now(), revoke_reason = %s"
             f" WHERE run_id = %s AND exclusion_id = %s AND revoked_at IS NULL RETURNING {_COLUMNS}".encode(),
-            (revoked_by, reason, run.run_id, exclusion_id),
+            (revoked_by.strip(), reason.strip(), run.run_id, exclusion_id),
         ).fetchone()
     if record is None:
         raise StorageError(
             f"run {run.name} has no exclusion {exclusion_id} that holds: see `jissho exclusion list {run.name}`"
         )
     return record
+
+
+def _check_trail(**texts: str) -> None:
+    for name, text in texts.items():
+        if not text.strip():
+            raise StorageError(f"--{name} must not be empty: an exclusion without it cannot be defended in a report")
 
 
 def list_exclusions(connection: psycopg.Connection, run: RunRecord, *, revoked: bool = True) -> list[Exclusion]:

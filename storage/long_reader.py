@@ -6,17 +6,17 @@ connection halves it where a second processor is free.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from queue import SimpleQueue
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
-from contract.columns import Column
 from storage.columnar import ArrayColumn
 from storage.errors import UnreachableError
 from storage.reader import CHUNK_ROWS, Window, chunk_windows, fetch_chunk, joined, stream_columns
@@ -25,6 +25,9 @@ from storage.snapshot import connect_to_snapshot, export_snapshot
 LEAST_CHUNKS = 3
 """Windows of fewer chunks are read over one connection: opening the other takes as long as 30,000 rows."""
 
+AHEAD = 4
+"""Chunks read or being read while the caller works on one: 40 MB of a probe's columns."""
+
 Chunk = dict[str, ArrayColumn]
 
 
@@ -32,41 +35,52 @@ def read_long(
     connection: psycopg.Connection, stream: str, names: Sequence[str], *, link_ids: Sequence[int], start_us: int,
     end_us: int, chunk_rows: int = CHUNK_ROWS,
 ) -> Chunk:  # fmt: skip
-    """Return what `storage.reader.read_columns` does, sooner where the window is long.
+    """Return what `storage.reader.read_columns` does, sooner where the window is long."""
+    chunks = iterate_long(
+        connection, stream, names, link_ids=link_ids, start_us=start_us, end_us=end_us, chunk_rows=chunk_rows
+    )
+    return joined(list(chunks), stream_columns(stream, names))
 
-    Within a transaction of the caller's, or where the server gives no second connection, only one is read over.
+
+def iterate_long(
+    connection: psycopg.Connection, stream: str, names: Sequence[str], *, link_ids: Sequence[int], start_us: int,
+    end_us: int, chunk_rows: int = CHUNK_ROWS,
+) -> Generator[Chunk]:  # fmt: skip
+    """Yield what `storage.reader.iterate_columns` does, chunks being read ahead while the caller works on others.
+
+    `connection` is busy until the last chunk was taken. Within a transaction of the caller's, or where the server gives
+    no second connection, only one is read over.
     """
     columns, window = stream_columns(stream, names), Window(stream, tuple(link_ids), start_us, end_us)
     windows = [
         replace(window, start_us=low, end_us=high) for low, high in chunk_windows(connection, window, chunk_rows)
     ]
-    if len(windows) < LEAST_CHUNKS or connection.info.transaction_status != TransactionStatus.IDLE:
-        return joined([chunk for each in windows if (chunk := fetch_chunk(connection, each, columns))], columns)
-    with in_one_snapshot(connection) as readers, ThreadPoolExecutor(len(readers)) as threads:
-        shared = _Shared(windows, columns)
-        for done in [threads.submit(shared.read, reader) for reader in readers]:
-            done.result()
-    return joined([shared.found[number] for number in sorted(shared.found)], columns)
+    with ExitStack() as opened:
+        readers = [connection]
+        if len(windows) >= LEAST_CHUNKS and connection.info.transaction_status == TransactionStatus.IDLE:
+            readers = opened.enter_context(in_one_snapshot(connection))
+        idle = SimpleQueue[psycopg.Connection]()
+        for reader in readers:
+            idle.put(reader)
 
+        def read(one: Window) -> Chunk | None:
+            reader = idle.get()
+            try:
+                return fetch_chunk(reader, one, columns)
+            finally:
+                idle.put(reader)
 
-class _Shared:
-    """Chunks still to be read, of which each connection takes the next one."""
-
-    def __init__(self, windows: Sequence[Window], columns: Sequence[Column]) -> None:
-        self.found: dict[int, Chunk] = {}
-        self._waiting = iter(enumerate(windows))
-        self._columns = columns
-        self._lock = threading.Lock()
-
-    def read(self, connection: psycopg.Connection) -> None:
-        """Read until nothing waits."""
-        while True:
-            with self._lock:
-                number, window = next(self._waiting, (-1, None))
-            if window is None:
-                return
-            if chunk := fetch_chunk(connection, window, self._columns):
-                self.found[number] = chunk
+        threads = opened.enter_context(ThreadPoolExecutor(len(readers), thread_name_prefix="read"))
+        # Where the caller stops early, what was not begun is not read.
+        opened.callback(threads.shutdown, wait=True, cancel_futures=True)
+        waiting: deque[Future[Chunk | None]] = deque()
+        for one in windows:
+            waiting.append(threads.submit(read, one))
+            if len(waiting) > AHEAD and (chunk := waiting.popleft().result()):
+                yield chunk
+        while waiting:
+            if chunk := waiting.popleft().result():
+                yield chunk
 
 
 @contextmanager

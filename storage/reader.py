@@ -33,6 +33,10 @@ SELECT min(t_us) FROM (
     WHERE stream = %(stream)s AND link_id = ANY(%(links)s) AND t_first < {end} AND t_last >= {start}) AS counted
 GROUP BY chunk ORDER BY 1
 """
+_EXTENT = """
+SELECT (extract(epoch FROM min(t_first)) * 1e6)::int8, (extract(epoch FROM max(t_last)) * 1e6)::int8 FROM batch
+WHERE stream = %(stream)s AND link_id = ANY(%(links)s) AND t_first < {end} AND t_last >= {start}
+"""
 _INSTANT = "(timestamptz 'epoch' + %({name})s * interval '1 microsecond')"
 _WINDOW = f"t >= {_INSTANT.format(name='start')} AND t < {_INSTANT.format(name='end')} AND link_id = ANY(%(links)s)"
 
@@ -104,6 +108,20 @@ def iterate_columns(
     for low, high in chunk_windows(connection, window, chunk_rows):
         if chunk := fetch_chunk(connection, replace(window, start_us=low, end_us=high), columns):
             yield chunk
+
+
+def batch_extent(
+    connection: psycopg.Connection, stream: str, link_id: int, start_us: int, end_us: int
+) -> tuple[int, int] | None:
+    """Return the first and the last instant of a link's samples in a window, by its batches; None where it has none.
+
+    Batches that reach over the window's ends count up to them. No sample is read: minima of 10 M rows take a second.
+    """
+    query = _EXTENT.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
+    row = connection.execute(query.encode(), Window(stream, (link_id,), start_us, end_us).parameters).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return max(row[0], start_us), min(row[1], end_us)
 
 
 @dataclass(frozen=True, slots=True)

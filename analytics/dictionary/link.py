@@ -39,23 +39,25 @@ LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="ipdv", name_ja="遅延変動(IPDV絶対値)", name_en="Inter-packet delay variation, absolute", unit="ms",
         better="smaller", clause="RFC 3393 2.4; RFC 5481 4.1, 5.5", columns=("ul_us", "dl_us", "rtt_us"),
-        statistics=("mean", "p95", "p99"),
+        statistics=_DELAY_STATISTICS, revision=2,
         meaning_ja="送信順に連続する2パケットの遅延差の絶対値。どちらかが損失なら未定義",
         meaning_en="Absolute difference of the delays of two packets sent one after the other; undefined if one is "
         "lost.",
     ),
     KpiDefinition(
         id="pdv", name_ja="遅延変動(PDV)", name_en="Packet delay variation", unit="ms", better="smaller",
-        clause="RFC 5481 4.2, 6.5", columns=("ul_us", "dl_us", "rtt_us"), statistics=("p95", "p99", "p99.9"),
-        meaning_ja="遅延の分位点 - 最小遅延(到達分)",
-        meaning_en="Quantile of the delay minus the smallest delay, over delivered packets.",
+        clause="RFC 5481 4.2, 6.5", columns=("ul_us", "dl_us", "rtt_us"), statistics=_DELAY_STATISTICS,
+        revision=2,
+        meaning_ja="遅延 - 最小遅延(到達分)の統計量",
+        meaning_en="Delay minus the smallest delay, over delivered packets.",
     ),
     KpiDefinition(
         id="jitter_rfc3550", name_ja="RFC 3550 ジッタ", name_en="Interarrival jitter of RFC 3550", unit="ms",
         better="smaller", clause="RFC 3550 6.4.1, A.8", columns=("ul_us", "dl_us", "rtt_us"),
-        statistics=("mean", "max"),
-        meaning_ja="到着順の遅延差の指数平滑(係数1/16)。区間内の平均と最大",
-        meaning_en="Delay differences in order of arrival, smoothed with 1/16; its mean and its maximum.",
+        statistics=("mean", *QUANTILES, "max"), revision=2,
+        meaning_ja="到着順の遅延差の指数平滑(係数1/16)。平均と最大は全パケット、分位点は16パケットごとの値による",
+        meaning_en="Delay differences in order of arrival, smoothed with 1/16. Mean and maximum are of all packets, "
+        "quantiles of its value after every sixteenth.",
     ),
     KpiDefinition(
         id="loss", name_ja="パケット損失率", name_en="Packet loss", unit="1", better="smaller",
@@ -92,6 +94,28 @@ LINK: tuple[KpiDefinition, ...] = (
         "平均損失率は p/(p+q)、平均連続損失長は 1/q",
         meaning_en="p: a packet is lost after a delivered one; q: delivered after a lost one. Loss is p/(p+q), the "
         "mean burst 1/q.",
+    ),
+    KpiDefinition(
+        id="loss_gilbert", name_ja="損失の3パラメータモデル", name_en="Three-parameter model of loss", unit="1",
+        better="", clause="Gilbert 1960; Hasslinger, Hohlfeld 2008", columns=("lost",), statistics=("p", "r", "h"),
+        meaning_ja="回線は良状態(損失なし)と不良状態を行き来し、不良状態でも h の割合は届く。"
+        "p は良から不良、r は不良から良へ1パケット毎に移る確率。平均損失率は (1-h)p/(p+r)。積率法による推定。"
+        "良状態でも損失があるときは合わないため loss_gilbert_elliott を見る",
+        meaning_en="The link is in a good state, which loses nothing, or in a bad one, in which a share h arrives all "
+        "the same; p from good to bad and r back, from one packet to the next. Loss is (1-h)p/(p+r). Fitted by "
+        "moments; where the good state loses packets too it does not fit: see loss_gilbert_elliott.",
+    ),
+    KpiDefinition(
+        id="loss_gilbert_elliott", name_ja="損失の4パラメータモデル", name_en="Four-parameter model of loss", unit="1",
+        better="", clause="Elliott 1963; Gilbert 1960; Hasslinger, Hohlfeld 2008", columns=("lost",),
+        statistics=("p", "r", "loss_good", "loss_bad", "delta_bic"),
+        meaning_ja="良状態で loss_good、不良状態で loss_bad の割合を失う。"
+        "p は良から不良、r は不良から良へ1パケット毎に移る確率で、不良状態の平均長は 1/r パケット。"
+        "最尤推定(Baum-Welch)。delta_bic は2状態モデルのBICとの差で、正ならこのモデルの方が適する",
+        meaning_en="The good state loses a share loss_good of packets, the bad one loss_bad; p from good to bad and r "
+        "back, from one packet to the next: a visit to the bad state lasts 1/r packets in the mean. Maximum "
+        "likelihood (Baum-Welch). delta_bic: BIC of the two-state model minus that of this one, above 0 where this "
+        "one describes the losses better.",
     ),
     KpiDefinition(
         id="reordering", name_ja="順序逆転", name_en="Reordering", unit="1", better="smaller",
@@ -162,6 +186,27 @@ LINK: tuple[KpiDefinition, ...] = (
         clause="3GPP TS 22.104 C.3", columns=("rtt_us", "lost"), statistics=("count", "max", "total"),
         meaning_ja="可用性における停止の回数、最長、合計時間",
         meaning_en="Number, longest and total duration of the down times of availability.",
+    ),
+    KpiDefinition(
+        id="ip_availability", name_ja="IPサービス稼働率(PIA)", name_en="IP service availability (PIA)", unit="1",
+        better="larger", clause="ITU-T Y.1540 (clause, c1 and Tav not verified: as the profile states); RFC 6703 3",
+        columns=("lost",), statistics=("ratio",),
+        meaning_ja="測定した区間(Tav、UNIX時刻の格子)のうち、損失率が c1 以下の区間の割合。"
+        "上下いずれかの損失を損失とする。所定のパケット数に満たない区間と、測定の両端で欠けた区間は未測定とし、"
+        "分母に含めない。PIU は 1 - PIA。要求値プロファイルが c1・Tav・最少パケット数・出典を示すときのみ算出",
+        meaning_en="Share of the intervals measured (Tav, on a grid of Unix time) whose loss ratio is no more than c1; "
+        "a packet lost in either direction is lost. Intervals with too few packets, and ends of the measurement cut "
+        "short, are not measured and in neither part. PIU is 1 - PIA. Computed only where the profile states c1, Tav, "
+        "the least number of packets and their source.",
+    ),
+    KpiDefinition(
+        id="ip_loss_available", name_ja="稼働時間内の損失率(IPLR)", name_en="Packet loss in available time (IPLR)",
+        unit="1", better="smaller",
+        clause="ITU-T Y.1540 (clause, c1 and Tav not verified: as the profile states); RFC 6703 3",
+        columns=("lost",), statistics=("ratio",),
+        meaning_ja="ip_availability で稼働とした区間のパケットの損失率。不稼働および未測定の区間のパケットは含めない",
+        meaning_en="Loss ratio of the packets sent in the intervals that ip_availability calls available; packets of "
+        "unavailable intervals and of those not measured are left out.",
     ),
     KpiDefinition(
         id="clock_offset", name_ja="時計差(事後推定)", name_en="Offset of the clocks, estimated afterwards", unit="ms",

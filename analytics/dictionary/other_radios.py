@@ -6,8 +6,10 @@ A metric that is not in this table is kept and shown as a time series; it become
 from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.radio import MEAN_EN, MEAN_JA
 
-_SPREAD = ("mean", "p5", "p50", "p95", "min", "max")
+_DECIBELS = {"dB", "dB[mW]"}
+_SPREAD = ("mean", "p5", "p10", "p50", "p95", "min", "max")
 _RADIOS = (
     # metric, ja, en, unit, better, clause
     ("halow.airtime", "送信時間率(HaLow)", "Airtime ratio (HaLow)", "1", "smaller", "ARIB STD-T108 (10 %, 要確認)"),
@@ -40,21 +42,34 @@ _RADIOS = (
 METRIC_OF = {metric.replace(".", "_"): metric for metric, *_ in _RADIOS} | {"video_g2g": "video.g2g"}
 """KPI id to the name in the metric stream."""
 
+SATELLITE = "leo."
+"""Links with a metric whose name begins so are judged on the satellite's grid."""
+GRID_S, GRID_PHASE_S, GRID_NEAR_S = 15, 12, 1
+"""The satellite's reported grid in seconds: period, first instant in a minute, and what still counts as near."""
+_INSTANTS = [f"{second}" for second in range(GRID_PHASE_S, 60, GRID_S)]
+
 OTHER_RADIOS: tuple[KpiDefinition, ...] = (
     *(
         KpiDefinition(
             id=metric.replace(".", "_"), name_ja=ja, name_en=en, unit=unit, better=better, clause=clause,  # type: ignore[arg-type]
-            stream="metric", columns=("name", "value", "unit"), statistics=_SPREAD,
-            meaning_ja=f"指標 {metric} の分布",
-            meaning_en=f"Distribution of the metric {metric}.",
+            stream="metric", columns=("name", "value", "unit"),
+            statistics=("mean", "mean_linear", *_SPREAD[1:]) if unit in _DECIBELS else _SPREAD,
+            meaning_ja=f"指標 {metric} の分布" + (f"。{MEAN_JA}" if unit in _DECIBELS else ""),
+            meaning_en=f"Distribution of the metric {metric}" + (f"; {MEAN_EN}." if unit in _DECIBELS else "."),
         )
         for metric, ja, en, unit, better, clause in _RADIOS
     ),
     KpiDefinition(
         id="leo_grid_loss", name_ja="15秒切替時刻の損失率(衛星)", name_en="Loss near the 15 s grid (satellite)",
-        unit="1", better="smaller", clause="reported reconfiguration at :12 :27 :42 :57 (要確認)", stream="probe",
-        columns=("lost",), statistics=("ratio", "elsewhere"),
-        meaning_ja="毎分12,27,42,57秒の前後1秒に送信したパケットの損失率と、それ以外の損失率",
-        meaning_en="Loss of packets sent within one second of :12, :27, :42, :57, and of all others.",
+        unit="1", better="smaller", clause=f"reported reconfiguration at :{' :'.join(_INSTANTS)} (要確認)", revision=2,
+        stream="probe", columns=("lost",), statistics=("ratio", "elsewhere"),
+        meaning_ja=f"割合: 送信時刻が毎分{','.join(_INSTANTS)}秒(UTC、{GRID_S}秒周期)の前後{GRID_NEAR_S}秒以内"
+        "(両端を含む)であるパケットの損失率。割合(それ以外): 残りのパケットの損失率。損失は方向を問わず数え、"
+        "記録のない番号と複製は数えない。"
+        f"区間測定(probe)のほかに、名前が {SATELLITE} で始まる指標(metric)がある回線についてのみ求める",
+        meaning_en=f"Ratio: loss of the packets sent at most {GRID_NEAR_S} s before or after :{', :'.join(_INSTANTS)} "
+        f"of a minute (UTC, every {GRID_S} s). Elsewhere: loss of all other packets. A loss in whichever direction "
+        "counts; numbers without a record and further copies do not. Only of links that have, beside probes (stream "
+        f"probe), a metric whose name begins with {SATELLITE} (stream metric).",
     ),
 )  # fmt: skip

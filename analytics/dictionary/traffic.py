@@ -32,10 +32,10 @@ TRAFFIC: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="streams_possible", name_ja="同時伝送可能ストリーム数", name_en="Streams the link could carry", unit="1",
-        better="larger", clause="jissho: floor(p5 of the uplink rate / mean bit rate of one stream)", stream="traffic",
-        columns=_COLUMNS, statistics=("count",),
-        meaning_ja="上りスループットの5%値を1ストリームの平均ビットレート(AIあり)で割った整数",
-        meaning_en="The uplink's p5 over the mean bit rate of one stream with AI, rounded down.",
+        better="larger", clause="jissho: floor(p5 of the uplink rate / mean bit rate of one stream)", revision=2,
+        stream="traffic", columns=_COLUMNS, statistics=("count",),
+        meaning_ja="上りスループット(UDP、なければTCP)の5%値を1ストリームの平均ビットレート(AIあり)で割った整数",
+        meaning_en="The p5 of the uplink (UDP, else TCP) over the mean bit rate of one stream with AI, rounded down.",
     ),
     *(
         KpiDefinition(

@@ -52,6 +52,7 @@ def evaluate_commands(commands: Series, figures: Figures) -> list[KpiResult]:
     parameters = figures.subject.profile.parameters
     is_stop = stops_of(commands, parameters.stop_names)
     if is_stop.any():
-        in_time = np.nan_to_num(taken_us(commands)[is_stop], nan=np.inf) <= parameters.stop_within_ms * _MS
-        results.append(figures.share("stop_delivery", in_time, filters=f"{parameters.stop_within_ms:g} ms 以内 within"))
+        level, filters = taken_us(commands)[is_stop], f"{parameters.stop_within_ms:g} ms 以内 within"
+        in_time = np.nan_to_num(level, nan=np.inf) <= parameters.stop_within_ms * _MS
+        results.append(figures.share("stop_delivery", in_time, level=level, filters=filters))
     return results

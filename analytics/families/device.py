@@ -12,7 +12,7 @@ from analytics.families.commands import evaluate_commands
 from analytics.families.driving import evaluate_driving
 from analytics.families.other_radios import evaluate_metrics, grid_loss
 from analytics.families.radio import evaluate_radio
-from analytics.families.throughput import evaluate_throughput, rates_bps
+from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic
 from analytics.families.video import Horizon, evaluate_video
 from analytics.figures import Figures
@@ -24,7 +24,7 @@ from analytics.subject import Subject
 from analytics.track import Track, track
 
 LINK_STREAMS: dict[str, tuple[str, ...]] = {
-    "radio": ("rsrp_dbm", "rsrq_db", "sinr_db", "rx_power_dbm", "cell_id", "pci", "arfcn"),
+    "radio": ("rat", "rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell_id", "pci", "arfcn"),
     "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets"),
     "video": ("camera", "interval_s", "fps", "rate_bps", "delay_us", "freezes", "freeze_s", "packets_received",
               "packets_lost", "jitter_us"),
@@ -67,11 +67,10 @@ def evaluate_link_streams(
     if "command" in streams:
         results += evaluate_commands(streams["command"], figures("command"))
     if "traffic" in streams:
-        uplink = np.empty(0)
+        uplink, protocol = np.empty(0), ""
         if "throughput" in streams:
-            tests = streams["throughput"]
-            uplink = rates_bps(tests.where(np.asarray(tests.text("direction") == "up", bool)))
-        results += evaluate_traffic(streams["traffic"], uplink, figures("traffic"))
+            uplink, protocol = uplink_bps(streams["throughput"])
+        results += evaluate_traffic(streams["traffic"], uplink, figures("traffic"), protocol)
     if "metric" in streams:
         results += _metrics(streams["metric"], probes, figures("metric"))
     return results

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from analytics.definitions import BY_ID
-from analytics.dictionary.other_radios import METRIC_OF
+from analytics.dictionary.other_radios import GRID_NEAR_S, GRID_PHASE_S, GRID_S, METRIC_OF, SATELLITE
 from analytics.figures import Figures
 from analytics.probes import ProbeArrays
 from analytics.results import KpiResult
 from analytics.series import Series
 
-_GRID_S, _GRID_PHASE_S, _GRID_WIDTH_S = 15.0, 12.0, 1.0
 _SCALE: dict[tuple[str, str], float] = {
     ("%", "1"): 0.01, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("us", "ms"): 1e-3, ("Mbit/s", "Gbit/s"): 1e-3,
     ("bit/s", "Gbit/s"): 1e-9, ("dBm", "dB[mW]"): 1.0,
@@ -35,7 +34,7 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
             continue
         factors = np.array([_SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
         results += figures.spread(kpi, values[mine] * factors)
-    if bool(np.any([str(name).startswith("leo.") for name in set(names.tolist())])):
+    if bool(np.any([str(name).startswith(SATELLITE) for name in set(names.tolist())])):
         results.append(figures.make("leo_grid_loss", "ratio", None, n=0, reason="区間測定なし / no probes"))
     return results
 
@@ -43,9 +42,9 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
 def grid_loss(probes: ProbeArrays, figures: Figures) -> list[KpiResult]:
     """Return the loss near the satellite's reported switching times and that of all other packets."""
     seconds = probes.t_us / 1e6
-    off_grid = np.abs((seconds - _GRID_PHASE_S + _GRID_S / 2) % _GRID_S - _GRID_S / 2)
+    off_grid = np.abs((seconds - GRID_PHASE_S + GRID_S / 2) % GRID_S - GRID_S / 2)
     order = np.argsort(probes.t_us, kind="stable")
-    near, lost = (off_grid <= _GRID_WIDTH_S)[order], (probes.lost > 0)[order]
+    near, lost = (off_grid <= GRID_NEAR_S)[order], (probes.lost > 0)[order]
     return [
         figures.share("leo_grid_loss", lost[near], direction="round_trip"),
         figures.share("leo_grid_loss", lost[~near], direction="round_trip", statistic="elsewhere"),

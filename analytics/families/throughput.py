@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from analytics.figures import Figures
@@ -28,13 +29,26 @@ def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
     return results
 
 
-def rates_bps(tests: Series) -> Floats:
-    """Return the rate of each interval: as recorded, else its bytes over its length."""
-    rate, interval_s = tests.number("rate_bps"), tests.number("interval_s")
+def rates_bps(rows: Series) -> Floats:
+    """Return the rate of each interval of a stream: as recorded, else its bytes over its length; NaN without either."""
+    rate, interval_s = rows.number("rate_bps"), rows.number("interval_s")
     derived = np.divide(
-        8 * tests.number("bytes"), interval_s, out=np.full(tests.n, np.nan), where=np.nan_to_num(interval_s) > 0
+        8 * rows.number("bytes"), interval_s, out=np.full(rows.n, np.nan), where=np.nan_to_num(interval_s) > 0
     )
     return np.asarray(np.where(np.isfinite(rate), rate, derived))
+
+
+def uplink_bps(tests: Series) -> tuple[Floats, str]:
+    """Return the rates of the uplink tests and their protocol: UDP where there is any, for video is sent so, else TCP.
+
+    Never both: TCP yields to loss and to its own start, UDP sends what it was told to.
+    """
+    words, protocols = tests.text("direction"), tests.text("protocol")
+    for protocol in ("udp", "tcp"):
+        rates = rates_bps(tests.where(np.asarray((words == "up") & (protocols == protocol), bool)))
+        if np.isfinite(rates).any():
+            return rates, protocol
+    return np.empty(0), ""
 
 
 def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
@@ -51,10 +65,11 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
     )
     required: Any = getattr(figures.subject.profile.parameters, f"required_{direction}_mbps")
     if required is not None and np.isfinite(rate).any():
-        yield figures.share(
+        sufficiency = figures.share(
             "bandwidth_sufficiency", rate[known] >= required * _MBIT, weights=length_s[known], direction=direction,
             filters=f"{protocol.upper()} ≧ {required:g} Mbit/s", reason="" if total_s else NO_LENGTHS,
         )  # fmt: skip
+        yield msgspec.structs.replace(sufficiency, variant=protocol)
     if protocol != "udp":
         return
     packets, lost = tests.number("packets"), tests.number("lost_packets")

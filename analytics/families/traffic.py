@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from analytics.bootstrap import percentile_interval, resampled
+from analytics.families.throughput import rates_bps
 from analytics.figures import Figures
 from analytics.results import KpiResult
 from analytics.series import Floats, Series
@@ -28,8 +29,8 @@ _FEW_SCENES = 5
 """Fewer pairs say nothing of the spread between scenes; the interval is left open."""
 
 
-def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures) -> list[KpiResult]:
-    """Return the KPIs of a link's traffic; `uplink_bps` are the rates of its uplink tests (may be empty)."""
+def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures, protocol: str = "") -> list[KpiResult]:
+    """Return the KPIs of a link's traffic; `uplink_bps` are the rates of its uplink tests by `protocol` (or none)."""
     results: list[KpiResult] = []
     if not traffic.n:
         return results
@@ -38,20 +39,13 @@ def evaluate_traffic(traffic: Series, uplink_bps: Floats, figures: Figures) -> l
     results += _savings(off, on, figures)
     for word, rows in (("off", off), ("on", on)):
         if rows.n:
-            results += figures.spread(f"bitrate_{word}", rates_mbps(rows), mean=_mean_mbps(rows), at_least=0.0)
-    results += _streams(on, uplink_bps, figures)
+            results += figures.spread(f"bitrate_{word}", rates_bps(rows) / _MBIT, mean=_mean_mbps(rows), at_least=0.0)
+    results += _streams(on, uplink_bps, figures, protocol)
     results += _detection(off, on, figures)
     delays = on.number("added_delay_us")
     if np.isfinite(delays).any():
         results += figures.spread("ai_delay", delays / 1000, at_least=0.0)
     return results
-
-
-def rates_mbps(rows: Series) -> Floats:
-    """Return the bit rate of each interval."""
-    length_s = rows.number("interval_s")
-    rate = np.divide(8 * rows.number("bytes"), length_s, out=np.full(rows.n, np.nan), where=np.nan_to_num(length_s) > 0)
-    return np.asarray(rate / _MBIT)
 
 
 def _mean_mbps(rows: Series) -> float | None:
@@ -88,7 +82,7 @@ def _savings(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
     interval = NONE
     if len(names) >= _FEW_SCENES:
         picks = resampled(len(names))
-        interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1))
+        interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1), units=len(names))
     method = _BOOTSTRAP if interval != NONE else ""
     if not method:
         note = "; ".join(filter(None, [note, f"{_FEW_SCENES}対未満: 区間なし / fewer than {_FEW_SCENES} pairs"]))
@@ -99,7 +93,7 @@ def _savings(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
     )
 
 
-def _streams(on: Series, uplink_bps: Floats, figures: Figures) -> Iterator[KpiResult]:
+def _streams(on: Series, uplink_bps: Floats, figures: Figures, protocol: str) -> Iterator[KpiResult]:
     known = np.sort(uplink_bps[np.isfinite(uplink_bps)])
     streams = on.number("streams")
     total = _mean_mbps(on) if on.n else None
@@ -109,7 +103,7 @@ def _streams(on: Series, uplink_bps: Floats, figures: Figures) -> Iterator[KpiRe
     slow_mbps = float(known[max(math.ceil(0.05 * known.size) - 1, 0)]) / _MBIT
     yield figures.make(
         "streams_possible", "count", float(math.floor(slow_mbps / (total / carried))), n=int(known.size),
-        filters=f"上り5%値 {slow_mbps:.3g} Mbit/s ÷ 1ストリーム {total / carried:.3g} Mbit/s",
+        filters=f"上り{protocol.upper()} 5%値 {slow_mbps:.3g} Mbit/s ÷ 1ストリーム {total / carried:.3g} Mbit/s",
     )  # fmt: skip
 
 

@@ -91,11 +91,14 @@ def _write_block(sheet: Sheet, one: DelaySeries) -> _Block:
     for start_us, sent, lost, median_us, p95_us in zip(*(column.tolist() for column in rows), strict=True):
         if expected is not None and start_us != expected:
             # One empty row, so that the line breaks: an interval without packets is neither a delay nor a loss.
-            sheet.line([_excel_time(expected), *names, 0, 0, None, None, None, "送信なし"], formats)
+            gap = "除外区間" if _excluded_us(one, expected, start_us) else "送信なし"
+            sheet.line([_excel_time(expected), *names, 0, 0, None, None, None, gap], formats)
         percent = lost / sent * 100
         notes = ["空欄の遅延は損失側(無限大)"] if isinf(median_us) or isinf(p95_us) else []
         if one.is_reference:
             notes.append("時刻の精度が不明のため参考値")
+        if _excluded_us(one, start_us, start_us + width_us):
+            notes.append("一部を除外")
         note = "。".join(notes) or None
         sheet.line(
             [_excel_time(start_us), *names, sent, lost, percent, _milliseconds(median_us), _milliseconds(p95_us), note],
@@ -103,6 +106,10 @@ def _write_block(sheet: Sheet, one: DelaySeries) -> _Block:
         )
         expected = start_us + width_us
     return _Block(one, first, sheet.row - 1)
+
+
+def _excluded_us(one: DelaySeries, start_us: int, end_us: int) -> int:
+    return sum(max(min(end, end_us) - max(start, start_us), 0) for start, end in one.excluded)
 
 
 def _direction(one: DelaySeries) -> str:
@@ -134,7 +141,8 @@ def _write_distributions(book: Book, series: Sequence[DelaySeries]) -> list[_Blo
 
 def _delay_chart(book: Book, blocks: Sequence[_Block]) -> Any:
     one = blocks[0].series
-    chart = _scatter(book, f"遅延の時系列 {one.device} {one.link}({one.interval_s}秒毎)", "遅延 [ms]")
+    left_out = "。除外区間を除く" if one.excluded else ""
+    chart = _scatter(book, f"遅延の時系列 {one.device} {one.link}({one.interval_s}秒毎{left_out})", "遅延 [ms]")
     for index, block in enumerate(blocks):
         for column, word, dash in ((7, "中央値", "solid"), (8, "95%値", "dash")):
             name = f"{_direction(block.series)} {word}"

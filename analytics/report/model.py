@@ -129,7 +129,7 @@ class CompletenessFacts:
 class LinkOutages:
     """The outages of one link in the direction and by the bounds of its availability.
 
-    `reason` says why availability could not be computed; then nothing was observed.
+    `reason` says why availability could not be computed; then nothing was observed. `excluded` says what is left out.
     """
 
     device: str
@@ -140,6 +140,7 @@ class LinkOutages:
     observed_s: float
     outages: Sequence[Outage]
     reason: str = ""
+    excluded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ def _write_notes(sheet: Sheet, report: RunReport) -> None:
         f"通信断: 送信から待ち時間以内に届かないパケットが続き、生存時間を超えた時間(可用性のKPIと同じ定義)。{told}。",
         "不達は待ち時間以内に届かなかったパケット、損失はそのうち最後まで届かなかったもの。通信断の開始より前の不達を含む。",
         "回線名「a+b」は両回線が同時に断となった時間であり、各回線の通信断にも含まれる。不達・損失は両回線の、その時間に送信した分。",
+        "評価から除外した区間は観測時間に含めず、その中の通信断は数えない(可用性のKPIと同じ)。",
         "位置、速度、RSRP、SINRは最初の不達パケットを送信した時点の直前10秒以内の値。空欄は測定値がないことを示す。",
     ):
         sheet.line([note], "plain")
@@ -81,7 +82,7 @@ def _write_sums(sheet: Sheet, report: RunReport) -> None:
                 len(lengths),
                 DIRECTION[one.direction],
                 max(lengths) if lengths else None,
-                one.reason or None,
+                "; ".join(filter(None, [one.reason, one.excluded])) or None,
             ],
             ["int", "cell", "cell", "right", "right", "int", "center", "0.000", "cell"],
         )

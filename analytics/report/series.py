@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analytics.spans import Span
 from analytics.statistics import histogram
 
 MAX_INTERVALS = 300
@@ -50,6 +51,8 @@ class DelaySeries:
     unmeasured: int
     is_reference: bool = False
     """Whether the clocks leave these delays unproven (参考値)."""
+    excluded: tuple[Span, ...] = ()
+    """Intervals of the run that are left out, start and end in Unix microseconds."""
 
 
 def choose_interval_s(duration_s: float) -> int:

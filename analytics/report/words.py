@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.statistics import is_quantile
+from analytics.statistics import is_quantile, is_share
 
 DIRECTION = {"up": "上り", "down": "下り", "round_trip": "往復", "": "-"}
 
@@ -21,8 +21,13 @@ STATISTIC = {
     "std": "標準偏差",
     "rate": "頻度",
     "per_km": "1km当たり",
-    "p": "p(受信→損失)",
-    "q": "q(損失→受信)",
+    "p": "p(良→不良)",
+    "q": "q(不良→良)",
+    "r": "r(不良→良)",
+    "h": "h(不良状態の到達率)",
+    "loss_good": "良状態の損失率",
+    "loss_bad": "不良状態の損失率",
+    "delta_bic": "BIC差(2状態-4パラメータ)",
     "elsewhere": "割合(それ以外)",
     "succeeded": "成功件数",
     "failed": "失敗件数",
@@ -31,12 +36,15 @@ STATISTIC = {
 
 INTERVAL = {
     "order statistics on n_eff (Geyer)": "順序統計量(有効nによる)",
+    "order statistics on n_eff of lying above (Geyer)": "順序統計量(超過の有効nによる)",
     "order statistics on n_eff (Geyer), Bonferroni over cameras": "順序統計量(有効nによる、カメラ数で補正)",
     "Clopper-Pearson on n_eff (Geyer), Bonferroni over cameras": "Clopper-Pearson(有効nによる、カメラ数で補正)",
     "Student on n_eff (Geyer), Bonferroni over cameras": "t分布(有効nによる、カメラ数で補正)",
     "Clopper-Pearson on n_eff (Geyer)": "Clopper-Pearson(有効nによる)",
-    "Clopper-Pearson on n_eff (Geyer) seconds": "Clopper-Pearson(1秒毎、有効nによる)",
+    "Clopper-Pearson on time / outage duration": "Clopper-Pearson(観測時間を停止の長さで割った有効nによる)",
     "Clopper-Pearson on transitions": "Clopper-Pearson(状態遷移毎)",
+    "block bootstrap of runs of losses": "ブートストラップ(連続損失のブロック単位)",
+    "Wald on logits, observed information": "Wald(ロジット、観測情報量)",
     "Student on n_eff (Geyer)": "t分布(有効nによる)",
     "bootstrap of scenes": "ブートストラップ(シーン単位)",
     "Poisson (exact)": "ポアソン分布(正確な区間)",
@@ -66,9 +74,13 @@ def statistic_word(statistic: str) -> str:
     return statistic
 
 
+def shown_unit(unit: str, statistic: str) -> str:
+    """Return the unit beside a figure in any language: shares are percent, plain numbers have none."""
+    return "%" if is_share(unit, statistic) else {"1": "", "dB[mW]": "dBm"}.get(unit, unit)
+
+
 def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
-    if unit == "1":
-        is_share = statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_"))
-        return ("%", 100.0) if is_share else ("-", 1.0)
-    return _PAPER_UNIT.get(unit, unit), 1.0
+    if is_share(unit, statistic):
+        return "%", 100.0
+    return ("-" if unit == "1" else _PAPER_UNIT.get(unit, unit)), 1.0

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
-JST = ZoneInfo("Asia/Tokyo")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442", "#000000")
 """Okabe and Ito's colours, told apart with every kind of colour vision; lines differ by dash and symbol as well."""
 

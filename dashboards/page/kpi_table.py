@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.definitions import BY_ID
+from analytics.report.words import shown_unit, statistic_word
 from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
+from analytics.statistics import is_share
+from dashboards.page.tables import table_column
 from dashboards.page.texts import Language, text
 
 MAIN = {
@@ -40,7 +43,6 @@ _COLUMNS = (
 
 
 _WRAPPED = {"kpi", "definition", "note"}
-"""Columns of words, which may wrap; numbers and their units stay on one line."""
 
 _VERDICT_CLASS: dict[str, str] = {
     MET: "verdict verdict-met",
@@ -51,23 +53,12 @@ _LIMIT_SIGN = {"smaller": "≤", "larger": "≥"}
 
 
 def table_columns(language: Language) -> list[dict[str, Any]]:
-    """Return the columns of the table.
-
-    A verdict is styled by its cell, not by a slot: NiceGUI makes the cells of a slot anew whenever a thing on
-    the page changes, which is every second, and a text that somebody marks to copy would be lost.
-    """
+    """Return the columns of the table."""
     return [
-        {
-            "name": name,
-            "field": name,
-            "label": text(language, label),
-            "align": align,
-            "sortable": name in {"link", "kpi"},
-            ":classes": f"row => '{'wrapped' if name in _WRAPPED else 'unbroken'} column-{name} '"
-            + (" + row.verdict_class" if name == "verdict" else ""),
-        }
+        table_column(language, name, label, align, is_wrapped=name in _WRAPPED, is_sortable=name in {"link", "kpi"},
+                     class_field="verdict_class" if name == "verdict" else "")
         for name, label, align in _COLUMNS
-    ]
+    ]  # fmt: skip
 
 
 def table_rows(results: Sequence[KpiResult], language: Language, *, everything: bool = False) -> list[dict[str, Any]]:
@@ -99,7 +90,8 @@ def sources(results: Sequence[KpiResult]) -> list[str]:
 
 
 def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
-    scale, unit = (100.0, "%") if result.statistic == "ratio" else (1.0, "" if result.unit == "1" else result.unit)
+    scale = 100.0 if is_share(result.unit, result.statistic) else 1.0
+    unit = shown_unit(result.unit, result.statistic)
     note = in_language(result.reason, language)
     if result.needed_n is not None:
         more = text(language, "more_samples", count=f"{result.needed_n:,}")
@@ -111,7 +103,7 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "link": f"{result.device}/{result.link}" if several else result.link,
         "kpi": f"{result.name_ja if language == 'ja' else result.name_en} {result.part}".rstrip(),
         "direction": text(language, result.direction) if result.direction else "",
-        "statistic": "" if result.statistic == "ratio" else result.statistic,
+        "statistic": _statistic(result.statistic, language),
         "value": "–" if result.value is None else f"{_number(result.value * scale)} {unit}".strip(),
         "interval": _interval(result, scale),
         "required": _required(result, scale, unit),
@@ -119,6 +111,13 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "definition": result.definition.split("; jissho")[0],
         "note": note,
     }
+
+
+def _statistic(statistic: str, language: Language) -> str:
+    """Return the word of a statistic; a ratio is the KPI itself and needs none."""
+    if statistic == "ratio":
+        return ""
+    return statistic_word(statistic) if language == "ja" else statistic
 
 
 def in_language(reason: str, language: Language) -> str:

@@ -18,6 +18,7 @@ from dashboards.page import queries
 from dashboards.page.queries import Picture, Rows
 from storage.completeness import Completeness, run_completeness
 from storage.errors import StorageError
+from storage.exclusions import Exclusion, list_exclusions
 from storage.runs import RunRecord, UnknownRunError, get_run, list_runs
 
 LIVE_MINUTES = 10
@@ -39,7 +40,7 @@ class Snapshot:
     """One moment. `problem` and `error` are set where the database gave no answer; everything else is empty then.
 
     `is_unknown` is set where no run has the name that was asked for. `going_on` are the runs without an end, latest
-    first, whatever is shown.
+    first, whatever is shown. `exclusions` are those of a run that was asked for, None for the last minutes.
     """
 
     run: RunRecord | None = None
@@ -47,6 +48,7 @@ class Snapshot:
     devices: Rows = field(default_factory=list)
     runs: list[RunRecord] = field(default_factory=list)
     completeness: Completeness | None = None
+    exclusions: list[Exclusion] | None = None
     is_unknown: bool = False
     problem: Problem = ""
     error: str = ""
@@ -157,4 +159,6 @@ def _snapshot(connection: psycopg.Connection, run_name: str) -> Snapshot:
     if shown.run is not None:
         shown.picture = queries.picture(connection, queries.run_window(connection, shown.run))
         shown.completeness = run_completeness(connection, shown.run)
+        if run_name:
+            shown.exclusions = list_exclusions(connection, shown.run)
     return shown

@@ -14,12 +14,15 @@ from nicegui.events import GenericEventArguments
 from analytics.requirements import RequirementError, load_requirements
 from analytics.results import KpiResult
 from dashboards.page import charts, map_chart
+from dashboards.page.definition_panel import DefinitionPanel
 from dashboards.page.device_cards import DeviceCards
+from dashboards.page.exclusion_panel import ExclusionPanel
 from dashboards.page.kpi_table import sources, table_columns, table_rows, verdict_counts
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
 from dashboards.page.style import CSS
 from dashboards.page.texts import TEXTS, Language, text
+from dashboards.page.times import jst
 from storage.completeness import Completeness
 from storage.connect import open_pool
 from storage.runs import RunRecord
@@ -93,7 +96,9 @@ class _View:
                 self.rsrp = ui.echart({}).classes("w-full").style("height: 136px")
                 self.sinr = ui.echart({}).classes("w-full").style("height: 136px")
             self._map()
+        self.exclusions = ExclusionPanel(self.language)
         self._kpis()
+        self.definitions = DefinitionPanel(self.language)
         self.empty.set_text(self.message)
         ui.timer(_REFRESH_EVERY_S, self.refresh)
         ui.timer(_KPI_EVERY_S, self.compute)
@@ -126,7 +131,7 @@ class _View:
             ui.element("q-resize-observer").on("resize", self._resize_map)
 
     def _kpis(self) -> None:
-        with ui.column().classes("panel w-full kpis"):
+        with ui.column().classes("panel w-full listing"):
             with ui.row().classes("w-full items-center").style("gap: 2px 14px"):
                 ui.label(self.say("kpi")).classes("panel-title")
                 self.counts = ui.label().classes("small text-weight-bold")
@@ -163,6 +168,7 @@ class _View:
         self.run_name = self.chooser.value or ""
         self.results, self.message, self.map_link = [], self.say("computing"), None
         self._fill_table()
+        self.exclusions.show(None)
         self._point_links()
         ui.navigate.history.replace(f"/?lang={self.language}&run={quote(self.run_name, safe='')}")
         await self.refresh()
@@ -216,13 +222,14 @@ class _View:
         self._show_banner(shown)
         if shown.problem:
             return
-        self.updated.set_text(self.say("updated", time=f"{datetime.now(tz=UTC).astimezone(charts.JST):%H:%M:%S}"))
+        self.updated.set_text(self.say("updated", time=jst(datetime.now(tz=UTC), "%H:%M:%S")))
         self._show_runs(shown)
         self.devices.show(shown.devices)
         self.site.set_text(self.say("site", site=shown.run.site) if shown.run is not None else "")
         self.picture = shown.picture
         self._show_charts()
         self._show_period(shown.run)
+        self.exclusions.show(shown.exclusions)
         self._show_completeness(shown.completeness)
 
     def _show_banner(self, shown: Snapshot) -> None:
@@ -239,7 +246,7 @@ class _View:
         going_on = shown.going_on
         words = self.say("not_measuring")
         if going_on:
-            words = self.say("measuring", name=going_on[0].name, start=_jst(going_on[0].started_at, "%m-%d %H:%M"))
+            words = self.say("measuring", name=going_on[0].name, start=jst(going_on[0].started_at, "%m-%d %H:%M"))
             if len(going_on) > 1:
                 words = f"{words} {self.say('measuring_more', count=len(going_on) - 1)}"
         self.state.set_text(words)
@@ -291,7 +298,7 @@ class _View:
     def _show_period(self, run: RunRecord | None) -> None:
         words = ""
         if run is not None:
-            words = self.say("kpi_period", start=_jst(run.started_at), end=_jst(run.ended_at or datetime.now(tz=UTC)))
+            words = self.say("kpi_period", start=jst(run.started_at), end=jst(run.ended_at or datetime.now(tz=UTC)))
         self.period.set_text(words)
         facts = [] if run is None else [run.purpose, run.weather, run.note, *run.tags]
         self.conditions.set_text(" · ".join(filter(None, facts)))
@@ -315,6 +322,7 @@ class _View:
         self.empty.set_visibility(not rows)
         self.empty.set_text(self.message)
         found = sources(self.results)
+        self.definitions.show({result.id for result in self.results})
         self.sources.set_text(self.say("sources", sources="; ".join(found)) if found else "")
         self.counts.set_text(verdict_counts(self.results, self.language))
         if rows != self.table.rows:
@@ -332,10 +340,6 @@ def _limits(profile: str | None, language: Language) -> str:
     name = found.ja if language == "ja" else found.en
     status = text(language, found.status) if found.status in TEXTS else found.status
     return text(language, "limits_status" if status else "limits", name=name, status=status)
-
-
-def _jst(moment: datetime, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    return f"{moment.astimezone(charts.JST):{form}}"
 
 
 def _set(chart: ui.echart, option: dict[str, Any], nothing: str = "") -> None:

@@ -36,14 +36,15 @@ def compare(
     other_link
         Link of B, if it is another one.
     align
-        What pairs the two: elapsed time, distance along the same route, or nothing.
+        What pairs the two: elapsed time, the same place (sections of the road that A drove, all passes of each
+        pooled), or nothing.
     profile
         Requirement profile whose bounds define reliability and sections. Default JISSHO_PROFILE.
     json
         Print one JSON object a comparison.
 
     """
-    from analytics.loader import compare_runs  # noqa: PLC0415 - commands load what they need
+    from analytics.compare_loader import compare_runs  # noqa: PLC0415 - commands load what they need
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
@@ -83,7 +84,7 @@ def _print(found: Comparison) -> None:
             )
             for effect in found.effects
         ],
-        note=found.effects[0].method if found.effects else "",
+        note="。".join(filter(None, [found.effects[0].method if found.effects else "", found.note])),
     )  # fmt: skip
 
 
@@ -94,7 +95,10 @@ def _short(value: float | None) -> str | None:
 def plan(
     *, rate: float | None = None, run: str = "", link: str = "", target: tuple[float, ...] = (), json: bool = False
 ) -> None:
-    """Say how many packets and hours can demonstrate a reliability at 95 %.
+    """Say how many packets and hours can demonstrate a reliability: what a verdict 達成 takes.
+
+    A verdict looks at the two-sided 95 % interval, that is at the one-sided bound at 97.5 %. The usual number, by the
+    one-sided bound at 95 %, is given beside it and is smaller.
 
     Parameters
     ----------
@@ -115,24 +119,29 @@ def plan(
 
     worth, basis, measured_rate = 1.0, "独立なパケットとして packets taken as independent", 100.0
     if run:
-        from analytics.loader import burstiness  # noqa: PLC0415
+        from analytics.compare_loader import burstiness  # noqa: PLC0415
         from storage.connect import connect  # noqa: PLC0415
         from storage.runs import get_run  # noqa: PLC0415
 
         with database(Settings()) as url, connect(url) as connection:
-            name, worth, measured_rate = burstiness(connection, get_run(connection, run), link)
-        basis = f"{run} の回線 {name} の相関による from its correlation: n_eff/n = {worth:.3g}"
+            found = burstiness(connection, get_run(connection, run), link)
+        worth, measured_rate = found.worth, found.rate_per_s
+        basis = f"{run} の回線 {found.link} の相関による from its correlation: n_eff/n = {worth:.3g}"
+        basis += f"、{found.note}" if found.note else ""
     lines = make_plan(measured_rate if rate is None else rate, worth, target or TARGETS)
     if json:
         print_json(lines)
         return
     print_table(
         "測定計画 Plan: パケット数と時間 packets and hours",
-        ["目標 Target", "許す失敗 Failures", "独立なら Independent", "必要数 Needed", "毎秒 per s", "時間 Hours"],
+        ["目標 Target", "許す失敗 Failures", "片側95%(独立)\nOne-sided, indep.", "達成の判定(独立)\nFor 達成, indep.",
+         "必要数 Needed", "毎秒 per s", "時間 Hours"],
         [
-            (f"{line.target * 100:.8g} %", line.failures, f"{line.packets:,}",
+            (f"{line.target * 100:.8g} %", line.failures, f"{line.packets:,}", f"{line.packets_verdict:,}",
              f"{line.packets_needed:,}", f"{line.rate_per_s:g}", f"{line.hours:,.3g}")
             for line in lines
         ],
-        note=f"片側95%(Clopper-Pearson)。{basis}。許す失敗数は測定前に決める choose before measuring",
+        note="必要数は達成の判定(両側95%区間 = 片側97.5%、Clopper-Pearson)による for the verdict, two-sided 95 %。"
+             f"{basis}。"
+             "許す失敗数は測定前に決める choose before measuring。連続損失は1件 a burst is one failure",
     )  # fmt: skip

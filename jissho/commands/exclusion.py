@@ -49,7 +49,7 @@ def add(run: str, *, start: datetime, end: datetime, reason: str, by: str, link:
 
 
 @app.command
-def revoke(run: str, number: int, *, by: str, reason: str = "") -> None:
+def revoke(run: str, number: int, *, by: str, reason: str) -> None:
     """Take an exclusion back; it stays in the list.
 
     Parameters

@@ -77,20 +77,23 @@ def route(
         print_json({"link": name, **msgspec.structs.asdict(cell)} for name, cells in found.items() for cell in cells)
         return
     for name, cells in found.items():
+        unclear = {cell.reason for cell in cells if cell.reason}
         print_table(
             f"経路適合性 Route fitness: {record.name}, {name}, {_GRIDS[grid]}",
             ["区間 Cell", "始点 From [m]", "緯度 Lat", "経度 Lon", "n", "通過 Passes", "p50 [ms]", "p95 [ms]",
-             "損失 Loss",             "所要内 Within", "95%信頼区間 CI", "RSRP [dBm]", "判定 Verdict"],
+             "損失 Loss", "所要内 Within", "95%信頼区間 CI", "RSRP [dBm]", "判定 Verdict", "備考 Note"],
             [
                 (
                     str(cell.cell), cell.distance_m, f"{cell.lat_deg:.5f}", f"{cell.lon_deg:.5f}", cell.n, cell.passes,
-                    _short(cell.p50_ms), _short(cell.p95_ms), f"{cell.loss:.4g}", f"{cell.within:.4g}",
+                    _short(cell.p50_ms), _short(cell.p95_ms), _short(cell.loss), _short(cell.within),
                     f"{_short(cell.ci_low) or '…'} – {_short(cell.ci_high) or '…'}", _short(cell.rsrp_dbm),
-                    cell.verdict or "",
+                    cell.verdict or "", cell.reason.split(" / ")[0],
                 )
                 for cell in cells
             ],
-            note="所要内: 所要遅延内に届いた割合 share delivered within the bound。測定のない区間は載らない",
+            note="。".join([
+                "所要内: 所要遅延内に届いた割合 share delivered within the bound。測定のない区間は載らない", *unclear
+            ]),
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", 
 def is_share(result: KpiResult) -> bool:
     """Tell whether a value is a share of something: between 0 and 1."""
     definition = BY_ID[result.id]
-    counts = result.statistic in {"count", "mean", "max", "min"} and definition.stream != "metric"
+    counts = result.statistic in {"count", "mean", "max", "min", "delta_bic"} and definition.stream != "metric"
     return result.unit == "1" and not counts and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from analytics.clock import ClockQuality
+from analytics.link_scan import scanned
+from analytics.offset_kpis import with_offset_corrected
 from analytics.probes import ProbeArrays, probe_arrays
 from analytics.requirements import NO_REQUIREMENTS, Profile
 from analytics.subject import Subject
@@ -63,3 +65,8 @@ def subject(profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = GOOD_CLOCK
 def by_name(results):
     """Index results by (id, direction, statistic)."""
     return {(result.id, result.direction, result.statistic): result for result in results}
+
+
+def offset_corrected(results, sent: ProbeArrays, who: Subject):
+    """Correct the results of packets that are all here for the offset of the clocks."""
+    return with_offset_corrected(results, scanned([sent], who), lambda: [sent], who)

@@ -23,11 +23,12 @@ from analytics.families.radio import evaluate_radio
 from analytics.families.throughput import evaluate_throughput
 from analytics.families.traffic import evaluate_traffic
 from analytics.families.video import evaluate_video
+from analytics.geodesy import haversine_m
 from analytics.loss import loss_periods, transitions
 from analytics.packet_order import reordering
 from analytics.series import durations_s
 from analytics.statistics import autocorrelation, effective_n, mean_interval, proportion_interval
-from analytics.track import haversine_m, mesh_codes
+from analytics.track import mesh_codes
 from tests.analytics.families.making import make_figures, make_series
 from tests.analytics.making import by_name, probes, round_trips, subject
 

@@ -19,7 +19,6 @@ from analytics.families.device import DEVICE_STREAMS, LINK_STREAMS, evaluate_dev
 from analytics.families.throughput import NO_LENGTHS
 from analytics.families.video import FROZEN_BEFORE
 from analytics.figures import ABOVE
-from analytics.offset_kpis import with_offset_corrected
 from analytics.outages import Surroundings, list_outages
 from analytics.probe_seconds import probe_seconds
 from analytics.probes import ProbeArrays, probe_arrays
@@ -38,7 +37,7 @@ from analytics.track import mesh_codes, track
 from contract.streams import STREAMS
 from tests.analytics.families.making import make_series
 from tests.analytics.lawful import check_all
-from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column, by_name, subject
+from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column, by_name, offset_corrected, subject
 
 N = 240
 TEXTS = {
@@ -49,7 +48,7 @@ TEXTS = {
 }  # fmt: skip
 PARAMETERS = Parameters(
     coverage_rsrp_dbm=-90.0, coverage_power_dbm=-60.0, required_up_mbps=10.0, required_down_mbps=10.0,
-    survival_ms=50.0, t_max_ms=40.0,
+    survival_ms=50.0, t_max_ms=40.0, ip_unavailable_loss=0.2, ip_interval_s=5.0, ip_least_packets=20, ip_source="test",
 )  # fmt: skip
 PROFILE = Profile(name="test", ja="", en="", status="", parameters=PARAMETERS)
 
@@ -203,7 +202,7 @@ def of_link(probes, clock):
     judged = subject(PROFILE, clock)
     results = evaluate_link(probes, judged)
     check_all(results)
-    corrected = with_offset_corrected(results, probes, judged)
+    corrected = offset_corrected(results, probes, judged)
     check_all(corrected)
     found = [*corrected, *ping_convention(probes, judged)]
     whole = spoiled_probes("as it is")
@@ -325,7 +324,7 @@ def test_any_packets_have_lawful_kpis(seed, clock, profile):
     a, b, judged = any_probes(rng), any_probes(rng), subject(load_requirements(profile), clock)
     results = evaluate_link(a, judged)
     check_all(results)
-    check_all(with_offset_corrected(results, a, judged))
+    check_all(offset_corrected(results, a, judged))
     check_all(ping_convention(a, judged))
     if a.n and b.n:
         check_all(evaluate_pairs([Leg("a", a, clock), Leg("b", b, GOOD_CLOCK)], "car-1", judged.profile))

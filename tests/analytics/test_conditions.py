@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analytics.conditions import NOT_NEAR, by_condition, cell_name, range_words
+from analytics.conditions import NOT_NEAR, by_condition, range_words
 from analytics.statistics import effective_n, proportion_interval
 from analytics.track import track
 from tests.analytics.families.making import drive, make_series
@@ -73,7 +73,8 @@ def test_cells_are_named_as_the_modem_names_them_and_the_busiest_comes_first():
     )
     _, rows = by_condition(packets([30.0] * 1000), radio, None)
     assert [row.cell for row in rows] == ["PCI 9", "PCI 5 ARFCN 632448"]
-    assert cell_name(123_456) == "ID 123456"
+    _, (row,) = by_condition(packets([30.0] * 10), make_series([0, 1], cell_id=[123_456, 123_456]), None)
+    assert row.cell == "ID 123456"
 
 
 def test_what_was_not_measured_has_no_rows():
@@ -99,3 +100,28 @@ def test_one_burst_of_loss_widens_the_interval_of_its_class():
     assert even.loss == odd.loss == 0.02
     assert odd.n_eff < even.n_eff / 5
     assert odd.loss_high > 1.5 * even.loss_high
+
+
+def test_beside_an_anchor_the_packets_are_told_by_the_cell_of_nr():
+    """LTE and NR rows at the same instants: each packet once, and by the anchor only where NR is silent."""
+    t_s = np.repeat(np.arange(0, 100), 2)
+    pci = np.where(np.arange(200) % 2, 7.0, 300.0)
+    pci[101::2] = np.nan
+    radio = make_series(t_s, rat=["LTE", "NR-NSA"] * 100, pci=pci)
+    _, rows = by_condition(packets([30.0] * 1000), radio, None)
+    assert {row.cell: row.n for row in rows} == {"NR-NSA PCI 7": 511, "LTE PCI 300": 489}
+
+
+def test_a_packet_lost_on_the_way_down_is_not_late_on_the_way_up():
+    """A tenth lost down: p95 of the way up is 10 ms, its upper bound open; a tenth lost up: among the lost."""
+
+    def of(way):
+        rows = [{"seq": number, **({"lost": way} if number % 10 == 0 else {"ul_us": 10_000})} for number in range(1000)]
+        direction, (row,) = by_condition(probes(rows), make_series(range(11), rsrp_dbm=[-95.0] * 11), None)
+        assert (direction, row.loss) == ("up", 0.1)
+        return row
+
+    down, up = of(2), of(1)
+    assert (down.p95_ms, down.p95_high_ms, up.p95_ms) == (10.0, None, None)
+    assert "100 with unknown delay" in down.reason
+    assert "unknown" not in up.reason

@@ -8,10 +8,10 @@ import pytest
 from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link
 from analytics.offset import LEAST_PACKETS, ClockOffset, estimate_offset
-from analytics.offset_kpis import CORRECTED, KEPT, NOT_CORRECTED, corrected_probes, with_offset_corrected
+from analytics.offset_kpis import CORRECTED, KEPT, NOT_CORRECTED, corrected_probes
 from analytics.probes import DelayColumn, probe_arrays
 from analytics.requirements import Parameters, Profile, Requirement
-from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, subject
+from tests.analytics.making import T0_US, UNKNOWN_CLOCK, Column, by_name, offset_corrected, subject
 
 SEED = 20_260_401
 
@@ -117,7 +117,7 @@ def required(**parameters):
 
 def results_of(probes, profile, clock=UNKNOWN_CLOCK):
     who = replace(subject(profile), clock=clock)
-    return by_name(with_offset_corrected(evaluate_link(probes, who), probes, who))
+    return by_name(offset_corrected(evaluate_link(probes, who), probes, who))
 
 
 def test_corrected_figures_say_so_and_are_for_reference_unless_the_profile_allows_the_bound():
@@ -141,6 +141,18 @@ def test_corrected_figures_say_so_and_are_for_reference_unless_the_profile_allow
     assert offset.value == pytest.approx(300.0, abs=0.5)
     assert offset.ci_low < 300.0 - 9.0
     assert offset.ci_high > 300.0 + 9.0
+
+
+def test_the_distribution_function_is_that_of_the_corrected_delays():
+    """The far clock is 300 ms ahead: no delay up was within 100 ms as measured, all are as corrected."""
+    probes, _ = made(offset_ms=300.0, lost=0.0)
+    found = results_of(probes, required())
+    for direction in ("up", "down"):
+        share = found["delay_cdf", direction, "le_100ms"]
+        assert share.value == pytest.approx(1.0, abs=0.01)
+        assert CORRECTED[0] in share.reason
+    assert found["delay_cdf", "down", "le_1ms"].value == 0.0
+    assert CORRECTED[0] not in found["delay_cdf", "round_trip", "le_100ms"].reason
 
 
 def test_what_cannot_be_corrected_stays_and_says_why():
@@ -171,7 +183,7 @@ def test_a_link_without_one_way_delays_has_nothing_to_correct():
         "copy": Column(np.ones(200, np.int16)), "lost": Column(np.zeros(200, np.int16)),
     })  # fmt: skip
     plain = evaluate_link(rtt_only, subject())
-    assert with_offset_corrected(plain, rtt_only, subject()) == plain
+    assert offset_corrected(plain, rtt_only, subject()) == plain
 
 
 def test_on_delays_of_a_real_5g_network_the_offset_is_found_to_a_millisecond(test_data):

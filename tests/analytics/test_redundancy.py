@@ -19,8 +19,10 @@ from analytics.redundancy import (
     evaluate_pairs,
 )
 from analytics.requirements import NO_REQUIREMENTS, Parameters, Profile, Requirement
+from analytics.spans import covered_us
 from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column
 from tests.analytics.test_coverage import gilbert_elliott
+from tests.analytics.test_uptime import outages
 
 N = 60_000
 STEP_US = 20_000
@@ -85,7 +87,9 @@ def test_links_that_fail_together_gain_nothing():
     assert found["redundant_loss", "ratio"].value == pytest.approx((rtt_us < 0).mean())
     for key in (("redundant_loss_gain", "ratio"), ("redundant_availability_gain", "ratio")):
         assert (found[key].value, found[key].ci_low, found[key].reason) == (0.0, 0.0, NONE_SAVED)
-        assert 0 < found[key].ci_high < 0.004
+    assert 0 < found["redundant_loss_gain", "ratio"].ci_high < 0.004
+    # Twenty minutes in which a link could have been saved once, for ten seconds as is assumed.
+    assert found["redundant_availability_gain", "ratio"].ci_high == pytest.approx(1 - 0.025 ** (10 / 1200), rel=0.01)
     assert found["redundant_delay_gain", "p50"].value == 0.0
 
 
@@ -121,6 +125,23 @@ def test_the_pair_is_down_only_while_both_are():
     assert up.value == pytest.approx(1 - found["redundant_outage", "total"].value / observed_s, abs=1e-6)
     assert up.ci_low < up.value < up.ci_high
     assert found["redundant_availability_gain", "ratio"].value == pytest.approx(6.0 / observed_s, abs=0.001)
+
+
+def test_the_availability_of_both_covers_where_no_outage_of_both_was_seen():
+    """An hour, one mast: 0.2 % down in outages of 10 s. Nearly half of the hours see none, and claimed 99.9 %."""
+    rng, step_us = np.random.default_rng(14), 500_000
+    sent_us = np.arange(3600 * 2) * step_us
+    results = []
+    for _ in range(30):
+        down = outages(rng, 3600, 0.998, 10)
+        lost = covered_us(down, (sent_us, sent_us + 1)) > 0
+        rtt_us = np.where(lost, -1, 20_000 + rng.integers(0, 5000, lost.size))
+        found = pair(made(rtt_us, step_us=step_us), made(rtt_us, first_us=T0_US + 1000, step_us=step_us))
+        results.append(found["redundant_availability", "ratio"])
+    truth = 1 - 0.002 * np.exp(-1.2 / 10)
+    assert sum(each.ci_low <= truth <= each.ci_high for each in results) >= 29
+    assert sum(each.value == 1.0 for each in results) > 9
+    assert all("outage of" in each.reason or "no outage" in each.reason for each in results)
 
 
 def test_links_that_were_never_measured_at_the_same_time_have_reasons_and_no_values():

@@ -5,6 +5,7 @@ import pytest
 from analytics.definitions import BY_ID, DEFINITIONS, definitions_hash
 from analytics.requirements import (
     NO_REQUIREMENTS,
+    Parameters,
     RequirementError,
     load_requirements,
     parse_requirements,
@@ -27,6 +28,7 @@ def test_every_shipped_profile_loads_and_asks_to_be_confirmed(name):
     assert (loaded.name, loaded.status) == (name, "要確認")
     assert loaded.requirement
     assert all("要確認" in requirement.source for requirement in loaded.requirement)
+    assert "要確認" in (loaded.parameters.ip_source or "要確認")
 
 
 def test_there_are_shipped_profiles():
@@ -35,6 +37,7 @@ def test_there_are_shipped_profiles():
         "5qi_2", "5qi_7", "5qi_79", "5qi_84", "5qi_86", "multi_camera", "remote_driving", "remote_monitoring",
         "tr22847_tactile_video", "tr22856_command", "tr22856_teleoperation", "ts22104_mobile_robot",
         "ts22186_remote_driving", "ts22261_ntn_propagation", "ts22261_ntn_vehicular", "ts22261_ntn_video",
+        "y1540_availability",
     ]  # fmt: skip
 
 
@@ -78,6 +81,16 @@ MISTAKES = [
     ({"limits": 3}, "limits"),
     ({"limit": "fast"}, "limit"),
     ({"direction": "sideways"}, "sideways"),
+    ({"limit": -1.0}, r"number 2: rtt p99: limit = -1 must be finite and at least 0 \(ms\)"),
+    ({"limit": float("nan")}, "number 2: rtt p99: limit = nan must be finite"),
+    ({"limit": float("inf")}, "limit = inf must be finite"),
+    ({"kpi": "reliability", "statistic": "ratio", "limit": 99.9}, "limit = 99.9 must lie between 0 and 1 .*0.999"),
+    ({"kpi": "loss", "statistic": "ratio", "limit": -0.1}, "limit = -0.1 must lie between 0 and 1"),
+    ({"kpi": "delay_cdf", "statistic": "le_10ms", "limit": 99.0}, "between 0 and 1"),
+    ({"kpi": "lpwa_per", "statistic": "p95", "limit": 5.0}, "between 0 and 1"),
+    ({"kpi": "loss", "statistic": "count", "limit": -5.0}, "at least 0 .a number"),
+    ({"kpi": "rsrp", "statistic": "p50", "limit": float("-inf")}, r"must be finite \(dB\[mW\]\)"),
+    ({"kpi": "rsrp", "statistic": "std", "limit": -1.0}, "at least 0"),
 ]
 
 
@@ -88,11 +101,82 @@ def test_a_mistake_is_named(changes, message):
         parse_requirements(profile(**changes), "plan.toml")
 
 
+ALLOWED = [
+    ("rsrp", "p50", -110.0), ("loss", "count", 30.0), ("loss_burst", "max", 12.0), ("video_freeze", "max", 3.5),
+    ("interventions", "per_km", 2.5), ("availability", "ratio", 1.0), ("loss", "ratio", 0.0),
+    ("throughput_tcp", "p5", 300.0), ("outage", "count", 3.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kpi", "statistic", "limit"), ALLOWED)
+def test_limits_that_can_be_held_against_are_taken(kpi, statistic, limit):
+    """Levels below zero, numbers above one, and the ends of a ratio."""
+    found = parse_requirements(profile(kpi=kpi, statistic=statistic, limit=limit), "plan.toml")
+    assert found.requirement[1].limit == limit
+
+
+PARAMETERS = [
+    ("t_max_ms", 0.0, r"finite and above 0 \(ms\)"), ("rtt_within_ms", -5.0, "above 0"), ("section_m", 0, "above 0"),
+    ("survival_ms", -1.0, r"finite and at least 0 \(ms\)"), ("outage_s", 0.0, r"above 0 \(s\)"),
+    ("required_up_mbps", float("inf"), r"finite and above 0 \(mbps\)"), ("pair_within_ms", float("nan"), "finite"),
+    ("coverage_rsrp_dbm", 110.0, r"between -200 and 50 \(dBm\)"), ("loss_constraint", 0, "at least 1 .packets"),
+    ("clock_within_ms", 0.0, "above 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "message"), PARAMETERS)
+def test_a_parameter_that_cannot_be_is_named_with_what_is_allowed(name, value, message):
+    """Windows and lengths of nothing, and what is not finite; a survival time of nothing may be."""
+    with pytest.raises(RequirementError, match=rf"plan\.toml: \[parameters\] {name} = .* must .*{message}"):
+        parse_requirements({**profile(), "parameters": {name: value}}, "plan.toml")
+    assert parse_requirements({**profile(), "parameters": {"survival_ms": 0.0}}, "x").parameters.survival_ms == 0.0
+
+
 @pytest.mark.parametrize("extra", [{"parameter": {}}, {"parameters": {"t_max_s": 1}}])
 def test_an_unknown_key_is_named(extra):
     """A misspelt table or bound is refused, not ignored."""
     with pytest.raises(RequirementError, match="parameter|t_max_s"):
         parse_requirements({**profile(), **extra}, "plan.toml")
+
+
+IP = {"ip_unavailable_loss": 0.2, "ip_interval_s": 60, "ip_least_packets": 500, "ip_source": "計画書 4.2"}
+
+
+@pytest.mark.parametrize("left_out", IP)
+def test_ip_availability_half_stated_is_refused(left_out):
+    """c1, Tav, the least number of packets and their source come together: the message names what is missing."""
+    some = {name: value for name, value in IP.items() if name != left_out}
+    with pytest.raises(RequirementError, match=rf"plan\.toml.*together: give {left_out} too"):
+        parse_requirements({**profile(), "parameters": some}, "plan.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({**IP, "ip_unavailable_loss": 1.0}, "ip_unavailable_loss is 1.0: c1"),
+        ({**IP, "ip_unavailable_loss": -0.1}, "c1"),
+        ({**IP, "ip_unavailable_loss": float("nan")}, "c1"),
+        ({**IP, "ip_interval_s": 0}, "Tav"),
+        ({**IP, "ip_interval_s": float("inf")}, "Tav"),
+        ({**IP, "ip_least_packets": 0}, "ip_least_packets is 0"),
+        ({**IP, "ip_source": " "}, "ip_source.*出典"),
+        ({"lost_after_ms": 0}, "lost_after_ms is 0"),
+        ({"lost_after_ms": float("inf")}, "finite"),
+        ({"lost_after_ms": float("nan")}, "finite"),
+    ],
+)
+def test_a_bound_that_cannot_be_is_refused(changes, message):
+    """In a file by its name, and where parameters are made without one."""
+    with pytest.raises(RequirementError, match=rf"plan\.toml.*{message}"):
+        parse_requirements({**profile(), "parameters": changes}, "plan.toml")
+    with pytest.raises(RequirementError, match=message):
+        Parameters(**changes)
+
+
+def test_ip_availability_as_a_whole_is_taken():
+    """c1 of 0 is lawful: then an interval with any loss is unavailable."""
+    loaded = parse_requirements({**profile(), "parameters": {**IP, "ip_unavailable_loss": 0}}, "plan.toml")
+    assert (loaded.parameters.ip_unavailable_loss, loaded.parameters.ip_interval_s) == (0.0, 60.0)
 
 
 def test_a_profile_of_ones_own_is_a_file(tmp_path):

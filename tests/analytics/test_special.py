@@ -91,6 +91,34 @@ def test_poisson_probabilities_agree_with_scipy(k, mean):
     assert poisson_cdf(k, mean) == pytest.approx(float(stats.poisson.cdf(k, mean)), rel=1e-9, abs=1e-15)
 
 
+COUNTS = [factor * 10**power for power in range(13) for factor in (1, 3)]
+
+
+@pytest.mark.parametrize("k", COUNTS)
+def test_poisson_probabilities_keep_their_digits_whatever_the_count(k):
+    """Up to 3e12 events. Within four sigmas, since farther out scipy itself leaves off its series too early."""
+    for sigmas in (-4, -2, -1, -0.1, 0, 0.1, 1, 2, 4):
+        mean = k + sigmas * math.sqrt(k)
+        if mean > 0:
+            assert poisson_cdf(k, mean) == pytest.approx(float(stats.poisson.cdf(k, mean)), rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize("k", [9_998, 9_999, 10_000, 30_000])
+@pytest.mark.parametrize("share", [0.5, 0.89, 0.9, 0.91, 0.97, 1.03, 1.09, 1.1, 1.11, 1.5])
+def test_poisson_probabilities_have_no_seam(k, share):
+    """The expansion begins at a shape of 10,000 and ends 10 % from the mean; both sides agree with scipy."""
+    assert poisson_cdf(k, share * k) == pytest.approx(float(stats.poisson.cdf(k, share * k)), rel=1e-12, abs=1e-300)
+
+
+@pytest.mark.parametrize("k", COUNTS)
+@pytest.mark.parametrize("confidence", [0.95, 0.975])
+def test_poisson_bounds_hold_for_any_count(k, confidence):
+    """Both bounds to a hundred millionth of a standard deviation."""
+    expected = [float(stats.chi2.ppf(confidence, 2 * k + 2)) / 2, float(stats.chi2.ppf(1 - confidence, 2 * k)) / 2]
+    found = [poisson_upper(k, confidence), poisson_lower(k, confidence)]
+    assert found == pytest.approx(expected, abs=1e-8 * math.sqrt(k))
+
+
 @pytest.mark.parametrize(("failures", "divisor"), [(0, 2.9957), (1, 4.7439), (2, 6.2958), (3, 7.7537), (5, 10.5130)])
 def test_the_divisors_of_the_mtbf_bound(failures, divisor):
     """Time over this is the one-sided 95 % lower bound of MTBF with r failures."""

@@ -112,3 +112,15 @@ def test_times_in_which_both_links_were_down_are_listed_as_a_pair(db, tmp_path, 
     assert pair[5] == pytest.approx(36.021 - 34.2, abs=0.001)
     assert (pair[6], pair[7]) == (18 + 19, 18 + 19)  # one more of the link that was still down at 36.0 s
     assert pair[8] == pytest.approx(38.2545 + 34e-4)
+
+
+def test_packets_later_than_the_waiting_time_are_outages_in_the_list_as_in_the_figures(db, tmp_path):
+    """Round trips above 21.5 ms come in stretches of 5.7 s: lost, and therefore outages of both."""
+    path = tmp_path / "strict.toml"
+    path.write_text('name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=21.5\n', encoding="utf-8")
+    writer = db.writer()
+    report = run_report(writer.connection, drive(writer), profile=str(path), made_at=START, raw="none")
+
+    counted = {kpi.link: kpi.value for kpi in report.kpis if (kpi.id, kpi.statistic) == ("outage", "count")}
+    assert {one.link: len(one.outages) for one in report.outages if one.link in counted} == counted
+    assert counted["carrier"] == 9

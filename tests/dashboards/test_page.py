@@ -5,12 +5,18 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
+from analytics.definitions import BY_ID
+from storage.exclusions import exclude, revoke
+from storage.runs import get_run, start_run
 from tests.api.conftest import site  # noqa: F401 - a fixture
+from tests.dashboards.page_data import write_drive
 from tests.fix_broker import free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -78,6 +84,42 @@ def test_an_evaluator_sees_charts_verdicts_and_exports(browser, serve, site):  #
     page.wait_for_selector(".verdict", timeout=30_000)
     assert "Packet loss" in page.inner_text("body")
     assert errors == []
+
+
+def test_an_evaluator_sees_what_was_left_out_and_what_the_figures_mean(browser, serve, db):
+    """Each exclusion with its time in JST, reason, who and when, also one taken back; "none" in words; definitions."""
+    writer = db.writer()
+    drive = write_drive(writer)
+    run, second = get_run(writer.connection, "drive-1"), timedelta(seconds=1)
+    start_run(writer.connection, name="whole", site="site-a", started_at=drive.started_at, ended_at=drive.ended_at)
+    for number, reason in enumerate(["工事車両の停車", "信号待ち"]):
+        start = drive.started_at + (10 + 10 * number) * second
+        made = exclude(
+            writer.connection, run, started_at=start, ended_at=start + 5.5 * second, reason=reason, link="l5g",
+            excluded_by="測定責任者",
+        )  # fmt: skip
+    revoke(writer.connection, run, made.exclusion_id, revoked_by="site-lead", reason="走行の一部")
+    address = serve(db.url)
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(f"{address}/?run=drive-1")
+    page.wait_for_selector(".verdict", timeout=30_000)
+    holding, revoked = page.query_selector_all(".listing:has(td.in-force) tbody tr")
+    cells = [cell.inner_text() for cell in holding.query_selector_all("td")]
+
+    assert [cells[place] for place in (0, 2, 4, 5)] == ["有効", "l5g", "5.5 s", "工事車両の停車"]
+    assert (drive.started_at + 10 * second).astimezone(ZoneInfo("Asia/Tokyo")).strftime("%F %T") in cells[3]
+    assert "測定責任者" in cells[6]
+    assert all(word in revoked.inner_text() for word in ("取消", "信号待ち", "site-lead", "走行の一部"))
+    assert "除外しない値" in page.inner_text("body")
+    page.click("text=評価指標の定義")
+    page.wait_for_selector("td.column-meaning", state="visible", timeout=10_000)
+    meanings = "\n".join(cell.inner_text() for cell in page.query_selector_all("td.column-meaning"))
+    assert BY_ID["rtt"].meaning_ja in meanings
+    assert BY_ID["rtt"].meaning_en in meanings
+    page.goto(f"{address}/?run=whole")
+    page.wait_for_function("document.body.innerText.includes('有効な除外区間はありません')", timeout=30_000)
+    page.goto(f"{address}/?lang=en&run=drive-1")
+    page.wait_for_function("document.body.innerText.includes('1 in force · 1 revoked')", timeout=30_000)
 
 
 def test_an_empty_database_says_what_to_do(browser, serve, db):

@@ -315,6 +315,18 @@ def test_a_limit_says_on_which_side_it_lies():
     assert not cell(kpi(), "required")
 
 
+def test_every_share_is_percent_and_the_statistics_words_are_the_workbooks():
+    """A distribution function and the loss elsewhere are shares too; what a ratio is says its KPI."""
+    within = kpi(id="delay_cdf", statistic="le_10ms", value=0.985)
+    elsewhere = kpi(id="leo_grid_loss", statistic="elsewhere", value=0.01)
+
+    assert ("98.5 %", "1 %") == (cell(within, "value"), cell(elsewhere, "value"))
+    assert ["10ms以下", "割合(それ以外)", "95%値", ""] == [
+        cell(result, "statistic") for result in (within, elsewhere, kpi(id="rtt", statistic="p95", unit="ms"), kpi())
+    ]
+    assert ["le_10ms", ""] == [cell(result, "statistic", "en") for result in (within, kpi())]
+
+
 @pytest.mark.parametrize(
     ("ratio", "shown"),
     [(1.0, "100 %"), (0.99996, "99.996 %"), (0.9999999, "99.9999 %"), (0.999999999999, "99.9999 %"),

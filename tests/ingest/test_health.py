@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from ingest.counts import IngestCounts
 from ingest.health import ROWS, IngestHealth, rates
 from ingest.pipeline import Message, process
 from ingest.service import IngestService, IngestSettings
@@ -31,6 +32,9 @@ def test_each_transaction_is_counted(db):
     assert (sample(health, "duplicates_total"), sample(health, "quarantined_total")) == (1, 1)
     assert (sample(health, "commit_seconds_count"), sample(health, "commit_seconds_sum")) == (2, 0.3)
     assert sample(health, "lag_seconds_count") == 2
+    assert health.counts == IngestCounts(
+        messages=4, batches=2, rows=2, duplicates=1, refused=1, commits=2, commit_s=0.3
+    )
     assert sample(health, "device_last_seen_seconds", site="site-a", device="car-1") == pytest.approx(
         time.time(), abs=60
     )
@@ -38,8 +42,8 @@ def test_each_transaction_is_counted(db):
 
 def test_rates_are_of_the_time_since_the_last_report():
     """Fifty messages and a thousand rows more in ten seconds, in two commits of 30 ms."""
-    before = {"messages": 10, "rows": 100, "commits": 3, "commit_s": 1.0, "quarantined": 1, "duplicates": 0}
-    now = {"messages": 60, "rows": 1100, "commits": 5, "commit_s": 1.06, "quarantined": 2, "duplicates": 4}
+    before = IngestCounts(messages=10, rows=100, commits=3, commit_s=1.0, refused=1, duplicates=0)
+    now = IngestCounts(messages=60, rows=1100, commits=5, commit_s=1.06, refused=2, duplicates=4)
     found = rates(before, now, 10.0, lag_s=0.4, queue_bytes=7.0)
     assert list(found) == list(ROWS)
     assert [round(value, 9) for value in found.values()] == [5.0, 100.0, 30.0, 0.4, 7.0, 2.0, 4.0]

@@ -54,12 +54,15 @@ def test_comparing_what_was_not_measured_names_the_remedy(jissho, tmp_path):
 
 
 def test_the_plan_needs_no_database(jissho):
-    """99.999 % without a failure takes 299,572 independent packets; an impossible target is one line."""
+    """99.999 % without a failure: 299,572 independent packets one-sided, 368,887 for 達成; nonsense is one line."""
     outcome = jissho("plan", "--target", "0.99999", "--rate", "10", "--json")
     lines = [json.loads(line) for line in outcome.stdout.splitlines()]
-    assert lines[0]["packets_needed"] == 299_572
-    assert lines[0]["hours"] == pytest.approx(8.32, abs=0.01)
-    assert "99.999 %" in jissho("plan").stdout
+    assert (lines[0]["packets"], lines[0]["packets_needed"]) == (299_572, 368_887)
+    assert lines[0]["hours"] == pytest.approx(10.25, abs=0.01)
+    table = jissho("plan").stdout
+    assert "99.999 %" in table
+    assert "368,887" in table
+    assert "two-sided 95 %" in " ".join(table.split())
     wrong = jissho("plan", "--target", "1.0")
     assert wrong.returncode == 2
     assert "between 0 and 1" in wrong.stderr
@@ -81,10 +84,14 @@ def test_an_exclusion_changes_the_figures_and_both_are_stated(jissho, tmp_path):
     assert "給電断" in jissho("exclusion", "list", "drive").stdout
     outcome = jissho("export", "drive", "--xlsx", tmp_path / "drive.xlsx")
     number = json.loads(jissho("exclusion", "list", "drive", "--json").stdout)["exclusion_id"]
-    assert jissho("exclusion", "revoke", "drive", number, "--by", "evaluator").returncode == 0
+    assert jissho("exclusion", "revoke", "drive", number, "--by", "evaluator", "--reason", "別記").returncode == 0
     assert (longest()["value"], longest()["excluded"]) == (90.0, 0)
     assert "evaluator" in jissho("exclusion", "list", "drive").stdout
     assert outcome.returncode == 0, outcome.stderr
+    typo = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:11Z", "--end", "2026-05-28T20:28:00Z",
+                  "--reason", "r", "--by", "lead", "--link", "wfii")  # fmt: skip
+    assert typo.returncode == 2
+    assert "its links are wifi" in typo.stderr
     refused = jissho("exclusion", "add", "drive", "--start", "2026-05-28T20:27:11Z", "--end", "2026-05-28T20:28:00Z",
                      "--reason", "", "--by", "lead")  # fmt: skip
     assert refused.returncode == 2

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from analytics.families.radio import evaluate_radio, medians_by, stretches_m
+from analytics.families.coverage import stretches_m
+from analytics.families.levels import medians_by
+from analytics.families.radio import evaluate_radio
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
 from tests.analytics.making import by_name, probes
@@ -59,6 +61,16 @@ def test_a_parked_car_does_not_flood_the_coverage_by_distance():
     assert "-110" in found["coverage_time", "", "ratio"].filter
 
 
+def test_coverage_without_a_gap_is_worth_what_the_level_is():
+    """Nothing fell below the threshold on a drive away from the mast: that is one experience, not 200."""
+    place, t_s = drive(200, 10.0), np.arange(201)
+    found = evaluated(make_series(t_s, rsrp_dbm=-60.0 - 0.2 * t_s), track(place), coverage_rsrp_dbm=-110.0)
+    for kpi in ("coverage_time", "coverage_distance", "coverage_mesh"):
+        assert found[kpi, "", "ratio"].value == 1.0
+        assert found[kpi, "", "ratio"].n_eff < 10
+        assert found[kpi, "", "ratio"].ci_low < 0.7
+
+
 def test_coverage_by_mesh_counts_each_mesh_once():
     """Two and a half kilometres north: the southern half covered; the share of meshes, whatever the time spent."""
     path = track(drive(250, 10.0))
@@ -70,10 +82,70 @@ def test_coverage_by_mesh_counts_each_mesh_once():
     assert mesh.value == pytest.approx(0.5, abs=0.05)
 
 
+def dead_zone():
+    """Return 200 s of a drive at 14 m/s, a sample a second, and which of them lie in the dead zone of a minute."""
+    t_s = np.arange(201)
+    return t_s, (t_s >= 70) & (t_s < 130), track(drive(200, 14.0))
+
+
+def test_a_silent_modem_is_not_taken_as_coverage():
+    """60 s without a row: in neither part, by time and by distance alike, and both are stated."""
+    t_s, dead, path = dead_zone()
+    found = evaluated(make_series(t_s[~dead], rsrp_dbm=[-90.0] * 141), path, coverage_rsrp_dbm=-100.0)
+    by_time, by_distance = (found[f"coverage_{basis}", "", "ratio"] for basis in ("time", "distance"))
+    assert (by_time.value, by_distance.value) == (1.0, 1.0)
+    assert "57 s (28.5 %) not measured" in by_time.reason
+    assert "812 m (29 %) not measured" in by_distance.reason
+    assert "6 meshes passed without a sample" in found["coverage_mesh", "", "ratio"].reason
+
+
+def test_out_of_service_is_not_covered():
+    """60 s in which the modem answers and names neither level nor cell: 70 % by time and distance, and by mesh."""
+    t_s, dead, path = dead_zone()
+    level, cell = np.where(dead, np.nan, -90.0), np.where(dead, np.nan, 5.0)
+    found = evaluated(make_series(t_s, rsrp_dbm=level, pci=cell), path, coverage_rsrp_dbm=-100.0)
+    for basis in ("time", "distance", "mesh"):
+        assert found[f"coverage_{basis}", "", "ratio"].value == pytest.approx(0.70, abs=0.02)
+        assert "60 samples out of service" in found[f"coverage_{basis}", "", "ratio"].reason
+    assert found["rsrp", "", "min"].n == 141
+    nothing = evaluated(make_series(t_s, rsrp_dbm=[None] * 201), path, coverage_rsrp_dbm=-100.0)
+    assert nothing["coverage_time", "", "ratio"].value == 0.0
+
+
+def test_a_column_left_out_now_and_then_is_not_out_of_service():
+    """Level and cell in turn: the samples with a level stand for all of the time."""
+    t_s, _, path = dead_zone()
+    level, cell = np.where(t_s % 2, -90.0, np.nan), np.where(t_s % 2, np.nan, 5.0)
+    found = evaluated(make_series(t_s, rsrp_dbm=level, pci=cell), path, coverage_rsrp_dbm=-100.0)
+    assert found["coverage_time", "", "ratio"].value == 1.0
+    assert "out of service" not in found["coverage_time", "", "ratio"].reason
+
+
+def test_coverage_of_two_quantities_is_told_apart():
+    """RSRP and total received power, each with its own threshold."""
+    radio = make_series([0, 1], rsrp_dbm=[-90, -90], rx_power_dbm=[-90, -90])
+    results = evaluate_radio(radio, None, None, make_figures(coverage_rsrp_dbm=-100.0, coverage_power_dbm=-84.6))
+    assert {each.variant: each.value for each in results if each.id == "coverage_time"} == {
+        "rsrp": 1.0, "rx_power": 0.0,
+    }  # fmt: skip
+
+
 def test_stretches_share_the_way_between_neighbours_and_skip_unknown_places():
     """Half of each step belongs to either end; across a missing fix nobody measured."""
-    lengths = stretches_m(np.array([0.0, 10.0, 30.0, np.nan, 60.0, 70.0]))
+    lengths = stretches_m(np.array([0.0, 10.0, 30.0, np.nan, 60.0, 70.0]), np.arange(6) * 1_000_000)
     assert lengths.tolist() == [5.0, 15.0, 10.0, 0.0, 5.0, 5.0]
+
+
+def test_each_level_has_the_medians_of_its_short_sections():
+    """1,000 s at 10 m/s in sections of 50 m; SINR in every other sample, received power in all, no RSRP."""
+    t_s = np.arange(101)
+    radio = make_series(t_s, sinr_db=np.where(t_s % 2, t_s, np.nan), rx_power_dbm=-t_s)
+    found = evaluated(radio, track(drive(100, 10.0)))
+    assert found["sinr_section", "", "p50"].n == found["rx_power_section", "", "min"].n - 1 == 20
+    assert found["sinr_section", "", "p10"].value == 7.0  # 1 and 3 s: 1; 5, 7, 9 s: 7; the second of twenty
+    assert found["rx_power_section", "", "min"].value == -100.0
+    assert ("rsrp_section", "", "p50") not in found
+    assert found["sinr", "", "p10"].value == 9.0
 
 
 def test_medians_by_group_keep_the_order_of_the_first_visit():
@@ -94,6 +166,37 @@ def test_a_pause_between_samples_is_not_a_handover():
     """Nobody knows what happened in eleven seconds without a sample."""
     found = evaluated(make_series([0, 11, 12], pci=[1, 2, 2]))
     assert found["handover", "", "count"].value == 0.0
+
+
+@pytest.mark.parametrize("column", [("cell_id", 4097), ("arfcn", 632_448)])
+def test_a_column_left_out_every_other_time_is_no_handover(column):
+    """100 samples of one PCI, with identity or channel in every other one: no change of cell."""
+    name, value = column
+    identity = {name: [value if number % 2 else None for number in range(100)]}
+    found = evaluated(make_series(range(100), pci=[12] * 100, **identity))
+    assert found["handover", "", "count"].value == 0.0
+    assert ("ping_pong", "", "ratio") not in found
+
+
+def test_a_handover_between_samples_with_different_columns_is_seen_once():
+    """The identity every other time, the PCI always: two real changes, of which the second leads back within 5 s."""
+    pci = [12] * 6 + [40] * 4 + [12] * 6
+    cell_id = [{12: 4097, 40: 8193}[value] if number % 2 else None for number, value in enumerate(pci)]
+    found = evaluated(make_series(range(16), pci=pci, cell_id=cell_id))
+    assert found["handover", "", "count"].value == 2.0
+    assert found["ping_pong", "", "ratio"].value == 0.5
+    # The same PCI, another cell: only the identity tells, and it was last said two seconds ago.
+    reused = evaluated(make_series(range(4), pci=[12] * 4, cell_id=[4097, None, 8193, None]))
+    assert reused["handover", "", "count"].value == 1.0
+
+
+def test_anchor_and_nr_side_by_side_are_two_series():
+    """LTE stays, NR changes once; a row of each at every instant."""
+    t_s, rat = np.repeat(np.arange(100), 2), ["LTE", "NR-NSA"] * 100
+    pci = [each for second in range(100) for each in (300, 7 if second < 50 else 8)]
+    results = evaluate_radio(make_series(t_s, rat=rat, pci=pci), None, None, make_figures())
+    assert {each.variant: each.value for each in results if each.id == "handover"} == {"LTE": 0.0, "NR-NSA": 1.0}
+    assert all(each.variant in each.filter for each in results)
 
 
 def test_the_interruption_is_the_longest_gap_of_arrivals_around_the_change():

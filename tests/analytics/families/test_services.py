@@ -1,18 +1,22 @@
 """Throughput, remote monitoring, AI verification and other radios: known answers and what must never be made up."""
 
+import re
+
 import numpy as np
 import pytest
 
+from analytics.definitions import BY_ID
 from analytics.families.commands import evaluate_commands
+from analytics.families.device import evaluate_link_streams
 from analytics.families.driving import evaluate_driving
 from analytics.families.other_radios import evaluate_metrics, grid_loss
-from analytics.families.throughput import evaluate_throughput
+from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic, f_score
 from analytics.families.video import evaluate_video
 from analytics.requirements import Requirement
 from analytics.track import track
 from tests.analytics.families.making import drive, make_figures, make_series
-from tests.analytics.making import by_name, probes
+from tests.analytics.making import by_name, probes, round_trips, subject
 
 NO_UPLINK = np.empty(0)
 
@@ -92,6 +96,18 @@ def test_an_unanswered_command_is_infinite_delay():
     assert (found["stop_delivery", "", "ratio"].value, found["stop_delivery", "", "ratio"].n) == (0.5, 4)
 
 
+def test_stops_that_all_came_in_time_are_worth_what_their_response_times_are():
+    """Forty stops while the response time drifts; and ten of which none was answered: one outage explains that."""
+    answered = make_series(range(40), name=["stop"] * 40, acked_us=[50_000 + 500 * number for number in range(40)])
+    never = make_series(range(10), name=["stop"] * 10, acked_us=[None] * 10)
+    good, bad = (
+        by_name(evaluate_commands(each, make_figures(stop_within_ms=100.0)))["stop_delivery", "", "ratio"]
+        for each in (answered, never)
+    )
+    assert (good.value, bad.value, bad.n_eff) == (1.0, 0.0, 1)
+    assert good.n_eff < 10
+
+
 def test_interventions_are_increments_of_the_counter_a_kilometre():
     """The counter went from 3 to 5 and began anew: two interventions; 2 km."""
     vehicle = make_series(range(201), intervention=[3] * 50 + [4] * 50 + [5] * 51 + [0] * 50, speed_mps=[10] * 201,
@@ -160,6 +176,32 @@ def test_streams_that_the_uplink_could_carry():
     assert found["streams_possible", "", "count"].value == 3.0
 
 
+@pytest.mark.parametrize(("protocols", "kept", "count"), [(("tcp", "udp"), "udp", 6.0), (("tcp",), "tcp", 3.0)])
+def test_streams_are_told_from_udp_where_there_is_any(protocols, kept, count):
+    """TCP 10 Mbit/s, UDP 20, streams of 3 Mbit/s: six by UDP, three by TCP alone, and which it was is stated."""
+    rates = {"tcp": 10e6, "udp": 20e6}
+    tests = make_series(
+        range(len(protocols)), direction=["up"] * len(protocols), protocol=list(protocols),
+        interval_s=[1] * len(protocols), rate_bps=[rates[each] for each in protocols],
+    )  # fmt: skip
+    rates_bps, protocol = uplink_bps(tests)
+    rows = make_series([0], scene=["a"], treatment=["on"], interval_s=[8], bytes=[6_000_000], streams=[2])
+    found = by_name(evaluate_traffic(rows, rates_bps, make_figures(), protocol))["streams_possible", "", "count"]
+    assert (protocol, found.value) == (kept, count)
+    assert f"上り{kept.upper()} 5%値" in found.filter
+
+
+@pytest.mark.parametrize("name", ["wifi.rssi", "halow.rssi", "lpwa.rssi"])
+def test_both_means_of_the_levels_of_other_radios_are_given(name):
+    """-80 and -100 dBm: -90 of decibels, -82.97 of milliwatts; airtime, no level, has one mean."""
+    metrics = make_series([0, 1], name=[name] * 2, value=[-80, -100], unit=["dBm"] * 2)
+    found = by_name(evaluate_metrics(metrics, make_figures()))
+    kpi = name.replace(".", "_")
+    assert found[kpi, "", "mean"].value == -90.0
+    assert found[kpi, "", "mean_linear"].value == pytest.approx(-82.967, abs=0.001)
+    assert "mean_linear" not in BY_ID["halow_airtime"].statistics
+
+
 def test_metrics_are_turned_into_the_unit_of_their_definition():
     """An airtime of 8 % is a ratio of 0.08; a unit that does not fit is refused with a reason."""
     metrics = make_series(range(3), name=["halow.airtime"] * 2 + ["lpwa.snr"], value=[8, 10, 3], unit=["%", "%", "V"])
@@ -183,3 +225,39 @@ def test_loss_near_the_satellite_grid_is_told_from_the_rest():
     assert found["leo_grid_loss", "round_trip", "ratio"].value == 1.0
     assert found["leo_grid_loss", "round_trip", "elsewhere"].value == 0.0
     assert found["leo_grid_loss", "round_trip", "ratio"].n == sum(near)
+
+
+@pytest.mark.parametrize(
+    ("sent_us", "statistic"),
+    [(-1_000_001, "elsewhere"), (-1_000_000, "ratio"), (0, "ratio"), (1_000_000, "ratio"), (1_000_001, "elsewhere")],
+)
+def test_the_satellite_grid_is_the_one_that_its_definition_names(sent_us, statistic):
+    """At every instant that the clause names, a packet a microsecond more than a second away is elsewhere."""
+    instants = [int(second) for second in re.findall(r":(\d\d)", BY_ID["leo_grid_loss"].clause)]
+    minute_us = 1_780_000_020 * 1_000_000  # a full minute, UTC
+    sent = [minute_us + second * 1_000_000 + sent_us for second in instants]
+    found = by_name(
+        grid_loss(probes([{"seq": number, "t_us": t_us} for number, t_us in enumerate(sent)]), make_figures())
+    )
+
+    assert minute_us % 60_000_000 == 0
+    assert instants == [12, 27, 42, 57]
+    assert found["leo_grid_loss", "round_trip", statistic].n == len(instants)
+    assert set(BY_ID["leo_grid_loss"].statistics) == {"ratio", "elsewhere"} == {word for *_, word in found}
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("leo.elevation", {"ratio", "elsewhere"}), ("wifi.snr", set())])
+def test_only_links_with_a_satellites_metric_have_its_grid(metric, expected):
+    """Beside probes the definition asks for a metric whose name begins with "leo."."""
+    streams = {"metric": make_series([0], name=[metric], value=[3.0], unit=["dB" if metric == "wifi.snr" else "deg"])}
+    found = evaluate_link_streams(streams, round_trips([1, 2, None]), {}, subject())
+
+    assert {result.statistic for result in found if result.id == "leo_grid_loss"} == expected
+
+
+def test_without_probes_the_satellites_grid_has_no_value():
+    """A metric alone says nothing of loss."""
+    metrics = make_series([0], name=["leo.elevation"], value=[40.0], unit=["deg"])
+    found = by_name(evaluate_link_streams({"metric": metrics}, None, {}, subject()))["leo_grid_loss", "", "ratio"]
+
+    assert (found.value, found.n, found.reason) == (None, 0, "区間測定なし / no probes")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.track import MESH_SIZES_M, grid_cells, mesh_codes, places, sections, track
+from simulators.world import World
 from tests.analytics.families.making import drive, make_series
 from tests.analytics.making import T0_US
 
@@ -63,3 +64,44 @@ def test_the_metre_grid_has_cells_of_its_size():
     found, counts = np.unique(cells, return_counts=True)
     assert found.size in {50, 51}
     assert np.median(counts) == 40  # a place every half metre
+
+
+def noisy(hz, sigma_m, *, speed=True, seed=1):
+    """Make 600 s due north at 10 m/s, 6,000 m, with fixes that scatter and a speed good to 0.1 m/s."""
+    rng = np.random.default_rng(seed)
+    t_s = np.arange(600 * hz + 1) / hz
+    east_m, north_m = rng.normal(0, sigma_m, (2, t_s.size))
+    metre = np.degrees(1 / 6_371_008.8)
+    columns = {"speed_mps": 10 + rng.normal(0, 0.1, t_s.size)} if speed else {}
+    return make_series(
+        t_s, lat_deg=35 + (10 * t_s + north_m) * metre,
+        lon_deg=139 + east_m * metre / np.cos(np.radians(35)), mode=[3] * t_s.size, **columns,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("hz", "sigma_m"), [(10, 0.3), (10, 1.0), (1, 3.0), (1, 0.0)])
+def test_the_noise_of_the_fixes_makes_the_way_no_longer(hz, sigma_m):
+    """6,000 m stay 6,000 m, with the receiver's speed and without."""
+    assert track(noisy(hz, sigma_m)).length_m == pytest.approx(6000, rel=0.002)
+    assert track(noisy(hz, sigma_m, speed=False)).length_m == pytest.approx(6000, rel=0.02)
+
+
+@pytest.mark.parametrize("position_hz", [1.0, 5.0, 10.0])
+def test_the_simulated_drive_is_as_long_as_it_was(position_hz):
+    """Twenty minutes of stops, signals and an underpass without a fix, against the simulator's truth."""
+    world = World(3, position_hz=position_hz).series(1200, T0_US * 1000)
+    truth_m = np.abs(np.diff(world.motion.along_m)).sum()
+    series = world.stream("position")
+    columns = {name: values for name, values in series.columns.items() if name in ("lat_deg", "lon_deg", "mode")}
+    t_s = (series.t_ns - T0_US * 1000) / 1e9
+    with_speed = make_series(t_s, speed_mps=series.columns["speed_mps"], **columns)
+    assert track(with_speed).length_m == pytest.approx(truth_m, rel=0.01)
+    assert track(make_series(t_s, **columns)).length_m == pytest.approx(truth_m, rel=0.02)
+
+
+def test_parked_without_a_speed_is_no_journey():
+    """Ten minutes of fixes that scatter by three metres."""
+    metre = np.degrees(1 / 6_371_008.8)
+    scatter = np.random.default_rng(2).normal(0, 3 * metre, (2, 600))
+    parked = make_series(range(600), lat_deg=35 + scatter[0], lon_deg=139 + scatter[1], mode=[3] * 600)
+    assert track(parked).length_m == 0.0

@@ -1,0 +1,134 @@
+"""The sheets of figures: KPIs, truth and conditions, and the number formats they use."""
+
+import pytest
+
+from analytics.conditions import ConditionRow, LinkConditions
+from analytics.definitions import BY_ID
+from analytics.report.model import TruthRow
+from analytics.report.sheet import exact_format, fit_text, number_format, scaled
+from tests.analytics.report.making import report, table
+
+
+def test_kpi_numbers_are_numbers_in_customary_units(opened):
+    """Ratios are percent, counts are whole, each with a format that shows what the value has."""
+    rows = table(opened(report())["KPI"], 2)
+
+    def cell(row, heading):
+        return rows[row][heading].value, rows[row][heading].number_format
+
+    assert cell(0, "値") == (28.9134, "#,##0.0")
+    assert (rows[0]["評価項目"].value, rows[0]["区分\n(方向)"].value, rows[0]["統計量"].value) == (
+        "往復遅延",
+        "往復",
+        "平均",
+    )
+    assert cell(1, "95%信頼\n区間 下限") == (80.1, "#,##0.0")
+    assert cell(1, "所要値") == (100, '"≦"#,##0')
+    assert (cell(3, "値"), cell(3, "所要値")) == ((1.01, "0.000"), (1, '"≦"#,##0'))
+    assert rows[3]["単位"].value == "%"
+    assert cell(4, "所要値") == (99.999, '"≧"#,##0.000')
+    assert cell(6, "値") == (0.0345, "0.000")
+    assert cell(7, "値") == (3, "#,##0")
+    assert cell(0, "n") == (12_000, "#,##0")
+    assert {row["n"].data_type for row in rows} == {"n"}
+
+
+def test_what_has_no_value_shows_why_and_never_zero(opened):
+    """A null is "-" with its reason; an interval that is open at an end says so; one that never was is "-"."""
+    rows = table(opened(report())["KPI"], 2)
+
+    assert rows[2]["値"].value == "-"
+    assert rows[2]["備考"].value == "値なし: 到達せず: この順位は損失パケットに当たる"
+    assert rows[1]["95%信頼\n区間 上限"].value == "定まらず"
+    assert rows[6]["95%信頼\n区間 上限"].value == "-"
+    assert rows[6]["有効n"].value == "-"
+    assert 0 not in [row["値"].value for row in rows]
+
+
+def test_verdicts_carry_source_clock_and_clause(opened):
+    """Nobody has to ask where a required value comes from, or how good the clock was."""
+    sheet = opened(report())["KPI"]
+    rows = table(sheet, 2)
+
+    assert [row["判定"].value for row in rows] == ["-", "判定不能", "-", "未達", "達成", "-", "-", "-"]
+    assert "所要値の出典: 要確認: 例示値。判定に必要なn: 40,000" in rows[1]["備考"].value
+    assert "条件: 所要遅延 100 ms 以内" in rows[4]["備考"].value
+    assert "所要値の出典: 記載なし" in rows[4]["備考"].value
+    assert rows[5]["時刻品質"].value == "粗 ±2.5ms"
+    assert rows[0]["定義(条項)"].value == BY_ID["rtt"].citation
+    rules = [rule for area in sheet.conditional_formatting for rule in area.rules]
+    assert {rule.formula[0] for rule in rules} == {'"達成"', '"未達"', '"判定不能"'}
+    # Printed in black and white the three must still differ: in weight, underline or slant.
+    assert len({(rule.dxf.font.b, rule.dxf.font.u, rule.dxf.font.i) for rule in rules}) == 3
+
+
+def test_truth_sheet_only_for_simulated_runs(opened):
+    """Measured against truth, in the same units, or no sheet at all."""
+    truth = [
+        TruthRow(kpi="loss", link="l5g", direction="up", statistic="ratio", unit="1", measured=0.0101, truth=0.01,
+                 difference=0.0001),
+        TruthRow(kpi="rtt", link="l5g", direction="round_trip", statistic="p99", unit="ms", measured=None, truth=80.0,
+                 difference=None, reason="測定値なし"),
+    ]  # fmt: skip
+    rows = table(opened(report(truth=truth))["真値との比較"], 2)
+
+    assert [rows[0][name].value for name in ("評価項目", "方向", "単位", "測定値", "真値", "差(測定値-真値)")] == [
+        "パケット損失率", "上り", "%", 1.01, 1, 0.01,
+    ]  # fmt: skip
+    assert [rows[1][name].value for name in ("統計量", "測定値", "真値", "備考")] == ["99%値", "-", 80, "測定値なし"]
+    assert "真値との比較" not in opened(report()).sheetnames
+
+
+def test_conditions_are_a_sheet_with_a_row_a_class(opened):
+    """Percent and ms with their intervals, speeds in km/h; what has no value or bound is a dash with its reason."""
+    numbers = {f"{name}{end}_ms": 20.5 for name in ("p50", "p95", "p99") for end in ("", "_low", "_high")}
+    known = {"n": 400, "n_eff": 80, "loss": 0.025, "loss_low": 0.01, "loss_high": 0.05, **numbers}
+    rows = [
+        ConditionRow(basis="rsrp_dbm", low=-100.0, high=-90.0, **known),
+        ConditionRow(basis="speed_mps", low=35 / 3.6, high=50 / 3.6, **(known | {"p99_ms": None, "reason": "損失"})),
+        ConditionRow(basis="cell", cell="PCI 5", **known),
+    ]
+    found = [LinkConditions(device="bus-1", link="l5g", direction="round_trip", rows=rows)]
+    cells = [row for row in opened(report(conditions=found))["条件別"].iter_rows(values_only=True) if row[0] == "bus-1"]
+    assert [row[3:5] for row in cells] == [
+        ("RSRP [dBm]", "-100 – -90"), ("速度 speed [km/h]", "35 – 50"), ("セル cell", "PCI 5")
+    ]  # fmt: skip
+    assert cells[0][:3] == ("bus-1", "l5g", "往復")
+    assert cells[0][5:13] == (400, 80, 2.5, 1.0, 5.0, 20.5, 20.5, 20.5)
+    assert (cells[1][16], cells[1][19]) == ("-", "損失")
+    assert "いずれも測定していない" in str(list(opened(report())["条件別"].iter_rows(values_only=True)))
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "n", "expected"),
+    [
+        ([28.9, None], "ms", None, "#,##0.0"),
+        ([0.4], "ms", None, "0.000"),
+        ([0.004], "ms", None, "0.00000"),
+        ([123.4], "Mbps", None, "#,##0"),
+        ([12.34], "Mbps", None, "0.0"),
+        ([1.234], "Mbps", None, "0.00"),
+        ([1.5], "%", 100, "0.0"),
+        ([1.5], "%", 1_000_000, "0.00000"),
+        ([3.0], "-", None, "#,##0"),
+        ([2.5], "-", None, "#,##0.0"),
+        ([None], "ms", None, "#,##0.0"),
+    ],
+)
+def test_number_formats_follow_the_habits_of_reports(values, unit, n, expected):
+    """One decimal for ms, three significant digits for rates, for percent what n resolves."""
+    assert number_format(values, unit, n=n) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(100.0, "#,##0"), (99.999, "#,##0.000"), (0.5, "#,##0.0")])
+def test_limits_show_every_digit(value, expected):
+    """A limit is a statement, not a measurement."""
+    assert exact_format(value) == expected
+    assert scaled(0.99999, 100) == 99.999
+
+
+def test_texts_beyond_a_cell_are_cut_with_a_mark():
+    """Excel drops a text of more than 32,767 characters without a word."""
+    assert fit_text("あ" * 32_767) == "あ" * 32_767
+    assert fit_text("あ" * 32_768).endswith("…(以下省略)")
+    assert len(fit_text("あ" * 40_000)) == 32_767
