@@ -25,6 +25,9 @@ _NONE = np.iinfo(np.int64).min
 
 _COLUMNS = 1 + 2 * len(DIRECTIONS)
 _LOST, _LARGEST = slice(1, 1 + len(DIRECTIONS)), slice(1 + len(DIRECTIONS), _COLUMNS)
+_AT_ONCE = 1 << 17
+"""Packets at a time: a second takes some fixed work a block, and a block should stay in the cache."""
+
 _MOST_FALLS = 16
 _MOST_WAITING = 1 << 16
 
@@ -56,7 +59,7 @@ class ProbeSeconds:
 
     def add(self, chunk: ProbeArrays) -> None:
         """Add the next packets."""
-        for rows in block_slices(chunk.n):
+        for rows in block_slices(chunk.n, _AT_ONCE):
             t_us, lost = chunk.t_us[rows], chunk.lost[rows]
             delays = [(chunk.delays[each].us[rows], chunk.delays[each].valid[rows]) for each in DIRECTIONS]
             is_back = t_us[1:] < t_us[:-1]

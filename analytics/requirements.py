@@ -23,6 +23,7 @@ _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ip_interval_s": (lambda s: 1 <= 1000 * s <= _DAY_MS, "Tav lies between 1 ms and a day"),
     "ip_least_packets": (lambda n: n >= 1, "an interval needs a packet to be measured"),
     "ip_source": (lambda text: bool(text.strip()), "it must say which edition and clause c1 and Tav come from (出典)"),
+    "stop_names": (lambda names: bool(names) and all(map(str.strip, names)), "it names a command at least, none blank"),
 }
 """Which values of a parameter can be, and what is said of others."""
 
@@ -41,8 +42,8 @@ class Allowed(NamedTuple):
 
 
 _NUMBERS = {"count", "per_km"}
-_COUNTED = {"loss_burst", "reordering_extent"}
-"""KPIs of the unit 1 whose statistics are numbers of packets, not shares."""
+_COUNTED = {"loss_burst", "reordering_extent", "mrm"}
+"""KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -170,8 +171,7 @@ def parse_requirements(raw: dict[str, Any], where: str) -> Profile:
     except msgspec.ValidationError as error:
         raise RequirementError(f"{where}: {error}") from error
     for name, value in msgspec.structs.asdict(profile.parameters).items():
-        # Those of `_LAWFUL` were judged when they were made.
-        if name not in _LAWFUL and isinstance(value, int | float) and (wrong := _out_of(_allowed_parameter(name), value)):
+        if value is not None and name not in _LAWFUL and (wrong := _out_of(_allowed_parameter(name), value)):
             raise RequirementError(f"{where}: [parameters] {name} = {value:g} {wrong}")
     for number, requirement in enumerate(profile.requirement, start=1):
         place = f"{where}: [[requirement]] number {number}"

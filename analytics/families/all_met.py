@@ -43,6 +43,7 @@ from analytics.vehicle_speed import STANDING_MPS, own_speeds_mps
 
 _MODE_AGE_US = 5_000_000
 JOINT = "+"
+_CAMERA = " カメラ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ def _states(asked: Asked, sources: _Sources, seconds: Times, stop_names: tuple[s
         found[asked.label] = None if commands is None else of_commands(asked, commands, seconds, stop_names)
     else:
         for name, camera in sources.cameras.items():
-            found[f"{asked.label} カメラ {name}"] = of_camera(asked, camera, seconds)
+            found[f"{asked.label}{_CAMERA}{name}"] = of_camera(asked, camera, seconds)
     return {label: states for label, states in found.items() if states is not None}
 
 
@@ -225,10 +226,10 @@ def _result(
         each.append(f"{label}: {held / (held + failed):.4g} ({failed}秒)" if held + failed else f"{label}: -")
     unmeasured = int((~counted).sum())
     reasons = [
-        f"単独の充足率(不充足秒数) {', '.join(each)} / each part alone (seconds failed)",
+        f"単独の充足率(不充足秒数) each part alone (seconds failed): {', '.join(each)}",
         f"測定なし {unmeasured} 秒 / {unmeasured} seconds not measured" if unmeasured else "",
     ]
-    filters = f"{mode}: {', '.join(parts)}"
+    filters = f"{mode}: {', '.join(dict.fromkeys(label.split(_CAMERA)[0] for label in parts))}"
     if refused:
         filters += f"; 1秒毎に問えない所要値 not asked: {', '.join(refused)}"
     return figures.share("all_met", states[counted] == HELD, filters=filters, reason="; ".join(filter(None, reasons)))

@@ -84,7 +84,7 @@ def test_sessions_that_take_turns_are_put_in_order():
 
 
 @pytest.mark.parametrize("loss", [0.001, 0.1])
-def test_a_packet_takes_less_than_three_nanoseconds(loss):
+def test_a_packet_takes_a_few_nanoseconds(loss):
     """4 M packets at 100 a second, the best of five; 30 ns is what a slow or busy machine is given."""
     n = 4_000_000
     rng = np.random.default_rng(1)

@@ -3,7 +3,7 @@
 import pytest
 
 from analytics.families.commands import evaluate_commands
-from analytics.requirements import Requirement
+from analytics.requirements import Requirement, RequirementError, parse_requirements
 from analytics.stop_names import STOP_NAMES, plain_name
 from tests.analytics.families.making import make_figures, make_series
 from tests.analytics.making import by_name
@@ -40,3 +40,13 @@ def test_a_profile_may_name_its_own_orders_to_stop():
 def test_names_of_the_table_are_in_plain_form():
     """What is printed is what is compared."""
     assert list(STOP_NAMES) == [plain_name(name) for name in STOP_NAMES]
+
+
+def test_names_of_a_profile_are_read_and_blank_ones_refused():
+    """A list without any name would find no order to stop, and nobody would notice."""
+    profile = {"name": "x", "ja": "", "en": "", "status": ""}
+    given = {"stop_names": ["路肩停止", "pull_over"]}
+    assert ("路肩停止", "pull_over") == parse_requirements(profile | {"parameters": given}, "x").parameters.stop_names
+    for names in ([], ["stop", " "]):
+        with pytest.raises(RequirementError, match="names a command at least"):
+            parse_requirements(profile | {"parameters": {"stop_names": names}}, "x.toml")
