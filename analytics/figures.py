@@ -177,8 +177,11 @@ class Figures:
 
 def _linear(decibels: Floats, n_eff: int, confidence: float) -> tuple[float, Interval]:
     """Return the mean in the linear domain, in decibels, with its interval."""
-    linear = 10 ** (decibels / 10)
+    # Relative to the largest, so that no power is beyond what a double holds.
+    largest = float(decibels.max())
+    with np.errstate(over="ignore", under="ignore"):
+        linear = 10 ** ((decibels - largest) / 10)
     interval = mean_interval(float(linear.mean()), float(linear.std()), n_eff, confidence)
-    low = None if interval.low is None or interval.low <= 0 else 10 * math.log10(interval.low)
-    high = None if interval.high is None else 10 * math.log10(interval.high)
-    return 10 * math.log10(float(linear.mean())), Interval(low, high)
+    low = None if interval.low is None or interval.low <= 0 else largest + 10 * math.log10(interval.low)
+    high = None if interval.high is None else largest + 10 * math.log10(interval.high)
+    return largest + 10 * math.log10(float(linear.mean())), Interval(low, high)

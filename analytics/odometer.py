@@ -24,7 +24,7 @@ def driven_m(t_us: Times, lat_deg: Floats, lon_deg: Floats, speed_mps: Floats) -
     """Return the metres driven since the first fix; speeds are NaN where not stated, and below 0.5 m/s stand."""
     if not t_us.size:
         return np.empty(0)
-    steps_s = np.diff(t_us) / 1e6
+    steps_s, speed_mps = np.diff(t_us) / 1e6, np.maximum(speed_mps, 0.0)
     slower, faster = np.fmin(speed_mps[:-1], speed_mps[1:]), np.fmax(speed_mps[:-1], speed_mps[1:])
     is_timed = np.isfinite(faster) & (steps_s <= _LONGEST_STEP_S)
     steps_m = np.where(faster >= MOVING_MPS, (slower + faster) / 2 * steps_s, 0.0)

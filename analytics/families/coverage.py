@@ -33,6 +33,8 @@ def coverage(radio: Series, path: Track | None, figures: Figures) -> Iterator[Kp
     """Yield the coverage of each quantity that has a threshold and was measured; out of service throughout is none."""
     parameters = figures.subject.profile.parameters
     thresholds = {"rsrp": parameters.coverage_rsrp_dbm, "rx_power": parameters.coverage_power_dbm}
+    if not radio.n:
+        return
     unserved = out_of_service(radio)
     for column, quantity, label in _QUANTITIES:
         threshold, level = thresholds[quantity], radio.number(column)

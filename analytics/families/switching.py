@@ -14,6 +14,9 @@ from analytics.series import Series
 _EVENTS = ("video.switch", "link.switch")
 _NEAR_US = 10_000_000
 """The first picture on the new link, or the next row of video, comes within ten seconds, or says nothing of it."""
+_LONGEST_MS = 86_400_000
+"""A day: what is longer is no interruption by a switch."""
+NO_NEIGHBOURS = "10秒以内に続く映像区間なし / no two video intervals of one link within 10 s could show a change"
 BY_EVENTS, BY_VIDEO = "事象による by events", "映像の行による by the rows of the video"
 
 _Switches = list[tuple[int, str, float]]
@@ -29,6 +32,8 @@ def link_switches(events: Series | None, video: Mapping[str, Series], figures: F
     if not told and not any(rows.n for rows in video.values()):
         return []
     switches, basis = (told, BY_EVENTS) if told else (_by_video(video), BY_VIDEO)
+    if switches is None:
+        return [figures.make("link_switch", "count", None, n=0, filters=basis, reason=NO_NEIGHBOURS)]
     taken_s = np.array([
         length_s if np.isfinite(length_s) else _freeze_s(video, link, at_us) for at_us, link, length_s in switches
     ])  # fmt: skip
@@ -48,7 +53,9 @@ def _by_events(events: Series | None) -> _Switches:
     for place in np.flatnonzero(np.isin(events.text("name").astype(str), _EVENTS)).tolist():
         detail = _object(details[place])
         length_ms = detail.get("interruption_ms")
-        is_length = isinstance(length_ms, int | float) and not isinstance(length_ms, bool) and length_ms >= 0
+        is_length = (
+            isinstance(length_ms, int | float) and not isinstance(length_ms, bool) and 0 <= length_ms < _LONGEST_MS
+        )
         link = detail.get("link")
         found.append((
             int(events.t_us[place]), link if isinstance(link, str) else "",
@@ -68,11 +75,12 @@ def _object(text: object) -> dict[str, object]:
     return made if isinstance(made, dict) else {}
 
 
-def _by_video(video: Mapping[str, Series]) -> _Switches:
-    """Return the instants before which another link carried the video; where two carried it at once, none took over."""
+def _by_video(video: Mapping[str, Series]) -> _Switches | None:
+    """Return the instants before which another link carried the video; None where no two rows could show a change.
+
+    Where two links carried it at once, none took over.
+    """
     links = sorted(link for link, rows in video.items() if rows.n)
-    if not links:
-        return []
     t_us = np.concatenate([video[link].t_us for link in links])
     numbers = np.repeat(np.arange(len(links)), [video[link].n for link in links])
     times, where = np.unique(t_us, return_inverse=True)
@@ -81,7 +89,10 @@ def _by_video(video: Mapping[str, Series]) -> _Switches:
     np.maximum.at(high, where, numbers)
     alone = low == high
     changed = np.diff(low) != 0
-    seen = alone[1:] & alone[:-1] & changed & (np.diff(times) <= _NEAR_US)
+    is_near = alone[1:] & alone[:-1] & (np.diff(times) <= _NEAR_US)
+    if not is_near.any():
+        return None
+    seen = is_near & changed
     return [(int(times[place]), links[low[place + 1]], np.nan) for place in np.flatnonzero(seen).tolist()]
 
 

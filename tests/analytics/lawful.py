@@ -12,7 +12,7 @@ from analytics.results import KpiResult
 NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
               "redundant_loss_gain", "loss_distance", "replication"}  # fmt: skip
 """What may leave 0 to 1: copies over packets, quotients and differences of two measurements, numbers of packets."""
-EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover"}
+EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover", "link_switch"}
 """Counts of what happened in a time that was observed: n is their number, and none is a fact."""
 
 
@@ -52,7 +52,7 @@ def check_all(results: list[KpiResult]) -> None:
     """Hold results against the laws: each of them, no key twice, and JSON that a strict reader takes unchanged."""
     for result in results:
         check_result(result)
-    keys = [(each.id, each.link, each.direction, each.statistic, each.filter) for each in results]
+    keys = [(each.id, each.link, each.direction, each.statistic, each.variant, each.filter) for each in results]
     assert len(set(keys)) == len(keys), sorted(key for key in keys if keys.count(key) > 1)
     encoded = msgspec.json.encode(results)
     json.loads(encoded, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))

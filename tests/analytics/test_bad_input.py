@@ -16,9 +16,10 @@ from analytics.dictionary.other_radios import METRIC_OF
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.families.all_met import evaluate_all_met
 from analytics.families.device import DEVICE_STREAMS, LINK_STREAMS, evaluate_device_streams, evaluate_link_streams
+from analytics.families.switching import link_switches
 from analytics.families.throughput import NO_LENGTHS
 from analytics.families.video import FROZEN_BEFORE
-from analytics.figures import ABOVE
+from analytics.figures import ABOVE, Figures
 from analytics.outages import Surroundings, list_outages
 from analytics.probe_seconds import probe_seconds
 from analytics.probes import ProbeArrays, probe_arrays
@@ -44,7 +45,8 @@ TEXTS = {
     "direction": ("up", "up", "down"), "protocol": ("tcp", "udp"), "camera": ("front", "rear"),
     "name": ("stop", "resume"), "scene": tuple("abcdefg"), "treatment": ("off", "on"),
     "drive_mode": ("AUTONOMOUS", "MANUAL"), "mrm_state": ("NORMAL", "MRM_OPERATING", "MRM_FAILED"),
-    "detail": ('{"cause": "parked"}', "{}", "{"),
+    "rat": ("NR-NSA", "NR-NSA", "LTE"),
+    "detail": ('{"cause": "parked"}', '{"link": "b", "interruption_ms": 40}', '{"link": 1}', "{"),
 }  # fmt: skip
 PARAMETERS = Parameters(
     coverage_rsrp_dbm=-90.0, coverage_power_dbm=-60.0, required_up_mbps=10.0, required_down_mbps=10.0,
@@ -99,6 +101,8 @@ def stream_columns(stream, names):
     counted = {"cell_id": rng.integers(1, 4, N), "pci": rng.integers(1, 4, N), "arfcn": np.full(N, 640_000),
                "mode": np.full(N, 3), "intervention": np.arange(N) // 60}  # fmt: skip
     columns |= {name: values.astype(float) for name, values in counted.items() if name in columns}
+    if stream == "event":
+        columns["name"] = np.array(["video.switch", "marker", "link.switch"] * (N // 3), object)
     if stream == "position":
         columns["lat_deg"] = 35 + np.arange(N) * 5 / 111_000
         columns["lon_deg"] = np.full(N, 139.0)
@@ -230,6 +234,11 @@ def of_streams(how, probes):
         *evaluate_all_met({"l5g": seconds, "lte": seconds}, {"l5g": streams}, device, judged),
     ]  # fmt: skip
     check_all(results)
+    others = made({"event": ("name", "detail"), "video": LINK_STREAMS["video"]})
+    for events in (others["event"], None):
+        switches = link_switches(events, {"a": others["video"], "b": others["video"]}, Figures(judged, "hash"))
+        check_all(switches)
+        results += switches
     return results
 
 
