@@ -14,6 +14,7 @@ from analytics.report.model import LinkOutages
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from analytics.spans import total_us
+from analytics.unmeasured import is_unmeasured
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -37,7 +38,8 @@ def run_outages(
     start_us, end_us = run_window_us(run)
     found = []
     for kpi in kpis:
-        if (kpi.id, kpi.statistic) not in {("availability", "ratio"), ("redundant_availability", "ratio")}:
+        is_wanted = (kpi.id, kpi.statistic) in {("availability", "ratio"), ("redundant_availability", "ratio")}
+        if not is_wanted or is_unmeasured(kpi):
             continue
         observed_us, outages = 0, []
         if kpi.value is not None and JOINT in kpi.link:

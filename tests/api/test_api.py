@@ -13,6 +13,7 @@ import pytest
 from analytics.definitions import DEFINITIONS
 from analytics.report.words import INTERVAL
 from analytics.requirements import RequirementError
+from analytics.unmeasured import NO_MEASUREMENT
 from api.app import ApiSettings, create_app
 from api.run_report import run_report
 from contract.streams import STREAMS
@@ -122,6 +123,17 @@ def test_kpis_carry_interval_n_clause_and_verdict(client):
     assert by_key["carrier", "rtt", "round_trip", "p99"]["value"] is None
     assert by_key["carrier", "rtt", "round_trip", "p99"]["reason"]
     assert {kpi["verdict"] for kpi in client.get("/v1/runs/run-1/kpis").json()} == {None}
+
+
+def test_what_a_profile_asks_for_and_the_run_never_measured_is_told(client):
+    """No camera and no commands: the required delays have a row without a value, which nothing else is about."""
+    kpis = client.get("/v1/runs/run-1/kpis", params={"profile": "remote_monitoring"}).json()
+    rows = {(kpi["id"], kpi["statistic"]): kpi for kpi in kpis if kpi["reason"] == NO_MEASUREMENT}
+    assert {kpi_id for kpi_id, _ in rows} >= {"video_g2g", "command_execution"}
+    assert {(row["value"], row["n"], row["verdict"], row["device"]) for row in rows.values()} == {
+        (None, 0, "判定不能", "")
+    }
+    assert all(row["required"] is not None and row["required_source"] for row in rows.values())
 
 
 def test_definitions_are_the_table_behind_the_kpis(client):
