@@ -117,6 +117,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     link: str = "*"
     note: str = ""
 
+    def fits(self, kpi: str, direction: str, statistic: str, link: str) -> bool:
+        """Tell whether a result is what is required; without a direction, in any."""
+        is_it = (self.kpi, self.statistic) == (kpi, statistic) and self.direction in ("", direction)
+        return is_it and fnmatch.fnmatchcase(link, self.link)
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole file. `status` says whether the values were confirmed (要確認 until somebody did)."""
@@ -130,11 +135,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def find(self, kpi: str, direction: str, statistic: str, link: str) -> Requirement | None:
         """Return the requirement for one result; the first that fits."""
-        for requirement in self.requirement:
-            fits = (requirement.kpi, requirement.statistic) == (kpi, statistic)
-            if fits and requirement.direction in ("", direction) and fnmatch.fnmatchcase(link, requirement.link):
-                return requirement
-        return None
+        fitting = (each for each in self.requirement if each.fits(kpi, direction, statistic, link))
+        return next(fitting, None)
 
 
 NO_REQUIREMENTS = Profile(name="", ja="所要値なし", en="no requirements", status="")

@@ -44,6 +44,7 @@ from analytics.series import Series
 from analytics.spans import Span
 from analytics.subject import Subject
 from analytics.switch_loader import SwitchWork
+from analytics.unmeasured import with_unmeasured
 from storage.pending import settle_seconds
 from storage.reader import link_ids
 from storage.runs import RunRecord
@@ -271,19 +272,21 @@ def evaluate_run(
     A live window (by default a run without an end) ends at the newest packet whose fate is settled: those after it are
     neither absent nor all delivered, they are under way. `correct_offset`: one-way figures are corrected afterwards for
     the offset of the clocks, and say so. `elsewhere`: the pieces are worked on by its executor, all in the snapshot of
-    this connection, which must be in autocommit mode; the results are the same, in the same order. Raises
-    RequirementError for a profile that cannot be used.
+    this connection, which must be in autocommit mode; the results are the same, in the same order. Requirements that
+    no result answers have a row of their own at the end. Raises RequirementError for a profile that cannot be used.
     """
     requirements = load_requirements(profile)
     if elsewhere is None:
         works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
-        return [result for work in works for result in work.run(connection)]
+        results = [result for work in works for result in work.run(connection)]
+        return with_unmeasured(results, requirements, run.started_at, run.ended_at)
     with export_snapshot(connection) as snapshot:
         works = _works(connection, run, requirements, is_live=is_live, correct_offset=correct_offset)
         # The transaction, and with it the snapshot, stays until the last piece is done.
         waiting = [elsewhere.executor.submit(_work, elsewhere.database_url, snapshot, work) for work in works]
         try:
-            return [result for each in waiting for result in each.result()]
+            results = [result for each in waiting for result in each.result()]
+            return with_unmeasured(results, requirements, run.started_at, run.ended_at)
         finally:
             for each in waiting:
                 each.cancel()

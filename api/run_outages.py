@@ -15,6 +15,7 @@ from analytics.report.model import LinkOutages
 from analytics.requirements import load_requirements
 from analytics.results import KpiResult
 from analytics.spans import total_us
+from analytics.unmeasured import is_unmeasured
 from analytics.waiting_time import late_as_lost
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
@@ -40,7 +41,8 @@ def run_outages(
     exclusions = load_exclusions(connection, run)
     found = []
     for kpi in kpis:
-        if (kpi.id, kpi.statistic) not in {("availability", "ratio"), ("redundant_availability", "ratio")}:
+        is_wanted = (kpi.id, kpi.statistic) in {("availability", "ratio"), ("redundant_availability", "ratio")}
+        if not is_wanted or is_unmeasured(kpi):
             continue
         observed_us, outages = 0, []
         names = kpi.link.split(JOINT) if kpi.id == "redundant_availability" else [kpi.link]

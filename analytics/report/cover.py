@@ -9,6 +9,8 @@ from analytics.report.jst import JST_NOTE, date_text, duration_text
 from analytics.report.model import RunReport
 from analytics.report.raw_sheets import RawSheet
 from analytics.report.sheet import Book, Sheet
+from analytics.report.words import statistic_word
+from analytics.unmeasured import is_unmeasured
 
 _LABEL, _VALUE = 22, 66
 
@@ -69,11 +71,13 @@ def _summary(report: RunReport) -> list[tuple[str, str]]:
     verdicts: Counter[str] = Counter(kpi.verdict or "判定なし" for kpi in report.kpis)
     order = ("達成", "未達", "判定不能", "判定なし")
     told = "、".join(f"{word} {verdicts[word]}件" for word in order if verdicts[word]) or "評価項目なし"
+    missing = [f"{kpi.name_ja}({statistic_word(kpi.statistic)})" for kpi in report.kpis if is_unmeasured(kpi)]
     hashes = sorted({kpi.data_hash for kpi in report.kpis if kpi.data_hash})
     return [
         ("判定", told),
         ("データの完全性", completeness_sentence(report)),
         ("算出できなかった項目", f"{sum(kpi.value is None for kpi in report.kpis)}件(理由はKPIシートの備考)"),
+        *([("測定のなかった所要値", f"{len(missing)}件: {'、'.join(missing)}")] if missing else []),
         ("データのハッシュ", "\n".join(hashes) or "(なし)"),
     ]
 

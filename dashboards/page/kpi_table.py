@@ -72,7 +72,7 @@ def table_rows(results: Sequence[KpiResult], language: Language, *, everything: 
         if everything or result.verdict is not None or result.statistic in MAIN.get(result.id, ())
     ]
     chosen.sort(key=lambda result: result.verdict is None)
-    several = len({result.device for result in results}) > 1
+    several = len({result.device for result in results if result.device}) > 1
     return [_row(number, result, language, several=several) for number, result in enumerate(chosen)]
 
 
@@ -100,7 +100,7 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "id": number,
         "verdict": text(language, result.verdict) if result.verdict else "",
         "verdict_class": _VERDICT_CLASS.get(result.verdict or "", ""),
-        "link": f"{result.device}/{result.link}" if several else result.link,
+        "link": f"{result.device}/{result.link}" if several and result.device else result.link,
         "kpi": f"{result.name_ja if language == 'ja' else result.name_en} {result.part}".rstrip(),
         "direction": text(language, result.direction) if result.direction else "",
         "statistic": _statistic(result.statistic, language),

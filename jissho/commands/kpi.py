@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ def kpi(
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
     from analytics.loader import conditions_of_run  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
+    from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
@@ -61,14 +63,17 @@ def kpi(
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
             results = evaluate_run(connection, record, wanted, correct_offset=correct_offset, elsewhere=elsewhere)
-    results = [result for result in results if link in ("", result.link)]
+    results = [
+        result for result in results
+        if link in ("", result.link) or (is_unmeasured(result) and fnmatchcase(link, result.link or "*"))
+    ]  # fmt: skip
     if json:
         print_json(results)
         return
-    if not results:
+    if all(is_unmeasured(result) for result in results):
         print(f"run {record.name} has no probes yet; see `jissho db status` and `jissho completeness {record.name}`")
-        return
-    print_kpis(f"KPI: {record.name}", results)
+    if results:
+        print_kpis(f"KPI: {record.name}", results)
 
 
 def print_kpis(title: str, results: Sequence[Any]) -> None:

@@ -14,6 +14,7 @@ from analytics.redundancy import Leg, evaluate_pairs
 from analytics.requirements import RequirementError, load_requirements
 from analytics.run_loader import evaluate_run
 from analytics.subject import Subject
+from analytics.unmeasured import with_unmeasured
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn, BatchKey, ColumnBatch
 from storage.exclusions import exclude
@@ -111,6 +112,8 @@ def test_a_run_is_evaluated_as_its_arrays_are(measured):
         expected += evaluate_link(probes, subject)
         legs.append(Leg(link, probes, subject.clock))
     expected += evaluate_pairs(legs, "car-1", load_requirements("remote_driving"))
+
+    expected = with_unmeasured(expected, load_requirements("remote_driving"), run.started_at, run.ended_at)
 
     assert [msgspec.to_builtins(result) for result in expected] == [msgspec.to_builtins(result) for result in results]
     clock = {

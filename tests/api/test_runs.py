@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from analytics.definitions import DEFINITIONS
+from analytics.unmeasured import NO_MEASUREMENT
 from contract.streams import STREAMS
 from scripts.render_docs import ROOT
 
@@ -179,3 +180,14 @@ def test_a_plan_takes_the_burstiness_of_a_run(client):
     assert measured["rate_per_s"] == pytest.approx(10, rel=0.01)
     assert 0 < measured["worth"] <= 1
     assert client.get("/v1/plan", params={"target": 1.0}).status_code == 422
+
+
+def test_what_a_profile_asks_for_and_the_run_never_measured_is_told(client):
+    """No camera and no commands: the required delays have a row without a value, which nothing else is about."""
+    kpis = client.get("/v1/runs/run-1/kpis", params={"profile": "remote_monitoring"}).json()
+    rows = {(kpi["id"], kpi["statistic"]): kpi for kpi in kpis if kpi["reason"] == NO_MEASUREMENT}
+    assert {kpi_id for kpi_id, _ in rows} >= {"video_g2g", "command_execution"}
+    assert {(row["value"], row["n"], row["verdict"], row["device"]) for row in rows.values()} == {
+        (None, 0, "判定不能", "")
+    }
+    assert all(row["required"] is not None and row["required_source"] for row in rows.values())

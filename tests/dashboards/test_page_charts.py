@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from analytics.requirements import Profile, Requirement
 from analytics.results import KpiResult
+from analytics.unmeasured import with_unmeasured
 from dashboards.page import charts, map_chart
 from dashboards.page.device_cards import age, device_facts
 from dashboards.page.kpi_table import in_language, sources, table_columns, table_rows, verdict_counts
@@ -295,6 +297,21 @@ def test_no_results_are_no_rows():
     """Nothing measured, nothing judged."""
     assert [] == table_rows([], "ja")
     assert not verdict_counts([], "ja")
+
+
+def test_a_requirement_that_was_never_measured_is_a_row_and_counts():
+    """It belongs to no device: the links of a single device keep their names."""
+    asked = Requirement(kpi="video_g2g", statistic="p95", limit=300.0, source="要確認")
+    profile = Profile(name="x", ja="", en="", status="", requirement=(asked,))
+    results = with_unmeasured([kpi(device="car-1", verdict="達成")], profile, None, None)
+
+    rows = table_rows(results, "en")
+
+    assert [(row["link"], row["value"], row["verdict"], row["note"]) for row in rows] == [
+        ("l5g", "1.25 %", "Met", ""), ("", "–", "Undecided", "not measured"),
+    ]  # fmt: skip
+    assert rows[1]["required"] == "≤ 300 ms"
+    assert "達成 1 · 未達 0 · 判定不能 1" == verdict_counts(results, "ja")
 
 
 def test_ratios_are_percent_and_a_clause_stands_beside():

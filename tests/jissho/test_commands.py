@@ -132,6 +132,16 @@ def test_a_recording_of_round_trips_has_no_offset_to_correct(jissho, ping_log):
     assert jissho.json("kpi", "walk-1", "--correct-offset") == jissho.json("kpi", "walk-1")
 
 
+def test_a_requirement_that_was_never_measured_has_its_row(jissho, ping_log):
+    """A ping log knows no video: table and objects say so, also of one link, also from processes."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    asked = ("kpi", "walk-1", "--profile", "remote_monitoring")
+    for more in ((), ("--link", "wifi"), ("--executor", "processes:2")):
+        (row,) = (kpi for kpi in jissho.json(*asked, *more) if kpi["id"] == "video_g2g")
+        assert (row["value"], row["n"], row["verdict"]) == (None, 0, "判定不能")
+    assert "測定なし" in jissho(*asked).stdout
+
+
 def test_processes_give_the_same_kpis(jissho, ping_log):
     """`kpi --executor processes` prints what `kpi` prints."""
     jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")

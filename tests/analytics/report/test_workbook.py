@@ -4,9 +4,12 @@ from datetime import timedelta
 
 from analytics.definitions import BY_ID, DEFINITIONS
 from analytics.report.model import CompletenessFacts, ExclusionRow, InterventionRow, LinkBefore, RunFacts
+from analytics.report.words import statistic_word
 from analytics.report.workbook import write_workbook
+from analytics.requirements import Profile, Requirement
+from analytics.unmeasured import with_unmeasured
 from contract.streams import STREAMS
-from tests.analytics.report.making import START, report, table
+from tests.analytics.report.making import KPIS, START, report, table
 
 
 def test_sheets_for_people_come_before_sheets_for_programs(opened):
@@ -47,6 +50,21 @@ def test_cover_tells_conditions_results_and_contents(opened):
     links = {cell.value: cell.hyperlink.location for (cell,) in sheet.iter_rows(max_col=1) if cell.hyperlink}
     assert links["probe"] == "'probe'!A1"
     assert list(links) == opened(report()).sheetnames[1:]
+
+
+def test_requirements_that_were_never_measured_are_rows_and_named_on_the_cover(opened):
+    """A third of the requirements without a measurement must not look like a report without failures."""
+    asked = Requirement(kpi="video_g2g", statistic="p95", limit=300.0, source="実施計画書 表3")
+    profile = Profile(name="x", ja="", en="", status="", requirement=(asked,))
+    book = opened(report(kpis=with_unmeasured(KPIS, profile, START, None)))
+
+    row = table(book["KPI"], 2)[-1]
+    assert [row[name].value for name in ("値", "n", "所要値", "判定", "測定端末")] == ["-", 0, 300, "判定不能", "-"]
+    assert "測定なし" in row["備考"].value
+    assert "実施計画書 表3" in row["備考"].value
+    cover = {row[0].value: row[1].value for row in book["表紙"].iter_rows(max_col=2)}
+    assert cover["判定"] == "達成 1件、未達 1件、判定不能 2件、判定なし 5件"
+    assert cover["測定のなかった所要値"] == f"1件: {BY_ID['video_g2g'].name_ja}({statistic_word('p95')})"
 
 
 def test_definitions_and_data_items_explain_every_word(opened):
