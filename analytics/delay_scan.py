@@ -15,15 +15,12 @@ from analytics.blocks import Counts, block_slices, may_overflow
 from analytics.definitions import QUANTILES
 from analytics.delay import arrival_order
 from analytics.jitter import Jitter
-from analytics.probes import Bools, DelayColumn, NotInOrderError, ProbeArrays, concatenated, neighbours_in
+from analytics.probes import Bools, DelayColumn, NotInOrderError, ProbeArrays, concatenated, lost_in, neighbours_in
 from analytics.quantile_worth import QuantileWorth
 from analytics.statistics import Histogram, share_of
 from analytics.worth import SeriesWorth
 
 Ints = npt.NDArray[Any]
-_CODES = {"up": 1, "down": 2}
-"""Contract LOST_CODES: of the round trip any will do."""
-
 _NEVER = np.int32(np.iinfo(np.int32).max)
 _OVERTAKEN = 1024
 """Packets at the end of a block that wait for the next: a second at 1,000 packets/s. With a gap of 1 ms and delays that
@@ -97,6 +94,7 @@ class DelayScanner:
         """Add the next packets. Raises NotInOrderError where some arrived after much of a later chunk did."""
         delay = probes.delays[self._direction]
         self._chunks += 1
+        self._refuse_disorder()
         self._first = probes if self._chunks == 1 else None
         if self._before is not None:
             joint = concatenated([self._before, probes.rows(slice(1))])
@@ -121,13 +119,15 @@ class DelayScanner:
             self._quantiles.add(values if is_whole else self._with_lost(probes, part, here))
             rows = slice(max(part.start - 1, 0), part.stop)
             self._steps.add(_steps(probes, delay, rows))
+        self._refuse_disorder()
+
+    def _refuse_disorder(self) -> None:
         if not self._arrivals.is_in_order and self._chunks > 1:
             raise NotInOrderError("packets arrived after many that were sent later: they must be sorted all at once")
 
     def _only_lost(self, probes: ProbeArrays) -> None:
         """Add packets none of which has a delay; before the first that has one they are but counted."""
-        code = _CODES.get(self._direction)
-        gone = int(np.count_nonzero(probes.lost if code is None else probes.lost == code))
+        gone = int(np.count_nonzero(lost_in(probes.lost, self._direction)))
         if self._is_measured:
             self._quantiles.add(np.full(gone, _NEVER))
         else:
@@ -135,9 +135,8 @@ class DelayScanner:
 
     def _with_lost(self, probes: ProbeArrays, part: slice, here: Bools) -> Ints:
         """Return the delays of a block, those that were lost on this way above all others."""
-        places, code = np.flatnonzero(~here), _CODES.get(self._direction)
-        lost = probes.lost[part][places]
-        is_gone = lost > 0 if code is None else lost == code
+        places = np.flatnonzero(~here)
+        is_gone = lost_in(probes.lost[part][places], self._direction)
         us = probes.delays[self._direction].us[part].copy()
         us[places] = _NEVER
         if not is_gone.all():

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import packet_order
+from analytics.blocks import block_slices
 from analytics.chunks import PacketChunks
+from analytics.delay_scan import DelayScanner
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import without
 from analytics.link_scan import LinkScan, scanned
@@ -230,3 +232,16 @@ def test_packets_joined_again_are_what_they_were():
 
     assert joined.seq.tolist() == list(range(20))
     assert joined.delays["round_trip"].us.tolist() == [1000 + seq for seq in range(20)]
+
+
+def test_a_chunk_without_delays_after_one_out_of_order_asks_for_the_whole(monkeypatch):
+    """What the first chunk alone could sort, it cannot once another follows, though nothing of that one arrived."""
+    monkeypatch.setattr("analytics.delay_scan._OVERTAKEN", 2)
+    monkeypatch.setattr("analytics.delay_scan.block_slices", lambda n: block_slices(n, 4))
+    rows = [{"seq": seq, "rtt_us": 200_000 if seq < 4 else 500} for seq in range(20)]
+    scanner, packets = DelayScanner("round_trip", None, 1e9), PacketChunks()
+    chunks = list(cut(columns([*rows, *({"seq": seq} for seq in range(20, 25))]), [T0_US + 200_000]))
+    scanner.add(packets.add(chunks[0]))
+
+    with pytest.raises(NotInOrderError, match="sorted all at once"):
+        scanner.add(packets.add(chunks[1]))
