@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from analytics.probes import DelayColumn, ProbeArrays
+from analytics.probes import DelayColumn, ProbeArrays, lost_in
 from analytics.results import DIRECTIONS, Direction
 from analytics.series import nearest
 
@@ -50,8 +50,7 @@ def only(probes: ProbeArrays, rows: npt.NDArray[np.intp], direction: str) -> Pro
 
 def infinite_delay(probes: ProbeArrays, direction: str) -> npt.NDArray[np.bool_]:
     """Return which packets have an infinite delay this way: of one way only those known to be lost on it."""
-    codes = {"up": 1, "down": 2}
-    return np.asarray(probes.lost == codes[direction] if direction in codes else probes.lost > 0)
+    return lost_in(probes.lost, direction)
 
 
 def faster(a: ProbeArrays, b: ProbeArrays, direction: str) -> ProbeArrays:
