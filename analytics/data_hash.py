@@ -15,6 +15,9 @@ from analytics.probes import ProbeArrays
 _RISING = {"t_us", "seq", "refl_seq"}
 """Columns whose steps are smaller than they are."""
 
+_NULL_BELOW_0 = {"refl_seq"}
+"""Columns in which null is -1."""
+
 _DIGITS = 16
 _FEW_VALUES = 1 << 8
 _WIDTHS = ((1 << 8, "<u1"), (1 << 16, "<u2"), (1 << 32, "<u4"))
@@ -38,7 +41,7 @@ class DataHash:
         self._add("t_us", probes.t_us)
         self._add("session", self._begins("session", probes.session))
         self._add("seq", probes.seq)
-        self._add("refl_seq", probes.refl_seq, probes.refl_seq >= 0)
+        self._add("refl_seq", probes.refl_seq)
         self._add("lost", probes.lost)
         for direction, delay in probes.delays.items():
             self._add(direction, delay.us, delay.valid)
@@ -48,15 +51,18 @@ class DataHash:
 
     def _begins(self, whose: str, session: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return where sessions begin: their numbers are chance, and not the same in every reading."""
-        marks = np.empty(session.size, np.int8)
+        marks = np.zeros(session.size, np.int8)
         marks[:1] = session[:1] != self._sessions.get(whose)
-        marks[1:] = session[1:] != session[:-1]
+        # Sorted by session: with the same one at both ends there is no other, and the zeros cost no memory.
+        if session.size and session[0] != session[-1]:
+            marks[1:] = session[1:] != session[:-1]
         self._sessions[whose] = session[-1] if session.size else self._sessions.get(whose)
         return marks
 
     def _add(self, name: str, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None) -> None:
         is_rising = name.removeprefix("further ") in _RISING
-        self._columns.setdefault(name, _ColumnHash(is_rising=is_rising)).add(values, valid)
+        column = _ColumnHash(is_rising=is_rising, is_null_below_0=name in _NULL_BELOW_0)
+        self._columns.setdefault(name, column).add(values, valid)
 
     def result(self) -> str:
         """Return the digits."""
@@ -76,9 +82,9 @@ def data_hash(probes: ProbeArrays) -> str:
 class _ColumnHash:
     """One column, hashed in blocks that lie at the same places however it comes."""
 
-    def __init__(self, *, is_rising: bool) -> None:
+    def __init__(self, *, is_rising: bool, is_null_below_0: bool = False) -> None:
         self.n = 0
-        self._is_rising = is_rising
+        self._is_rising, self._is_null_below_0 = is_rising, is_null_below_0
         self._digest = hashlib.sha256()
         self._waiting: list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]] = []
 
@@ -92,20 +98,25 @@ class _ColumnHash:
                 self._waiting.append(block)
                 self._flush()
             else:
-                _add(self._digest, *block, is_rising=self._is_rising)
+                self._add(*block)
         if edges[-1] < values.size:
             self._waiting.append((values[edges[-1] :].copy(), None if valid is None else valid[edges[-1] :].copy()))
 
     def _flush(self) -> None:
         if len(self._waiting) == 1:
-            _add(self._digest, *self._waiting[0], is_rising=self._is_rising)
+            self._add(*self._waiting[0])
         elif self._waiting:
             values = np.concatenate([values for values, _ in self._waiting])
             valid = np.concatenate([
                 np.ones(values.size, np.bool_) if valid is None else valid for values, valid in self._waiting
             ])  # fmt: skip
-            _add(self._digest, values, valid, is_rising=self._is_rising)
+            self._add(values, valid)
         self._waiting = []
+
+    def _add(self, values: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> None:
+        if self._is_null_below_0:
+            valid = values >= 0
+        _add(self._digest, values, valid, is_rising=self._is_rising)
 
     def result(self) -> str:
         self._flush()

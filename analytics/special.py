@@ -173,7 +173,7 @@ def _beta_quantile_near(p: float, a: float, b: float) -> float:
         return a / (a + b * math.exp(min(2 * log_odds, _MOST_EXPONENT)))
     below, above = math.exp(a * math.log(a / (a + b))) / a, math.exp(b * math.log(b / (a + b))) / b
     both = below + above
-    return (a * both * p) ** (1 / a) if p < below / both else 1 - (b * both * (1 - p)) ** (1 / b)
+    return math.pow(a * both * p, 1 / a) if p < below / both else 1 - math.pow(b * both * (1 - p), 1 / b)
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
