@@ -113,6 +113,11 @@ class PairsScan:
         self.pairs = [PairScan(a, b) for a, b in itertools.combinations(self.legs, 2)]
         self._until_us: int | None = None
 
+    @property
+    def assumed(self) -> list[object]:
+        """What the scan rests on beside packets and profile: the clocks of each link, and block lengths."""
+        return [*(leg.subject.clock for leg in self.legs), *(pair.block_s for pair in self.pairs)]
+
     def add(self, packets: Sequence[ProbeArrays]) -> None:
         """Add what each link sent in the next stretch of time, in the order of the links.
 
