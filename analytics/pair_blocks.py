@@ -19,6 +19,8 @@ from analytics.probes import Bools, Ints
 Floats = npt.NDArray[np.float64]
 _MOST_CELLS = 8
 """Cells a value beyond which distinct ones are sorted, not counted densely."""
+_PARTS_AT_ONCE = 16
+"""Pieces whose blocks are drawn together: of 100,000 packets each at 100 a second they have 280 blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,14 @@ class BlockDelays:
         """
         found = np.unique(np.concatenate([np.empty(0, np.int16), *(buckets for _, _, buckets, _ in self._parts)]))
         cumulative = np.zeros((drawn.shape[0], found.size))
-        for runs, begins, buckets, counts in self._parts:
-            table = np.zeros((runs.blocks.size, found.size))
-            rows = np.repeat(np.arange(runs.blocks.size), np.diff(np.append(begins, buckets.size)))
-            table[rows, np.searchsorted(found, buckets)] = counts
-            cumulative += drawn[:, np.searchsorted(blocks, runs.blocks)] @ table
+        for low in range(0, len(self._parts), _PARTS_AT_ONCE):
+            parts = self._parts[low : low + _PARTS_AT_ONCE]
+            mine = np.concatenate([runs.blocks for runs, *_ in parts])
+            sizes = np.concatenate([np.diff(np.append(begins, buckets.size)) for _, begins, buckets, _ in parts])
+            places = np.searchsorted(found, np.concatenate([buckets for _, _, buckets, _ in parts]))
+            table = np.zeros((mine.size, found.size))
+            table[np.repeat(np.arange(mine.size), sizes), places] = np.concatenate([counts for *_, counts in parts])
+            cumulative += drawn[:, np.searchsorted(blocks, mine)] @ table
         np.cumsum(cumulative, axis=1, out=cumulative)
         mine, lost = self._lost.result()
         infinite = drawn[:, np.searchsorted(blocks, mine)] @ lost[1] if mine.size else np.zeros(drawn.shape[0])
