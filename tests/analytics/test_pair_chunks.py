@@ -1,6 +1,7 @@
 """However the run of a device is cut into stretches of time, what its pairs of links gave is that of the whole."""
 
 import itertools
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -60,7 +61,7 @@ def devices(draw):
     return [some for some, _ in found], [edge for _, edges in found for edge in edges]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(drawn=devices(), clock=st.sampled_from([GOOD_CLOCK, UNKNOWN_CLOCK]), t_max_ms=st.sampled_from([5.0, 25.0]),
        survival_ms=st.sampled_from([0.0, 50.0]), within_ms=st.sampled_from([1.0, 50.0, 3_000.0]),
        lost_after_ms=st.sampled_from([None, None, 8.0]))  # fmt: skip
@@ -145,6 +146,31 @@ def test_a_number_absent_between_two_stretches_is_absent():
     """The only one of a recording that never says "lost": no figure of the pair is made of it."""
     a, b = (columns([{"seq": seq, "rtt_us": 5_000} for seq in range(20) if seq != skipped]) for skipped in (9, -1))
     assert {each.reason for each in results([a, b], [T0_US + 90_000])} == {BLIND}
+
+
+def test_what_is_kept_of_a_pair_hardly_grows_with_its_packets():
+    """Twice as many packets, of twice the time: sums are of groups twice as large, and only blocks and seconds add."""
+    n, rng, kept = 1 << 17, np.random.default_rng(16), []
+    asked = [asked_leg("car-1", name, (T0_US, T0_US + 16 * n * 1000), NO_REQUIREMENTS, GOOD_CLOCK) for name in "ab"]
+    tracemalloc.start()
+    scan, packets = PairsScan(asked), (PacketChunks(), PacketChunks())
+    for number in range(16):
+        seq = (number * n + np.arange(n)).astype(np.int32)
+        lost, nothing = rng.random((2, n)) < 0.001, Column(np.zeros(n, np.int32), np.zeros(n, bool))
+        scan.add([
+            made.add({
+                "t_us": Column(T0_US + 1000 * seq.astype(np.int64)), "session": Column(np.ones(n, np.int32)),
+                "seq": Column(seq), "refl_seq": nothing, "ul_us": nothing, "dl_us": nothing,
+                "rtt_us": Column(rng.integers(8_000, 12_000, n).astype(np.int32), ~gone),
+                "copy": Column((~gone).astype(np.int16)), "lost": Column(np.where(gone, 3, 0).astype(np.int16)),
+            })
+            for made, gone in zip(packets, lost, strict=True)
+        ])  # fmt: skip
+        kept.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.stop()
+    assert scan.finish()[0].n == 16 * n
+    assert kept[15] < 1.1 * kept[7]
 
 
 def test_links_that_do_not_come_in_step_are_not_paired_in_part():
