@@ -107,12 +107,12 @@ def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
     Blocks must outlast the correlation (bursts and handovers of some seconds) and be many: sixty blocks of the usual
     ten-minute run are ten seconds each.
     """
-    return block_length_s([float(np.ptp(each.t_us)) / 1e6 if each.n else 0.0 for each in (a, b)])
+    return usual_length_s(*(float(np.ptp(each.t_us)) / 1e6 if each.n else 0.0 for each in (a, b)))
 
 
-def block_length_s(spans_s: Sequence[float]) -> float:
-    """Return the usual block length of sides that last so long."""
-    return min(max(min(spans_s) / 60, 1.0), 60.0)
+def usual_length_s(*sides_s: float) -> float:
+    """Return the usual block length for sides that lasted so many seconds."""
+    return min(max(min(sides_s) / 60, 1.0), 60.0)
 
 
 def compare(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from analytics.clock import ClockQuality
-from analytics.comparison import block_length_s
+from analytics.comparison import usual_length_s
 from analytics.leg_scan import AskedLeg, LegScan
 from analytics.link_scan import LinkScan
 from analytics.pair_blocks import BlockCounts, runs_of
@@ -35,7 +35,7 @@ class PairScan:
         self.legs = (a, b)
         self.profile = a.subject.profile
         self.clock = _worse(a.subject.clock, b.subject.clock)
-        self.block_s = block_length_s([leg.asked.span_s for leg in self.legs])
+        self.block_s = usual_length_s(*(leg.asked.span_s for leg in self.legs))
         self.n, self.first_us = 0, 0
         self.lost = LossSeries()
         self.single_lost = (LossSeries(), LossSeries())
