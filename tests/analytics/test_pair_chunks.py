@@ -170,7 +170,8 @@ def test_what_is_kept_of_a_pair_hardly_grows_with_its_packets():
 
     tracemalloc.stop()
     assert scan.finish()[0].n == 16 * n
-    assert kept[15] < 1.1 * kept[7]
+    # Groups of sums are doubled now and then: in between memory rises a little.
+    assert max(kept) < 1.5 * kept[7]
 
 
 def test_links_that_do_not_come_in_step_are_not_paired_in_part():
