@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import numpy as np
 import psycopg
 
 from analytics.chunks import PacketChunks
@@ -118,3 +119,32 @@ def packet_chunks(
         connection, PROBE, COLUMNS, link_ids=[link_id], start_us=window_us[0], end_us=window_us[1]
     ):  # fmt: skip
         yield packets.add(without(columns, excluded))
+
+
+def packets_in_step(
+    connection: psycopg.Connection, ends_us: Mapping[int, int], start_us: int, *, is_at_once: bool
+) -> Generator[dict[int, dict[str, ArrayColumn]]]:
+    """Yield the probe rows of several links by link, in stretches of time that are the same for all, or all at once.
+
+    `ends_us` says until when each link is read. What a stretch holds was sent before all that comes after it.
+    """
+    names, window = (*COLUMNS, "link_id"), {"start_us": start_us, "end_us": max(ends_us.values())}
+    if is_at_once:
+        yield _by_link(read_long(connection, PROBE, names, link_ids=[*ends_us], **window), ends_us)
+        return
+    with closing(iterate_long(connection, PROBE, names, link_ids=[*ends_us], **window)) as chunks:
+        for columns in chunks:
+            yield _by_link(columns, ends_us)
+
+
+def _by_link(columns: dict[str, ArrayColumn], ends_us: Mapping[int, int]) -> dict[int, dict[str, ArrayColumn]]:
+    t_us, link = columns["t_us"].values, columns["link_id"].values
+    found = {}
+    for link_id, end_us in ends_us.items():
+        rows = np.flatnonzero((link == link_id) & (t_us < end_us))
+        found[link_id] = {
+            name: ArrayColumn(column.values[rows], None if column.valid is None else column.valid[rows])
+            for name, column in columns.items()
+            if name != "link_id"
+        }
+    return found
