@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import block_slices
+from analytics.clock import ClockQuality
 from analytics.probes import Bools, DelayColumn, ProbeArrays
 from analytics.results import REFERENCE_ONLY, UNDECIDED, KpiResult
 from analytics.subject import Subject
@@ -105,10 +106,14 @@ class Waited(NamedTuple):
 
 def within_waiting_time(probes: ProbeArrays, subject: Subject) -> tuple[ProbeArrays, Waited]:
     """Apply the waiting time of the subject's profile; without one the packets stay as they are."""
-    limit_ms = subject.profile.parameters.lost_after_ms
+    return waited_out(probes, subject.profile.parameters.lost_after_ms, subject.clock)
+
+
+def waited_out(probes: ProbeArrays, limit_ms: float | None, clock: ClockQuality) -> tuple[ProbeArrays, Waited]:
+    """Apply a waiting time, if any; where nothing is late the very same object is returned."""
     if limit_ms is None:
         return probes, Waited()
-    in_time, late = late_as_lost(probes, round(limit_ms * _MS), subject.clock.bound_us)
+    in_time, late = late_as_lost(probes, round(limit_ms * _MS), clock.bound_us)
     return in_time, Waited(late, _judged_by_one_way(probes))
 
 

@@ -14,7 +14,8 @@ import psycopg
 
 from analytics.definitions import DEFINITIONS
 from analytics.exclusions import outside
-from analytics.loader import conditions_of_run, load_exclusions, run_window_us
+from analytics.loader import load_exclusions, run_window_us
+from analytics.place_loader import conditions_of_run
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -83,7 +84,7 @@ def run_report(
         profile=_profile(profile),
         outages=run_outages(connection, run, profile, kpis),
         interventions=run_interventions(connection, run),
-        conditions=conditions_of_run(connection, run),
+        conditions=conditions_of_run(connection, run, profile=profile),
         events=_events(connection, run, links),
         exclusions=[
             ExclusionRow(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
-from analytics.loader import conditions_of_run, route_of_run
+from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
 from analytics.run_loader import evaluate_run
@@ -79,9 +79,12 @@ def route(  # noqa: PLR0917 - query parameters
 
 
 @router.get("/{run}/conditions", responses=described(list[LinkConditions]))
-def conditions(connection: Connection, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "") -> Response:
+def conditions(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    profile: ProfileName = None,
+) -> Response:  # fmt: skip
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
-    return JsonResponse(conditions_of_run(connection, run, link))
+    return JsonResponse(conditions_of_run(connection, run, link, chosen_profile(settings, profile)))
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

@@ -47,7 +47,7 @@ def kpi(
 
     """
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
-    from analytics.loader import conditions_of_run  # noqa: PLC0415
+    from analytics.place_loader import conditions_of_run  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
@@ -56,10 +56,10 @@ def kpi(
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
-        if conditions:
-            _print_conditions(record.name, conditions_of_run(connection, record, link), is_json=json)
-            return
         wanted = profile or settings.text("JISSHO_PROFILE") or None
+        if conditions:
+            _print_conditions(record.name, conditions_of_run(connection, record, link, wanted), is_json=json)
+            return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
             results = evaluate_run(connection, record, wanted, correct_offset=correct_offset, elsewhere=elsewhere)
