@@ -17,7 +17,7 @@ from analytics.probes import Bools, Ints, ProbeArrays, absent, lost_in
 from analytics.requirements import Profile
 from analytics.results import DIRECTIONS, REFERENCE_ONLY, Direction
 from analytics.statistics import Histogram
-from analytics.waiting_time import Waited, waited_out
+from analytics.waiting_time import Waited, waited_out, waiting_words
 from analytics.worth import SeriesWorth
 
 Places = npt.NDArray[np.intp]
@@ -123,11 +123,14 @@ class HitTally:
 
 
 class Packets:
-    """Some packets in order of time, those that were late lost; `is_late` tells which (None: none)."""
+    """Some packets in order of time, those that were late lost; `is_late` tells which (None: none).
+
+    `probes` are the same in order of sessions and numbers.
+    """
 
     def __init__(self, sent: ProbeArrays, probes: ProbeArrays) -> None:
         """`sent` as they were measured, `probes` by the waiting time."""
-        self._probes = probes
+        self.probes = probes
         self.order: Places = (
             np.argsort(probes.t_us, kind="stable")
             if (probes.t_us[1:] < probes.t_us[:-1]).any()
@@ -143,7 +146,7 @@ class Packets:
     def delays(self, direction: Direction) -> tuple[Ints, Bools, Bools]:
         """Return the delays of a direction, which packets have one, and which are infinitely late in it."""
         if direction not in self._delays:
-            delay = self._probes.delays[direction]
+            delay = self.probes.delays[direction]
             is_gone = lost_in(self.lost, direction)
             self._delays[direction] = delay.us[self.order], delay.valid[self.order] & ~is_gone, is_gone
         return self._delays[direction]
@@ -195,6 +198,10 @@ class PacketFeed:
         """The direction whose delays count."""
         return next((each for each in DIRECTIONS if self._is_measured[each]), DIRECTIONS[0])
 
+    def measures(self, direction: Direction) -> bool:
+        """Tell whether any delay of a direction was measured."""
+        return self._is_measured[direction]
+
     @property
     def is_blind(self) -> bool:
         """Whether the recording never says "lost" and skips numbers: nobody knows what became of those."""
@@ -205,6 +212,11 @@ class PacketFeed:
         """Why figures are for reference only: they, or which packets were late, rest on clocks that nobody knows."""
         is_clocked = self.direction != "round_trip" or self.waited.by_one_way > 0
         return f"{REFERENCE_ONLY}: {self._clock.reason}" if is_clocked and not self._clock.is_known else ""
+
+    @property
+    def waiting_words(self) -> str:
+        """Say from when on packets count as lost, and how many do; nothing without a waiting time."""
+        return waiting_words(self._limit_ms, self.waited)
 
     def late_words(self, late: int) -> str:
         """Say how many packets of a class were late."""

@@ -132,17 +132,23 @@ def with_waiting_time(results: Sequence[KpiResult], subject: Subject, waited: Wa
     Where one-way delays were compared and nobody knows the clocks, every figure is for reference: loss too depends on
     them then. Without a waiting time the results stay as they are.
     """
-    limit_ms = subject.profile.parameters.lost_after_ms
-    if limit_ms is None:
+    stated = waiting_words(subject.profile.parameters.lost_after_ms, waited)
+    if not stated:
         return [*results]
-    stated = (
-        f"{limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
-        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
-    )
     doubt = ""
     if waited.by_one_way and not subject.clock.is_known:
         doubt = f"{REFERENCE_ONLY}: {subject.clock.reason}"
     return [_stated(result, stated, doubt) for result in results]
+
+
+def waiting_words(limit_ms: float | None, waited: Waited) -> str:
+    """Say from when on packets count as lost, and how many do; nothing without a waiting time."""
+    if limit_ms is None:
+        return ""
+    return (
+        f"{limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
+        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
+    )
 
 
 def _stated(result: KpiResult, stated: str, doubt: str) -> KpiResult:

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
+from analytics.outage_loader import outages_of_run
+from analytics.outage_rows import OutageList, outage_list
 from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
@@ -20,6 +22,9 @@ from storage.explain import ExplainedCompleteness, explained_completeness
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
+
+_LINKS = rf"^$|{Name}|^[a-z0-9][a-z0-9_-]{{0,62}}\+[a-z0-9][a-z0-9_-]{{0,62}}$"
+"""No link, one, or a pair of links."""
 
 
 @router.get("", responses=described(list[RunRecord]))
@@ -85,6 +90,16 @@ def conditions(
 ) -> Response:  # fmt: skip
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
     return JsonResponse(conditions_of_run(connection, run, link, chosen_profile(settings, profile)))
+
+
+@router.get("/{run}/outages", responses=described(list[OutageList]))
+def outages(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=_LINKS)] = "",
+    profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return every outage of each link and pair of links, with place, radio and vehicle just before it."""
+    found = outages_of_run(connection, run, chosen_profile(settings, profile), link)
+    return JsonResponse([outage_list(each) for each in found])
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))
