@@ -51,8 +51,13 @@ class Exclusions:
     intervals: tuple[tuple[int, int, str], ...]
 
     def of(self, *links: str) -> list[Span]:
-        """Return the intervals that concern any of some links."""
-        return [(start, end) for start, end, only in self.intervals if only in {"", *links}]
+        """Return the intervals that concern any of some links, each once."""
+        found = [(start, end) for start, end, only in self.intervals if only in {"", *links}]
+        return list(dict.fromkeys(found))
+
+    def and_of(self, links: Sequence[str], spans: Sequence[Span]) -> Exclusions:
+        """Return these and more intervals, left out of some links only: not of what a device itself says."""
+        return Exclusions(self.intervals + tuple((start, end, link) for link in links for start, end in spans))
 
 
 def load_exclusions(connection: psycopg.Connection, run: RunRecord) -> Exclusions:

@@ -49,9 +49,15 @@ def kpis(
     correct_offset: Annotated[
         bool, Query(description="Correct one-way figures afterwards for the offset of the clocks; they say so")
     ] = False,
+    moving_only: Annotated[
+        bool, Query(description="Leave out of the links what was measured while the vehicle stood; the figures say so")
+    ] = False,
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
-    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile), correct_offset=correct_offset))
+    wanted = chosen_profile(settings, profile)
+    return JsonResponse(
+        evaluate_run(connection, run, wanted, correct_offset=correct_offset, moving_only=moving_only)
+    )  # fmt: skip
 
 
 @router.get("/{run}/exclusions", responses=described(list[Exclusion]))

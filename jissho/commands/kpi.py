@@ -19,6 +19,7 @@ def kpi(
     link: str = "",
     conditions: bool = False,
     correct_offset: bool = False,
+    moving_only: bool = False,
     executor: str = "",
     json: bool = False,
 ) -> None:
@@ -39,6 +40,9 @@ def kpi(
     correct_offset
         Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
         They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
+    moving_only
+        Leave out of the links what was measured while the vehicle stood (below 0.5 m/s for ten seconds and more). The
+        figures say so, each beside its value with that time.
     executor
         Where links are evaluated: in this process, side by side in "processes" (one a processor; "processes:N"), or on
         a dask cluster, "dask://HOST:PORT". Workers read the database themselves, all in one snapshot.
@@ -62,7 +66,9 @@ def kpi(
             return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
-            results = evaluate_run(connection, record, wanted, correct_offset=correct_offset, elsewhere=elsewhere)
+            results = evaluate_run(
+                connection, record, wanted, correct_offset=correct_offset, moving_only=moving_only, elsewhere=elsewhere
+            )
     results = [
         result for result in results
         if link in ("", result.link) or (is_unmeasured(result) and fnmatchcase(link, result.link or "*"))
