@@ -18,6 +18,8 @@ from analytics.report.words import DIRECTION
 from analytics.results import Direction
 
 Language = Literal["ja", "en"]
+Table = Literal["terminal", "page", "workbook"]
+_TABLES: tuple[Table, ...] = ("terminal", "page", "workbook")
 Shown = str | int | float | None
 _KMH = 3.6
 _UNITS_EN = {"個": "", "度": "deg"}
@@ -123,7 +125,7 @@ class OutageColumn:
     """One column of the printed list.
 
     `shown` makes of a row what is printed, `fields` of the row are in it. Numbers have `digits` after the point.
-    `width` is that in the workbook; `is_brief` columns are in the terminal's table as well.
+    `width` is that in the workbook, which has all columns; `narrowest` is the narrowest table that it is in.
     """
 
     name: str
@@ -135,7 +137,7 @@ class OutageColumn:
     width: float
     digits: int = 0
     is_wrapped: bool = False
-    is_brief: bool = True
+    narrowest: Table = "terminal"
 
     def heading(self, language: Language, between: str = " ") -> str:
         """Return name and unit."""
@@ -189,18 +191,19 @@ def _note(row: OutageRow, language: Language) -> Shown:
 
 
 COLUMNS = (
-    OutageColumn("device", "測定端末", "Device", "", ("device",), _plain("device"), 13, is_brief=False),
+    OutageColumn("device", "測定端末", "Device", "", ("device",), _plain("device"), 13, narrowest="page"),
     OutageColumn("link", "回線", "Link", "", ("link",), _plain("link"), 10),
     OutageColumn("direction", "方向", "Direction", "", ("direction",),
                  lambda row, language: DIRECTION[row.direction] if language == "ja" else row.direction, 6,
-                 is_brief=False),
+                 narrowest="workbook"),
     OutageColumn("started_at", "通信断の開始", "Start (JST)", "", ("started_at",), _clock("started_at"), 22),
-    OutageColumn("ended_at", "復旧", "End (JST)", "", ("ended_at", "is_open"), _clock("ended_at"), 22, is_brief=False),
+    OutageColumn("ended_at", "復旧", "End (JST)", "", ("ended_at", "is_open"), _clock("ended_at"), 22,
+                 narrowest="workbook"),
     OutageColumn("duration_s", "継続時間", "Duration", "s", ("duration_s",), _plain("duration_s"), 9, 3),
     OutageColumn("failed_at", "最初の不達", "First failure (JST)", "", ("failed_at",), _clock("failed_at"), 22,
-                 is_brief=False),
-    OutageColumn("failed", "不達", "Failed", "個", ("failed",), _plain("failed"), 7, is_brief=False),
-    OutageColumn("lost", "うち損失", "Of them lost", "個", ("lost",), _plain("lost"), 8, is_brief=False),
+                 narrowest="workbook"),
+    OutageColumn("failed", "不達", "Failed", "個", ("failed",), _plain("failed"), 7, narrowest="workbook"),
+    OutageColumn("lost", "うち損失", "Of them lost", "個", ("lost",), _plain("lost"), 8, narrowest="workbook"),
     OutageColumn("lat_deg", "緯度", "Lat.", "度", ("lat_deg",), _plain("lat_deg"), 11, 6),
     OutageColumn("lon_deg", "経度", "Lon.", "度", ("lon_deg",), _plain("lon_deg"), 12, 6),
     OutageColumn("road_m", "キロ程", "Road", "m", ("road_m",), _plain("road_m"), 8, 1),
@@ -208,11 +211,16 @@ COLUMNS = (
     OutageColumn("drive_mode", "運転モード", "Mode", "", ("drive_mode",), _word("drive_mode", _MODES), 9),
     OutageColumn("mrm_state", "MRM状態", "MRM", "", ("mrm_state",), _word("mrm_state", _MRM), 9),
     OutageColumn("rsrp_dbm", "直前のRSRP", "RSRP", "dBm", ("rsrp_dbm",), _plain("rsrp_dbm"), 8, 1),
-    OutageColumn("rsrq_db", "直前のRSRQ", "RSRQ", "dB", ("rsrq_db",), _plain("rsrq_db"), 8, 1,
-                 is_brief=False),
+    OutageColumn("rsrq_db", "直前のRSRQ", "RSRQ", "dB", ("rsrq_db",), _plain("rsrq_db"), 8, 1, narrowest="page"),
     OutageColumn("sinr_db", "直前のSINR", "SINR", "dB", ("sinr_db",), _plain("sinr_db"), 8, 1),
     OutageColumn("cell_before", "直前のセル", "Cell before", "", ("pci_before", "cell_id_before"), _cell("before"), 17),
     OutageColumn("cell_after", "復旧後のセル", "Cell after", "", ("pci_after", "cell_id_after"), _cell("after"), 17),
-    OutageColumn("note", "備考", "Note", "", ("is_open",), _note, 26, is_wrapped=True, is_brief=False),
+    OutageColumn("note", "備考", "Note", "", ("is_open",), _note, 26, is_wrapped=True, narrowest="page"),
 )  # fmt: skip
 """Every column of the printed list, in order."""
+
+
+def columns_of(table: Table) -> list[OutageColumn]:
+    """Return the columns of a table; a wider one has those of the narrower ones too."""
+    fits = _TABLES[: _TABLES.index(table) + 1]
+    return [column for column in COLUMNS if column.narrowest in fits]

@@ -7,15 +7,14 @@ from typing import Any
 
 from nicegui import ui
 
-from analytics.outage_rows import COLUMNS, OutageColumn, OutageList, rows_of
+from analytics.outage_rows import OutageColumn, OutageList, columns_of, rows_of
 from dashboards.page.tables import table_column
 from dashboards.page.texts import Language, text
 
 SHOWN = 200
 """Rows of the table, the longest outages: a browser draws them every time they change. The API gives all."""
 
-_NUMBERS = ("duration_s", "lat_deg", "lon_deg", "road_m", "speed_mps", "rsrp_dbm", "rsrq_db", "sinr_db", "failed",
-            "lost")  # fmt: skip
+_NUMBERS = ("duration_s", "lat_deg", "lon_deg", "road_m", "speed_mps", "rsrp_dbm", "rsrq_db", "sinr_db")
 
 
 class OutagePanel:
@@ -53,8 +52,8 @@ class OutagePanel:
 
 
 def outage_columns(language: Language) -> list[dict[str, Any]]:
-    """Return the columns of the table: those of `analytics.outage_rows`."""
-    return [_column(column, language) for column in COLUMNS]
+    """Return the columns of the table: those of `analytics.outage_rows` that a screen has room for."""
+    return [_column(column, language) for column in columns_of("page")]
 
 
 def _column(column: OutageColumn, language: Language) -> dict[str, Any]:
@@ -70,7 +69,7 @@ def outage_rows(lists: Sequence[OutageList], language: Language) -> list[dict[st
         least_s = sorted(row.duration_s for row in rows)[-SHOWN]
         rows = [row for row in rows if row.duration_s >= least_s][:SHOWN]
     return [
-        {"id": number, **{column.name: column.text(row, language) for column in COLUMNS}}
+        {"id": number, **{column.name: column.text(row, language) for column in columns_of("page")}}
         for number, row in enumerate(rows, start=1)
     ]
 

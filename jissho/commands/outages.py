@@ -22,7 +22,7 @@ def outages(run: str, *, link: str = "", profile: str = "", json: bool = False) 
 
     """
     from analytics.outage_loader import outages_of_run  # noqa: PLC0415 - commands load what they need
-    from analytics.outage_rows import COLUMNS, outage_list, rows_of  # noqa: PLC0415
+    from analytics.outage_rows import columns_of, outage_list, rows_of  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
@@ -49,12 +49,12 @@ def outages(run: str, *, link: str = "", profile: str = "", json: bool = False) 
             for each in lists
         ],
     )  # fmt: skip
-    rows, brief = rows_of(lists), [column for column in COLUMNS if column.is_brief]
+    rows, columns = rows_of(lists), columns_of("terminal")
     if rows:
         print_table(
             f"通信断一覧 Outages: {record.name}",
-            ["\n".join(filter(None, [column.ja, column.en, column.unit])) for column in brief],
-            [[column.text(row, "ja").replace(" / ", "\n") for column in brief] for row in rows],
+            ["\n".join(filter(None, [column.ja, column.en, column.unit])) for column in columns],
+            [[column.text(row, "ja").replace(" / ", "\n") for column in columns] for row in rows],
             note="時刻は日本標準時(JST)。位置・無線・車両状態は最初の不達の直前 as just before the first failure。"
             "全項目は --json all columns with --json",
         )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from analytics.outage_rows import COLUMNS, OutageList, OutageRow, outage_list
+from analytics.outage_rows import COLUMNS, OutageList, OutageRow, columns_of, outage_list
 from analytics.outages import Cell, LinkOutages, Outage
 from dashboards.page.outage_panel import SHOWN, outage_columns, outage_counts, outage_rows, outage_sums
 from dashboards.page.snapshot import Snapshots
@@ -37,15 +37,14 @@ def test_a_row_says_when_where_and_in_which_state():
     """Times in JST, speed in km/h, words in Japanese; codes in English."""
     (row,) = outage_rows(lists(LINK), "ja")
     assert row == {
-        "id": 1, "device": "bus-1", "link": "l5g", "direction": "往復", "started_at": "2026-05-01 12:00:05.000",
-        "ended_at": "2026-05-01 12:00:09.500", "duration_s": "4.500", "failed_at": "2026-05-01 12:00:03.800",
-        "failed": "57", "lost": "50", "lat_deg": "35.600000", "lon_deg": "139.700000", "road_m": "1,234.6",
+        "id": 1, "device": "bus-1", "link": "l5g", "started_at": "2026-05-01 12:00:05.000", "duration_s": "4.500",
+        "lat_deg": "35.600000", "lon_deg": "139.700000", "road_m": "1,234.6",
         "speed_mps": "36.0", "drive_mode": "自動", "mrm_state": "作動中", "rsrp_dbm": "-95.3", "rsrq_db": "-11.0",
         "sinr_db": "3.5", "cell_before": "PCI 12 / ID 4097", "cell_after": "PCI 40",
         "note": "測定の終了(中断)まで復旧せず。前後でセルが異なる",
     }  # fmt: skip
     (row,) = outage_rows(lists(LINK), "en")
-    assert (row["drive_mode"], row["direction"]) == ("AUTONOMOUS", "round_trip")
+    assert (row["drive_mode"], row["mrm_state"]) == ("AUTONOMOUS", "MRM_OPERATING")
     assert row["note"] == "not back when the measurement ended or paused; another cell afterwards"
 
 
@@ -54,10 +53,12 @@ def test_every_field_of_a_row_is_in_a_column_and_every_column_in_the_table():
     assert {field for column in COLUMNS for field in column.fields} == set(OutageRow.__struct_fields__)
     for language in ("ja", "en"):
         columns = outage_columns(language)
-        assert [column["name"] for column in columns] == [column.name for column in COLUMNS]
+        assert [column["name"] for column in columns] == [column.name for column in columns_of("page")]
         (row,) = outage_rows(lists(LINK), language)
         assert all(column["label"] and column["field"] in row for column in columns)
-    assert [column["label"] for column in outage_columns("ja")][9:13] == ["緯度 [度]", "経度 [度]", "キロ程 [m]",
+    assert columns_of("workbook") == list(COLUMNS)
+    assert {column.name for column in columns_of("terminal")} < {column.name for column in columns_of("page")}
+    assert [column["label"] for column in outage_columns("ja")][4:8] == ["緯度 [度]", "経度 [度]", "キロ程 [m]",
                                                                          "速度 [km/h]"]  # fmt: skip
 
 
