@@ -75,12 +75,16 @@ class ConditionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkConditions(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of one link; `direction` says whose delays they give: round trips where there are any."""
+    """The rows of one link; `direction` says whose delays they give: round trips where there are any.
+
+    `filter` says which packets count as lost, and what is left out beside excluded intervals.
+    """
 
     device: str
     link: str
     direction: Direction
     rows: list[ConditionRow]
+    filter: str = ""
 
 
 def by_condition(
@@ -159,6 +163,11 @@ class ConditionScan:
             mine = is_near & (numbers == _UNKNOWN)
             numbers[mine] = codes[place[mine]]
         return numbers
+
+    @property
+    def waiting_words(self) -> str:
+        """Say from when on packets count as lost; nothing without a waiting time."""
+        return self._feed.waiting_words
 
     def result(self) -> tuple[Direction, list[ConditionRow]]:
         """Return the direction of the delays and the rows: ranges from the lowest on, cells from the busiest on."""

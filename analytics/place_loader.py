@@ -17,6 +17,7 @@ from analytics.requirements import load_requirements
 from analytics.route import Grid, RouteCell, RouteScan
 from analytics.series import Series
 from analytics.spans import Span
+from analytics.standstill import Standstill, standstill
 from storage.errors import NoDataError
 from storage.reader import link_ids
 from storage.runs import RunRecord
@@ -87,12 +88,13 @@ def route_of_run(
 
 
 def conditions_of_run(
-    connection: psycopg.Connection, run: RunRecord, link: str = "", profile: str | None = None
-) -> list[LinkConditions]:
+    connection: psycopg.Connection, run: RunRecord, link: str = "", profile: str | None = None, *,
+    moving_only: bool = False,
+) -> list[LinkConditions]:  # fmt: skip
     """Return how delay and loss of each link (or of the one named) depend on RSRP, SINR, speed and cell.
 
-    Excluded intervals are left out; the waiting time of the profile, if it has one, says what is lost. A link beside
-    which nothing of that was measured has no rows.
+    Excluded intervals are left out, and with `moving_only` what was measured while the vehicle stood; the waiting time
+    of the profile, if it has one, says what is lost. A link beside which nothing of that was measured has no rows.
     """
     requirements = load_requirements(profile)
     exclusions: Exclusions = load_exclusions(connection, run)
@@ -103,8 +105,13 @@ def conditions_of_run(
             ConditionScan, _radio(connection, each.link_id, window, wanted), track_of(each.about),
             each.about.get("vehicle"), profile=requirements, clock=each.clock,
         )  # fmt: skip
-        scan = walked(connection, each.link_id, window, exclusions.of(each.name), begin)
+        stood = standstill(track_of(each.about), each.about.get("vehicle")) if moving_only else Standstill()
+        excluded = [*exclusions.of(each.name), *stood.spans]
+        scan = walked(connection, each.link_id, window, excluded, begin)
         if scan.n:
             direction, rows = scan.result()
-            found.append(LinkConditions(device=each.device, link=each.name, direction=direction, rows=rows))
+            filters = "; ".join(filter(None, [scan.waiting_words, stood.words if moving_only else ""]))
+            found.append(
+                LinkConditions(device=each.device, link=each.name, direction=direction, rows=rows, filter=filters)
+            )
     return found

@@ -92,10 +92,11 @@ def route(  # noqa: PLR0917 - query parameters
 @router.get("/{run}/conditions", responses=described(list[LinkConditions]))
 def conditions(
     connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
-    profile: ProfileName = None,
+    profile: ProfileName = None, *, moving_only: bool = False,
 ) -> Response:  # fmt: skip
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
-    return JsonResponse(conditions_of_run(connection, run, link, chosen_profile(settings, profile)))
+    wanted = chosen_profile(settings, profile)
+    return JsonResponse(conditions_of_run(connection, run, link, wanted, moving_only=moving_only))
 
 
 @router.get("/{run}/outages", responses=described(list[OutageList]))

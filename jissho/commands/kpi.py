@@ -62,7 +62,8 @@ def kpi(
         record = get_run(connection, run)
         wanted = profile or settings.text("JISSHO_PROFILE") or None
         if conditions:
-            _print_conditions(record.name, conditions_of_run(connection, record, link, wanted), is_json=json)
+            found = conditions_of_run(connection, record, link, wanted, moving_only=moving_only)
+            _print_conditions(record.name, found, is_json=json)
             return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
@@ -113,7 +114,13 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
 
     if is_json:
         print_json(
-            {"device": each.device, "link": each.link, "direction": each.direction, **msgspec.structs.asdict(row)}
+            {
+                "device": each.device,
+                "link": each.link,
+                "direction": each.direction,
+                "filter": each.filter,
+                **msgspec.structs.asdict(row),
+            }
             for each in links
             for row in each.rows
         )
@@ -137,7 +144,9 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
                 )
                 for row in each.rows
             ],
-            note="損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない",
+            note="。".join(filter(None, [
+                "損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない", each.filter
+            ])),
         )  # fmt: skip
 
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.conditions import range_words
 from analytics.executors import executor_of
+from analytics.place_loader import conditions_of_run
 from analytics.run_loader import Elsewhere, evaluate_run
 from analytics.standstill import UNKNOWN_SPEED, standstill
 from analytics.track import track
@@ -100,6 +102,17 @@ def test_figures_of_driving_stand_beside_those_of_everything(drive):
     plain = evaluate_run(connection, run, None)
     assert loss_of(plain).value == 0.1
     assert not any("moving only" in each.filter for each in plain)
+
+
+def test_conditions_of_driving_have_no_class_of_standing(drive):
+    """The packets of the halt are in no class, and the link says why."""
+    _, connection, run = drive
+    (link, _) = conditions_of_run(connection, run, moving_only=True)
+    (whole, _) = conditions_of_run(connection, run)
+    assert [(range_words(row), row.n, row.loss) for row in link.rows] == [("20 – 35", 300, 0.0)]
+    assert [range_words(row) for row in whole.rows] == ["停止 standing", "20 – 35"]
+    assert "moving only" in link.filter
+    assert not whole.filter
 
 
 def test_what_the_device_says_of_itself_is_of_the_whole_drive(drive):
