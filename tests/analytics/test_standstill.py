@@ -119,7 +119,7 @@ def test_what_the_device_says_of_itself_is_of_the_whole_drive(drive):
     """An intervention at the stop counts: manoeuvres end in halts."""
     _, connection, run = drive
     results = evaluate_run(connection, run, None, moving_only=True)
-    (count,) = [each for each in results if (each.id, each.statistic, each.part) == ("interventions", "count", "")]
+    (count,) = [each for each in results if (each.id, each.statistic, each.variant) == ("interventions", "count", "")]
     assert (count.value, count.excluded, "moving only" in count.filter) == (1.0, 0, False)
 
 
