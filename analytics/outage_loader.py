@@ -30,8 +30,9 @@ from analytics.outages import (
     track,
 )
 from analytics.packet_loader import packet_chunks, probe_extent, walked
+from analytics.pair_scan import JOINT
 from analytics.probes import NotInOrderError, ProbeArrays
-from analytics.redundancy import BLIND, JOINT, NEVER_TOGETHER, NO_COMMON
+from analytics.redundancy import BLIND, NEVER_TOGETHER, NO_COMMON
 from analytics.requirements import Profile, load_requirements
 from analytics.results import DIRECTIONS, Direction
 from analytics.road import Chainage, road_of

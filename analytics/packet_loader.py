@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
+import numpy as np
 import psycopg
 
 from analytics.chunks import PacketChunks
@@ -151,3 +152,32 @@ def _walk(
         for chunk in chunks:
             reader.add(chunk)
     return reader
+
+
+def packets_in_step(
+    connection: psycopg.Connection, ends_us: Mapping[int, int], start_us: int, *, is_at_once: bool
+) -> Generator[dict[int, dict[str, ArrayColumn]]]:
+    """Yield the probe rows of several links by link, in stretches of time that are the same for all, or all at once.
+
+    `ends_us` says until when each link is read. What a stretch holds was sent before all that comes after it.
+    """
+    names, window = (*COLUMNS, "link_id"), {"start_us": start_us, "end_us": max(ends_us.values())}
+    if is_at_once:
+        yield _by_link(read_long(connection, PROBE, names, link_ids=[*ends_us], **window), ends_us)
+        return
+    with closing(iterate_long(connection, PROBE, names, link_ids=[*ends_us], **window)) as chunks:
+        for columns in chunks:
+            yield _by_link(columns, ends_us)
+
+
+def _by_link(columns: dict[str, ArrayColumn], ends_us: Mapping[int, int]) -> dict[int, dict[str, ArrayColumn]]:
+    t_us, link = columns["t_us"].values, columns["link_id"].values
+    found = {}
+    for link_id, end_us in ends_us.items():
+        rows = np.flatnonzero((link == link_id) & (t_us < end_us))
+        found[link_id] = {
+            name: ArrayColumn(column.values[rows], None if column.valid is None else column.valid[rows])
+            for name, column in columns.items()
+            if name != "link_id"
+        }
+    return found

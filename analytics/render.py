@@ -20,9 +20,9 @@ definitions. Rules that hold for all of them:
   order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 32,768
   values is summed in groups first. For a quantile of a delay, n_eff is that of lying above it: the drift that makes a
   mean uncertain hardly moves a 99th percentile.
-* A packet that came later than the profile's `lost_after_ms` is lost before anything of its link is computed; results
-  say so, with how many. Which way it was lost: up where the delay up shows it, down where the reflector had it.
-  (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
+* A packet that came later than the profile's `lost_after_ms` is lost before anything of its link, or of a pair of
+  links, is computed; results say so, with how many. Which way it was lost: up where the delay up shows it, down where
+  the reflector had it. (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
 * Where nothing failed, that alone is no sign of independence: packets are worth what their delays are, and an
   availability rests on how long an outage lasts. Observed time is worth T / s trials, s the mean duration of the outage
   in which a random instant of down time lies; where none or few were seen, one of `outage_s` of the profile (10 s) is

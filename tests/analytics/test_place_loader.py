@@ -89,6 +89,9 @@ def test_outages_are_those_that_the_figures_count(db, tmp_path):
     assert total_s == pytest.approx(figures["outage", "total", "l5g"])
     assert 1 - total_s / listed["l5g"].observed_s == pytest.approx(figures["availability", "ratio", "l5g"])
     assert "later than 60 ms counted as lost" in listed["l5g"].filter
+    assert len(listed["l5g+lte"].outages) == figures["redundant_outage", "count", "l5g+lte"] > 100
+    both_s = sum(each.duration_s for each in listed["l5g+lte"].outages)
+    assert both_s == pytest.approx(figures["redundant_outage", "total", "l5g+lte"])
     loss = sum(cell.loss * cell.n for cell in route_of_run(writer.connection, run, "l5g", str(path))["l5g"]) / 1200
     assert loss == pytest.approx(figures["loss", "ratio", "l5g"])
 
