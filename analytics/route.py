@@ -18,7 +18,7 @@ from analytics.clock import ClockQuality
 from analytics.link import blind_words
 from analytics.probes import ProbeArrays, absent, lost_in
 from analytics.requirements import Profile
-from analytics.results import REFERENCE_ONLY, UNDECIDED, Direction, Verdict
+from analytics.results import UNDECIDED, Direction, Verdict
 from analytics.road import SAME_M, road_of
 from analytics.series import Floats, Series, Times, near_values
 from analytics.statistics import Interval, effective_n, proportion_interval
@@ -70,8 +70,8 @@ def route_cells(
     """Return the cells in which packets were sent, in order of first visit.
 
     `moving_only` leaves out what was measured while the vehicle stood. One-way delays, where there are no round trips,
-    are judged by the `clock`: unknown, they are for reference and decide nothing. Raises ValueError for a size that no
-    mesh has.
+    are judged by the `clock`: unknown or beyond the limit, they are for reference and decide nothing. Raises ValueError
+    for a size that no mesh has.
     """
     size = USUAL_SIZE_M[grid] if size_m is None else size_m
     if size <= 0:
@@ -142,7 +142,7 @@ class _Packets:
         is_round = self._way == "round_trip"
         self._limit_us = 1000 * (parameters.rtt_within_ms if is_round else parameters.owd_within_ms)
         self._bound_us = 0.0 if is_round else clock.bound_us or 0.0
-        self._doubt = "" if is_round or clock.is_known else f"{REFERENCE_ONLY}: {clock.reason}"
+        self._doubt = "" if is_round else clock.doubt(parameters.clock_limit_us)
         self._requirement = profile.find("reliability", self._way, "ratio", link)
         missing = absent(probes)
         self._is_blind = missing > 0 and not (probes.lost > 0).any()

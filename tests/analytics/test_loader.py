@@ -121,7 +121,7 @@ def test_a_run_is_evaluated_as_its_arrays_are(measured):
         for result in results
         if result.id == "owd" and result.statistic == "p99"
     }
-    assert clock == {("l5g", "良", 100.0), ("lte", "粗", 3040.0)}
+    assert clock == {("l5g", "良", 400.0), ("lte", "粗", 3340.0)}
     assert {result.verdict for result in results if result.required is not None} <= {"達成", "未達", "判定不能"}
 
 
