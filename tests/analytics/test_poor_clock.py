@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.clock import ClockQuality, clock_quality
-from analytics.clock_kpis import bound_at, poor_share
-from analytics.clock_record import ClockSamples, clock_record
+from analytics.clock_record import ClockSamples
 from analytics.evaluate import evaluate_link
 from analytics.link_scan import scanned
 from analytics.poor_clock import PoorTime
@@ -216,62 +215,6 @@ def test_poor_clocks_all_the_time_are_not_poor_time_but_a_poor_clock():
     quality = clock_quality(coarse, coarse, T0_US, T0_US + 40 * S, 10_000.0)
     assert (quality.poor, quality.bound_us) == ((), 100_300.0)
     assert "参考値" in judged(sent(np.random.default_rng(9)), quality)["owd", "up", "p50"].reason
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    data=st.data(), count=st.integers(1, 12),
-    excluded=st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=2),
-)  # fmt: skip
-def test_no_moment_of_good_time_is_worse_than_its_samples_allow(data, count, excluded):
-    """By second and by definition: poor is what is unknown or beyond the limit at that moment, and nothing else."""
-    steps = data.draw(st.lists(st.integers(1, 150), min_size=count, max_size=count))
-    t_s = np.cumsum(steps)
-    bound = np.array(data.draw(st.lists(st.sampled_from([100.0, 900.0, 5000.0, np.nan]), min_size=count,
-                                        max_size=count)))  # fmt: skip
-    samples = ClockSamples(t_s * S, np.isfinite(bound), bound)
-    declared = ClockSamples(np.array([0, 400 * S]), np.ones(2, bool), np.zeros(2), np.ones(2, bool))
-    spans = [(low * S, (low + length) * S) for low, length in excluded]
-    record = clock_record(samples, declared, 0, 400 * S, spans)
-    age_s = max(3 * float(np.median(np.diff(t_s))) if count > 1 else 0.0, 60.0)
-    left_us = 0
-    for at in np.arange(400) + 0.5:
-        if any(low <= at * S < high for low, high in spans):
-            continue
-        left_us += S
-        before = np.flatnonzero(t_s <= at)
-        place = np.flatnonzero((record.start_us <= at * S) & (record.end_us > at * S))
-        stated = float(record.bound_us[place[0]])
-        if not before.size:
-            expected = bound[0] + 15 * (t_s[0] - at) if t_s[0] - at <= age_s else np.nan
-        elif at - t_s[before[-1]] > age_s:
-            expected = np.nan
-        else:
-            expected = bound[before[-1]] + 15 * (at - t_s[before[-1]])
-            if before[-1] + 1 < count and t_s[before[-1] + 1] - t_s[before[-1]] <= age_s:
-                expected = np.maximum(expected, bound[before[-1] + 1])
-        if np.isnan(expected) or np.isnan(stated):
-            # Only where declared clocks have a gap of their own, or the sample does, is nothing known.
-            assert np.isnan(stated)
-        else:
-            assert expected <= stated + 1e-6
-    assert int(record.length_us.sum()) == left_us
-
-
-def test_the_figures_of_the_clocks_are_weighted_by_time():
-    """100 s at 0.3 ms, 30 s at 4.3 ms and 20 s unknown: median, worst, and the share beyond 2 ms."""
-    t_s = np.arange(0, 151, 10)
-    bound = np.where(t_s < 110, 0.0, np.where(t_s < 130, 4000.0, 0.0))
-    synced = t_s != 140
-    own = ClockSamples(t_s * S, synced, bound)
-    far = ClockSamples(t_s * S, np.ones(t_s.size, bool), np.zeros(t_s.size))
-    record = clock_record(own, far, 0, 150 * S)
-    assert bound_at(record, "0.5") == 300.0
-    assert bound_at(record, "0.85") == 4300.0
-    assert bound_at(record, "0.95") == np.inf
-    assert poor_share(record, 2000.0) == pytest.approx(50 / 150)
-    excluded = clock_record(own, far, 0, 150 * S, [(100 * S, 150 * S)])
-    assert (bound_at(excluded, "1"), poor_share(excluded, 2000.0)) == (300.0, 0.0)
 
 
 def test_results_tell_how_good_the_clocks_were():
