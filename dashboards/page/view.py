@@ -96,11 +96,11 @@ class _View:
                 self.rsrp = ui.echart({}).classes("w-full").style("height: 136px")
                 self.sinr = ui.echart({}).classes("w-full").style("height: 136px")
             self._map()
-            with ui.column().classes("panel w-full").style("grid-column: 1 / -1") as self.clock_panel:
-                ui.label(self.say("clock")).classes("panel-title")
-                self.clock = ui.echart({}).classes("w-full").style("height: 112px")
         self.exclusions = ExclusionPanel(self.language)
         self._kpis()
+        with ui.column().classes("panel w-full") as self.clock_panel:
+            ui.label(self.say("clock")).classes("panel-title")
+            self.clock = ui.echart({}).classes("w-full").style("height: 112px")
         self.definitions = DefinitionPanel(self.language)
         self.empty.set_text(self.message)
         ui.timer(_REFRESH_EVERY_S, self.refresh)
