@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analytics.clock import ClockQuality, clock_quality
@@ -12,10 +12,11 @@ from analytics.clock_record import ClockSamples
 from analytics.evaluate import evaluate_link
 from analytics.link_scan import scanned
 from analytics.poor_clock import PoorTime
-from analytics.probes import DELAY_COLUMN
-from analytics.requirements import Parameters, Profile, Requirement
+from analytics.probes import DELAY_COLUMN, probe_arrays
+from analytics.requirements import NO_REQUIREMENTS, Parameters, Profile, Requirement
 from tests.analytics.lawful import check_all
 from tests.analytics.making import T0_US, by_name, probes, subject
+from tests.analytics.recordings import recordings
 
 S = 1_000_000
 PROFILE = Profile(
@@ -206,6 +207,20 @@ def test_availability_by_one_way_delays_holds_what_poor_clocks_leave_open():
         1.0,
         judged(packets, ClockQuality("良", 200.0))["availability", "up", "ratio"].verdict,
     )
+
+
+@settings(max_examples=12, deadline=None)
+@given(recording=recordings(), parts=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 0.5)), max_size=3))
+def test_whatever_was_recorded_poor_time_keeps_the_laws_and_leaves_round_trips_alone(recording, parts):
+    """Absent numbers, copies, sessions, delays that are missing or negative: values lie in their intervals."""
+    packets = probe_arrays(recording[0])
+    assume(packets.n)
+    low, length = int(packets.t_us.min()), int(np.ptp(packets.t_us)) + 1
+    spans = tuple((low + round(start * length), low + round((start + part) * length) + 1) for start, part in parts)
+    found = judged(packets, ClockQuality("良", 200.0, poor=spans), NO_REQUIREMENTS)
+    for key, result in judged(packets, ClockQuality("良", 200.0), NO_REQUIREMENTS).items():
+        if key[1] == "round_trip" and key[0] in {"rtt", "loss", "ipdv", "pdv", "reliability", "availability"}:
+            assert (found[key].value, found[key].n) == (result.value, result.n), key
 
 
 def test_poor_clocks_all_the_time_are_not_poor_time_but_a_poor_clock():
