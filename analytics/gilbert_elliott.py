@@ -7,7 +7,7 @@ where to begin, whether the data determine what was found, and how exact it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -108,19 +108,42 @@ def climb(
     Two steps are extrapolated to where their differences would shrink to nothing (SQUAREM: Varadhan, Roland 2008), and
     the third begins there if that is likelier than where the first came to. Parameters that are `held` keep a value.
     """
-    fixed = held or {}
-    states = replace(states, **fixed)
-    expected = chain.expect(states)
+    return _found(chain, [_climbing(states, most_steps, held or {})])[0]
+
+
+_Climbing = Generator[HiddenStates, Expected, Climb]
+
+
+def _found(chain: FateChain, searches: Sequence[_Climbing]) -> list[Climb]:
+    """Return where searches come to, what each asks next being asked for all at once."""
+    asked = {number: next(search) for number, search in enumerate(searches)}
+    found: dict[int, Climb] = {}
+    while asked:
+        answers = zip(list(asked), chain.expect_each(list(asked.values())), strict=True)
+        for number, expected in answers:
+            try:
+                asked[number] = searches[number].send(expected)
+            except StopIteration as end:
+                found[number] = end.value
+                del asked[number]
+    return [found[number] for number in range(len(searches))]
+
+
+def _climbing(states: HiddenStates, most_steps: int, held: Mapping[str, float]) -> _Climbing:
+    """Ask for what is expected of states, and return where that led to."""
+    states = replace(states, **held)
+    expected = yield states
     reached, steps, has_converged = [expected.log_likelihood], 1, False
     while steps < most_steps and not has_converged:
-        once = replace(expected.likeliest(), **fixed)
-        expected_once = chain.expect(once)
-        twice = replace(expected_once.likeliest(), **fixed)
-        states = replace(_extrapolated(states.values(), once.values(), twice.values()), **fixed)
-        expected = chain.expect(states)
+        once = replace(expected.likeliest(), **held)
+        expected_once = yield once
+        twice = replace(expected_once.likeliest(), **held)
+        states = replace(_extrapolated(states.values(), once.values(), twice.values()), **held)
+        expected = yield states
         steps += 2
         if not expected.log_likelihood >= expected_once.log_likelihood:
-            states, expected, steps = twice, chain.expect(twice), steps + 1
+            states, steps = twice, steps + 1
+            expected = yield twice
         has_converged = expected.log_likelihood - reached[-1] < LEAST_GAIN
         reached.append(expected.log_likelihood)
     return Climb(states, expected, tuple(reached), steps, has_converged)
@@ -142,7 +165,8 @@ def _start(runs: LossRuns) -> HiddenStates:
     if isinstance(three, Gilbert):
         guesses.append(HiddenStates(three.p, three.r, three.p / 100, 1 - three.h, 0.5))
     chain = FateChain(small)
-    climbs = [climb(chain, HiddenStates.of(np.clip(each.values(), *_INSIDE)), _START_STEPS) for each in guesses]
+    inside = [HiddenStates.of(np.clip(each.values(), *_INSIDE)) for each in guesses]
+    climbs = _found(chain, [_climbing(each, _START_STEPS, {}) for each in inside])
     best = max(climbs, key=lambda each: each.log_likelihoods[-1])
     return climb(chain, best.states).states
 
@@ -191,9 +215,8 @@ def _intervals(chain: FateChain, found: Climb) -> tuple[Interval, ...] | None:
     values = found.states.values()[: len(PARAMETERS)]
     inside = np.flatnonzero((values > 0) & (values < 1))
     logits = np.log(values[inside] / (1 - values[inside]))
-    steps = _LOGIT_STEP * np.eye(inside.size)
-    slopes = [[_slope(chain, found.states, inside, logits + sign * step) for step in steps] for sign in (-1, 1)]
-    information = np.array(slopes[0]) - np.array(slopes[1])
+    slopes = _slopes(chain, found.states, inside, logits)
+    information = slopes[: inside.size] - slopes[inside.size :]
     information /= 2 * _LOGIT_STEP
     information = (information + information.T) / 2
     if np.linalg.eigvalsh(information)[0] <= 0:
@@ -213,11 +236,16 @@ def _intervals(chain: FateChain, found: Climb) -> tuple[Interval, ...] | None:
     return tuple(intervals)
 
 
-def _slope(chain: FateChain, states: HiddenStates, inside: npt.NDArray[np.intp], logits: Floats) -> Floats:
-    values = states.values()
-    values[inside] = _shares(logits)
-    there = HiddenStates.of(values)
-    return chain.expect(there).score(there)[inside]
+def _slopes(chain: FateChain, states: HiddenStates, inside: npt.NDArray[np.intp], logits: Floats) -> Floats:
+    """Return the derivatives of the log-likelihood a step below in each logit, then a step above."""
+    steps = _LOGIT_STEP * np.eye(inside.size)
+    every = []
+    for each in [*(logits - steps), *(logits + steps)]:
+        values = states.values()
+        values[inside] = _shares(each)
+        every.append(HiddenStates.of(values))
+    found = zip(chain.expect_each(every), every, strict=True)
+    return np.stack([expected.score(there)[inside] for expected, there in found])
 
 
 def _shares(logits: Floats) -> Floats:

@@ -17,7 +17,7 @@ definitions. Rules that hold for all of them:
   Means are of delivered packets. (RFC 7679 5, RFC 2681 4)
 * A quantile is the smallest value x with F(x) >= q (RFC 2330 11.3); ranks are computed in fractions.
 * Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
-  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 524,288
+  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 32,768
   values is summed in groups first. For a quantile of a delay, n_eff is that of lying above it: the drift that makes a
   mean uncertain hardly moves a 99th percentile.
 * A packet that came later than the profile's `lost_after_ms` is lost before anything of its link is computed; results

@@ -85,7 +85,7 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
         [
             (
                 result.link,
-                f"{result.name_ja} {result.part}".rstrip(),
+                f"{result.name_ja} {result.variant}".rstrip(),
                 DIRECTIONS[result.direction],
                 result.statistic,
                 None if result.value is None else f"{result.value:.5g}",
