@@ -11,6 +11,7 @@ from functools import cache
 
 import msgspec
 
+from analytics.dictionary.clock import CLOCK
 from analytics.dictionary.definition import Better, KpiDefinition
 from analytics.dictionary.link import CDF_MS, LINK, N_REORDERING, QUANTILES
 from analytics.dictionary.monitoring import MONITORING
@@ -22,7 +23,9 @@ from analytics.dictionary.traffic import TRAFFIC
 
 __all__ = ["BY_ID", "CDF_MS", "DEFINITIONS", "N_REORDERING", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
 
-DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
+DEFINITIONS: tuple[KpiDefinition, ...] = (
+    *LINK, *CLOCK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS
+)  # fmt: skip
 
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
 

@@ -17,6 +17,10 @@ from analytics.stop_names import STOP_NAMES
 
 PROFILES = Path(__file__).parent / "profiles"
 _DAY_MS = 86_400_000
+_MS = 1000.0
+_CLOCK_SHARE = 0.1
+"""Of the delay that is asked, what the clocks may be off by where the profile says nothing else."""
+
 _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lost_after_ms": (lambda ms: 0 < ms < math.inf, "a waiting time is above 0 ms and finite"),
     "ip_unavailable_loss": (lambda ratio: 0 <= ratio < 1, "c1 is a loss ratio from 0 to below 1"),
@@ -55,10 +59,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `required_*_mbps` the rates of 所要帯域充足率: without them those KPIs are not computed. `video_within_ms`,
     `fps_at_least` and `stop_within_ms` are for remote monitoring, `section_m` is the length of a short section,
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
-    links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
-    figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
-    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
-    default those of `analytics.stop_names`. Profiles without them use these.
+    links may be to count as one. `clock_within_ms` is the largest bound of both clocks together that one-way figures
+    may be judged by: in time with a larger one no one-way delay counts, and where there is no other they are for
+    reference only. Without it that is a tenth of `owd_within_ms`, as an instrument is chosen ten times as fine as what
+    it decides, and figures whose offset was corrected afterwards are for reference only. `loss_constraint` is delta of
+    the loss noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to
+    stop, by default those of `analytics.stop_names`. Profiles without them use these.
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of links and of their pairs a packet
     that came later is lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together:
@@ -105,6 +111,11 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise RequirementError(
                 f"IP availability needs {', '.join(four)} together: give {', '.join(missing)} too, or none of them"
             )
+
+    @property
+    def clock_limit_us(self) -> float:
+        """Largest bound of both clocks together that one-way figures may be judged by, in microseconds."""
+        return _MS * (self.owd_within_ms * _CLOCK_SHARE if self.clock_within_ms is None else self.clock_within_ms)
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ ORDER = "order statistics on n_eff (Geyer)"
 ORDER_OF_SHARE = "order statistics on n_eff of lying above (Geyer)"
 BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
 STUDENT = "Student on n_eff (Geyer)"
+_CLOCK_DECIDES = "時計の誤差上限が判定を左右する / what the clocks may be off by decides the verdict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,13 @@ class Subject:
 class TwoClocks:
     """How a figure that compares two clocks depends on them.
 
-    Its value may be off by `shift` in its own unit; `doubts` say why it is for reference only, if it is.
+    Its value may be off by `shift` in its own unit; `doubts` say why it is for reference only, if it is. `is_bounded`:
+    the interval with the shift holds nevertheless, so that what lies on the bad side throughout is missed.
     """
 
     shift: float = 0.0
     doubts: Sequence[str] = ()
+    is_bounded: bool = False
 
 
 def result_of(
@@ -58,6 +61,7 @@ def result_of(
     definition = BY_ID[kpi]
     requirement = subject.profile.find(kpi, direction, statistic, subject.link) if is_judged else None
     shift, doubts = (0.0, ()) if clocks is None else (clocks.shift, clocks.doubts)
+    is_bounded = clocks is not None and clocks.is_bounded
     verdict = needed = None
     if requirement is not None and definition.better:
         judged = judge(
@@ -67,8 +71,11 @@ def result_of(
         verdict, needed = judged.verdict, judged.needed_n
         if doubts:
             # Neither met nor missed by a clock that nobody knows; packets that never came need no clock.
-            is_certain = verdict == MISSED and value is not None and math.isinf(value)
+            is_certain = verdict == MISSED and (is_bounded or (value is not None and math.isinf(value)))
             verdict, needed = (verdict if is_certain else UNDECIDED), None
+        elif verdict == UNDECIDED and shift:
+            known = judge(value, interval, requirement.limit, definition.better, n).verdict
+            reason = "; ".join(filter(None, ["" if known == UNDECIDED else _CLOCK_DECIDES, reason]))
     bounds = Interval(_finite(interval.low), _finite(interval.high))
     return KpiResult(
         id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,

@@ -34,7 +34,7 @@ from analytics.report.model import (
 )
 from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_s
 from analytics.requirements import load_requirements
-from analytics.results import KpiResult
+from analytics.results import REFERENCE_ONLY, KpiResult
 from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
 from api.run_interventions import run_interventions
@@ -111,7 +111,9 @@ def _profile(name_or_path: str | None) -> str:
 
 def _marked(series: Sequence[DelaySeries], kpis: Sequence[KpiResult]) -> list[DelaySeries]:
     """Mark the one-way series whose clocks are not known well enough, as the KPIs judged them."""
-    doubtful = {(kpi.device, kpi.link, kpi.direction) for kpi in kpis if kpi.id == "owd" and kpi.clock_bound_us is None}
+    doubtful = {
+        (kpi.device, kpi.link, kpi.direction) for kpi in kpis if kpi.id == "owd" and REFERENCE_ONLY in kpi.reason
+    }
     return [replace(one, is_reference=(one.device, one.link, one.direction) in doubtful) for one in series]
 
 

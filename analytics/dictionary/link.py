@@ -209,22 +209,6 @@ LINK: tuple[KpiDefinition, ...] = (
         "unavailable intervals and of those not measured are left out.",
     ),
     KpiDefinition(
-        id="clock_offset", name_ja="時計差(事後推定)", name_en="Offset of the clocks, estimated afterwards", unit="ms",
-        better="", clause="RFC 5905 8 (symmetric path); Moon, Skelly, Towsley 1999; RFC 7679 3.7",
-        columns=("ul_us", "dl_us"), statistics=("mean",),
-        meaning_ja="対向側の時計 - 端末側の時計(測定の中央)。両方向の最小遅延が等しいと仮定した推定値。"
-        "区間は非対称でも成り立つ上限。要求したときのみ算出",
-        meaning_en="Far clock minus own clock in the middle of the measurement, assuming equal smallest delays of both "
-        "directions; the interval holds for any asymmetry. Computed on request only.",
-    ),
-    KpiDefinition(
-        id="clock_drift", name_ja="時計の周波数差(事後推定)",
-        name_en="Drift of the clocks, estimated afterwards", unit="ppm", better="",
-        clause="Moon, Skelly, Towsley 1999", columns=("ul_us", "dl_us"), statistics=("mean",),
-        meaning_ja="対向側の時計が端末側の時計に対して進む速さ。要求したときのみ算出",
-        meaning_en="How much faster the far clock runs than the own one. Computed on request only.",
-    ),
-    KpiDefinition(
         id="ping_rtt", name_ja="pingの往復時間", name_en="Round-trip time as ping computes it", unit="ms",
         better="smaller", clause="ping(8): duplicates included", columns=("rtt_us", "copy"),
         statistics=("min", "mean", "max", "mdev"),

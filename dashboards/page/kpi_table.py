@@ -21,6 +21,8 @@ MAIN = {
     "availability": ("ratio",),
     "outage": ("count", "max"),
     "absent": ("count",),
+    "clock_bound": ("p95",),
+    "clock_poor": ("ratio",),
     "redundant_availability": ("ratio",),
     "redundant_loss": ("ratio",),
     "redundant_delay": ("p50", "p99"),

@@ -31,6 +31,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "map": ("走行位置と RSRP", "Position and RSRP"),
     "no_position": ("位置データなし", "no positions"),
+    "clock": (
+        "時計の誤差上限(実線: 対向側、破線: 端末側。途切れは不明)",
+        "Bound of the clocks (solid: far end, dashed: device; broken where unknown)",
+    ),
+    "own_clock": ("端末 {device}", "device {device}"),
     "no_radio": ("無線データなし", "no radio data"),
     "no_probe": ("区間測定データなし", "no probe data"),
     "kpi": ("評価指標と判定", "KPIs and verdicts"),
@@ -73,11 +78,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "verdict_rule": (
         (
             "達成: 95%信頼区間の全体が所要値を満たす / 未達: 全体が満たさない"
-            " / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明"
+            " / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明か限度外"
         ),
         (
             "Met: the whole 95 % interval is good / Missed: all of it is bad"
-            " / Undecided: it straddles the limit, or the clocks are unknown"
+            " / Undecided: it straddles the limit, or the clocks are unknown or beyond theirs"
         ),
     ),
     "達成": ("達成", "Met"),

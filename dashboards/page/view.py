@@ -99,6 +99,9 @@ class _View:
             self._map()
         self.exclusions = ExclusionPanel(self.language)
         self._kpis()
+        with ui.column().classes("panel w-full") as self.clock_panel:
+            ui.label(self.say("clock")).classes("panel-title")
+            self.clock = ui.echart({}).classes("w-full").style("height: 112px")
         self.outages = OutagePanel(self.language)
         self.definitions = DefinitionPanel(self.language)
         self.empty.set_text(self.message)
@@ -272,8 +275,9 @@ class _View:
 
     def _show_charts(self) -> None:
         picture = self.picture
+        self.clock_panel.set_visibility(picture is not None and bool(picture.clock))
         if picture is None:
-            for chart in (self.delay, self.loss, self.rsrp, self.sinr):
+            for chart in (self.delay, self.loss, self.rsrp, self.sinr, self.clock):
                 _set(chart, {"series": []})
         else:
             window = picture.window
@@ -285,6 +289,8 @@ class _View:
             nothing = "" if picture.radio else self.say("no_radio")
             _set(self.rsrp, charts.radio_chart(picture.radio, *common, column="rsrp_dbm", unit="RSRP dBm"), nothing)
             _set(self.sinr, charts.radio_chart(picture.radio, *common, column="sinr_db", unit="SINR dB"), nothing)
+            own = {number: self.say("own_clock", device=device) for number, device in window.devices.items()}
+            _set(self.clock, charts.clock_chart(picture.clock, *common, own=own))
         self._show_map()
 
     def _show_map(self) -> None:

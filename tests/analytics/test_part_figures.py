@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from analytics.definitions import BY_ID
+from analytics.dictionary.clock import CLOCK
 from analytics.dictionary.link import LINK
 from analytics.evaluate import evaluate_link
 from analytics.log_histogram import RELATIVE_ERROR
@@ -100,7 +101,8 @@ def test_probes_with_every_kind_of_loss_have_the_figures_of_their_evaluation(wid
             if not is_lost[seq] and seq % 97 == 0:
                 rows.append({**row, "copy": 2, "lost": 0})
     compared = compare(columns(rows), width_us)
-    assert {each.id for each in LINK} == compared | WITHOUT_PARTS.keys() | {"absent"}
+    probed = {each.id for each in (*LINK, *CLOCK) if each.stream == "probe"}
+    assert probed == compared | WITHOUT_PARTS.keys() | {"absent"}
     assert {"owd", "rtt", "loss", "loss_burst", "duplication", "reliability", "availability", "outage"} <= compared
 
 
