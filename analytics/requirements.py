@@ -23,6 +23,7 @@ _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ip_interval_s": (lambda s: 1 <= 1000 * s <= _DAY_MS, "Tav lies between 1 ms and a day"),
     "ip_least_packets": (lambda n: n >= 1, "an interval needs a packet to be measured"),
     "ip_source": (lambda text: bool(text.strip()), "it must say which edition and clause c1 and Tav come from (出典)"),
+    "payload_bytes": (lambda n: n >= 1, "the payload of a probe packet is a whole number of bytes"),
     "stop_names": (lambda names: bool(names) and all(map(str.strip, names)), "it names a command at least, none blank"),
 }
 """Which values of a parameter can be, and what is said of others."""
@@ -42,7 +43,9 @@ class Allowed(NamedTuple):
 
 
 _NUMBERS = {"count", "per_km"}
-_COUNTED = {"loss_burst", "reordering_extent", "mrm"}
+_COUNTED = {
+    "loss_burst", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run", "mrm",
+}  # fmt: skip
 """KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 
 
@@ -55,7 +58,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `required_*_mbps` the rates of 所要帯域充足率: without them those KPIs are not computed. `video_within_ms`,
     `fps_at_least` and `stop_within_ms` are for remote monitoring, `section_m` is the length of a short section,
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
-    links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
+    links may be to count as one, `payload_bytes` the payload of a probe packet, of which the reordering byte offset is
+    made (RFC 4737 4.4.3). `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
     figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
     noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
     default those of `analytics.stop_names`. Profiles without them use these.
@@ -90,6 +94,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ip_interval_s: float | None = None
     ip_least_packets: int | None = None
     ip_source: str | None = None
+    payload_bytes: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be, and IP availability half stated."""

@@ -19,6 +19,7 @@ STATISTIC = {
     "total": "合計",
     "mean_linear": "真値平均",
     "std": "標準偏差",
+    "weighted": "重み付き平均",
     "rate": "頻度",
     "per_km": "1km当たり",
     "p": "p(良→不良)",

@@ -19,8 +19,8 @@ EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", 
 def is_share(result: KpiResult) -> bool:
     """Tell whether a value is a share of something: between 0 and 1."""
     definition = BY_ID[result.id]
-    counts = result.statistic in {"count", "mean", "max", "min", "delta_bic"} and definition.stream != "metric"
-    return result.unit == "1" and not counts and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
+    is_number = result.statistic in {"count", "mean", "max", "min", "weighted", "delta_bic"}
+    return result.unit == "1" and not is_number and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
 
 
 def check_result(result: KpiResult) -> None:

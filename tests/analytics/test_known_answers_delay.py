@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from analytics.clock import ClockQuality
+from analytics.definitions import BY_ID
 from analytics.delay import ipdv_us, pdv_us
 from analytics.evaluate import evaluate_link
 from analytics.link import AMONG_LOST
+from analytics.overtaken import order_pattern
 from analytics.packet_order import reordering
 from analytics.requirements import Parameters, Profile
 from analytics.statistics import histogram, rank
@@ -165,6 +167,78 @@ def test_every_reordering_vector(vectors):
             wanted = [case["reordered"][str(seq)] for seq in late]
             assert [each["extent"] for each in wanted] == found.extents.tolist()
             assert [1000 * each["late_ms"] for each in wanted] == found.late_us.tolist()
+            assert [each["n_reordering"] for each in wanted] == found.degrees.tolist()
+            assert [each["byte_offset"] for each in wanted] == (case["payload_bytes"] * found.held).tolist()
+        if "next_exp" in case:
+            # NextExp before each arrival: one more than the largest number so far.
+            largest = np.maximum.accumulate(seqs)
+            assert case["next_exp"] == [min(seqs), *(largest[:-1] + 1).tolist()]
+            assert late == sorted(seq for seq, at in zip(seqs, case["next_exp"], strict=True) if seq < at)
+        if "runs" in case:
+            pattern = order_pattern(found.places, found.extents, np.array([0]))
+            early = np.unique(found.places - found.extents)
+            assert (case["runs"], case["discontinuity_at_seq"], list(case["gap"].values())) == (
+                pattern.runs.tolist(), np.array(seqs)[early].tolist(), pattern.gaps.tolist()
+            )  # fmt: skip
+
+
+def test_the_byte_offset_of_the_tables_reaches_the_results(vectors):
+    """RFC 4737 4.4.3, tables 1 to 3 with payloads of 100 byte: what is held back, in packets and in bytes."""
+    who = subject(Profile(name="x", ja="", en="", status="", parameters=Parameters(payload_bytes=100)))
+    for case in vectors["vectors"]["reordering"][:3]:
+        rows = [
+            {"seq": seq, "t_us": 1000 * sent, "ul_us": 1000 * (at - sent)}
+            for seq, sent, at in zip(case["arrival_seq"], case["src_ms"], case["dst_ms"], strict=True)
+        ]
+        results = by_name(evaluate_link(probes(rows), who))
+        offsets = [each["byte_offset"] for each in case["reordered"].values()]
+        for name, expected in (("mean", np.mean(offsets)), ("max", max(offsets))):
+            assert (expected, expected / 100) == (
+                results["reordering_byte_offset", "up", name].value, results["reordering_held", "up", name].value
+            )  # fmt: skip
+        assert "payload of 100 B" in results["reordering_byte_offset", "up", "max"].filter
+
+
+def test_without_the_payload_there_is_no_byte_offset():
+    """How long a packet is stands in the requirements and not in the measurement: packets are told, bytes are not."""
+    sent = in_arrival_order([1, 2, 4, 3], [1000 * at for at in (68, 88, 108, 110)])
+    results = by_name(evaluate_link(sent, subject(clock=UNKNOWN_CLOCK)))
+    assert 1.0 == results["reordering_held", "up", "max"].value
+    assert ("reordering_byte_offset", "up", "max") not in results
+
+
+def test_gaps_and_runs_of_table_4_reach_the_results():
+    """RFC 4737 table 4: too early are 6 and 12, seven arrivals apart; 5, 0 and 5 packets come in order."""
+    seqs = [1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 12, 13, 11, 14, 15, 16]
+    sent = in_arrival_order(seqs, [1000 * (at + 500) for at in range(len(seqs))])
+    results = by_name(evaluate_link(sent, subject(clock=UNKNOWN_CLOCK)))
+
+    gap, run = ({name: results[kpi, "up", name].value for name in BY_ID[kpi].statistics}
+                for kpi in ("reordering_gap", "reordering_free_run"))  # fmt: skip
+    assert {"count": 2.0, "mean": 7.0, "min": 7.0} == gap
+    assert {"count": 3.0, "mean": 10 / 3, "max": 5.0, "weighted": 5.0} == run
+
+
+@pytest.mark.parametrize(
+    ("runs", "q", "expectancy", "ratio"), [([11, 11, 11], 363, 11.0, 1.0), ([1, 1, 31], 963, 29.18, 2.65)]
+)
+def test_the_runs_worked_out_in_rfc_4737(runs, q, expectancy, ratio):
+    """RFC 4737 4.6: 36 packets with three reordered; q is the sum of squares, q/a what a packet in order lies in."""
+    seqs, last = [], 0
+    for length in runs:
+        # A run in order that leaves one number out, which comes as the reordered packet at its end.
+        seqs += [*range(last + 1, last + length), last + length + 1, last + length]
+        last += length + 1
+    results = by_name(
+        evaluate_link(in_arrival_order(seqs, [1000 * (at + 900) for at in range(36)]), subject(clock=UNKNOWN_CLOCK))
+    )
+    p, x = results["reordering", "up", "ratio"].n, results["reordering", "up", "count"].value
+    run = {name: results["reordering_free_run", "up", name] for name in ("count", "mean", "weighted")}
+
+    assert (36, 3.0, 3.0, 33) == (p, x, run["count"].value, run["weighted"].n)
+    assert q == pytest.approx(run["weighted"].value * 33)
+    assert expectancy == pytest.approx(run["weighted"].value, abs=0.005)
+    assert ratio == pytest.approx(run["weighted"].value / run["mean"].value, abs=0.005)
 
 
 def test_the_delay_of_the_reordered_packet_of_table_1():

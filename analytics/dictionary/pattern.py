@@ -1,0 +1,45 @@
+"""How reordering and loss are spread over a run of probes: the buffer that order takes, bursts of loss and the gaps."""
+
+from __future__ import annotations
+
+from analytics.dictionary.definition import KpiDefinition
+
+GMIN = 16
+"""Packets delivered in turn that end a burst: the value that RFC 3611 4.7.2 recommends."""
+_ORDERED = ("seq", "rtt_us", "ul_us")
+
+PATTERN: tuple[KpiDefinition, ...] = (
+    KpiDefinition(
+        id="reordering_held", name_ja="順序復元の保留数", name_en="Packets held to restore the order", unit="1",
+        better="smaller", clause="RFC 4737 4.4.3", columns=_ORDERED, statistics=("mean", "max"),
+        meaning_ja="逆転したパケットが届いた時点で既に届いていた、後に送ったパケットの数。"
+        "順序を復元する受信側が保留しておく量で、ペイロード長を掛けるとバイト数(reordering_byte_offset)となる",
+        meaning_en="How many packets sent later had arrived when a reordered one did: what a receiver that restores "
+        "the order holds back. Times the payload it is the byte offset.",
+    ),
+    KpiDefinition(
+        id="reordering_byte_offset", name_ja="順序復元の保留バイト数", name_en="Reordering byte offset", unit="B",
+        better="smaller", clause="RFC 4737 4.4.3", columns=_ORDERED, statistics=("mean", "max"),
+        meaning_ja="reordering_held のパケットのペイロードの合計。"
+        "要求値がペイロード長(payload_bytes)を示すときのみ算出",
+        meaning_en="Payload of the packets of reordering_held. Computed only where the requirements state the payload "
+        "of a packet (`payload_bytes`).",
+    ),
+    KpiDefinition(
+        id="reordering_gap", name_ja="順序逆転の発生間隔", name_en="Gaps between reordering discontinuities", unit="1",
+        better="larger", clause="RFC 4737 3.4, 4.5.4", columns=_ORDERED, statistics=("count", "mean", "min"),
+        meaning_ja="順序の不連続(後から逆転パケットが届くこととなる、早く届き過ぎたパケット)の数と、"
+        "到着順で数えた不連続どうしの間隔(パケット)。間隔は同じセッションの中でのみ数える",
+        meaning_en="How many packets arrived too early, reordered ones coming after them, and by how many packets in "
+        "order of arrival each of those follows the one before it in its session.",
+    ),
+    KpiDefinition(
+        id="reordering_free_run", name_ja="逆転なしの連続長", name_en="Reordering-free runs", unit="1",
+        better="larger", clause="RFC 4737 4.6.3", columns=_ORDERED, statistics=("count", "mean", "max", "weighted"),
+        meaning_ja="逆転パケットの間に順序どおり届いたパケットの連続長。最後の逆転より後の、終わりの分からない分は含めない。"
+        "重み付き平均は、任意のパケットが属する連続長の期待値(二乗和÷和)",
+        meaning_en="Lengths of the runs of packets in order that reordered ones end; what follows the last one is "
+        "left out, since nothing ended it. Weighted: the length of the run that a packet in order lies in, on average "
+        "(sum of squares over sum).",
+    ),
+)  # fmt: skip
