@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analytics.burst_kpis import burst_kpis
 from analytics.link import NO_PACKETS, Link, blind_words
 from analytics.loss_model_kpis import loss_model_kpis
 from analytics.results import Direction, KpiResult
@@ -44,6 +45,7 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
         yield from _distances(link, link.lost.distances)
+        yield from burst_kpis(link)
         yield from loss_model_kpis(link, link.lost.runs)
     delivered = link.lost.delivered
     if delivered:

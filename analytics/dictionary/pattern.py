@@ -10,6 +10,33 @@ _ORDERED = ("seq", "rtt_us", "ul_us")
 
 PATTERN: tuple[KpiDefinition, ...] = (
     KpiDefinition(
+        id="burst_density", name_ja="バースト内損失率", name_en="Burst density", unit="1", better="smaller",
+        clause="RFC 3611 4.7.2", columns=("lost",), statistics=("ratio",),
+        meaning_ja="バーストの中で失われたパケットの割合。バーストは損失で始まり損失で終わる区間で、"
+        "途中の受信の連続は16(Gmin)未満。前後16個が届いた単独の損失はバーストとせず、ギャップに含める",
+        meaning_en="Share of packets lost within bursts. A burst starts and ends with a lost packet and has nowhere 16 "
+        "(Gmin) delivered ones in turn; a single loss between 16 delivered ones is none and lies in a gap.",
+    ),
+    KpiDefinition(
+        id="burst_duration", name_ja="バースト継続時間", name_en="Burst duration", unit="ms", better="smaller",
+        clause="RFC 3611 4.7.2, A.2", columns=("lost", "t_us"), statistics=("count", "mean", "max"),
+        meaning_ja="バーストの回数、平均、最大の長さ。パケット数に平均送信間隔を掛けた時間",
+        meaning_en="Number of bursts, their mean and largest length: packets times the mean interval of sending.",
+    ),
+    KpiDefinition(
+        id="gap_density", name_ja="ギャップ内損失率", name_en="Gap density", unit="1", better="smaller",
+        clause="RFC 3611 4.7.2", columns=("lost",), statistics=("ratio",),
+        meaning_ja="バースト以外の区間(ギャップ)で失われたパケットの割合。最大でも 1/(Gmin+1)",
+        meaning_en="Share of packets lost outside of bursts, in the gaps: 1/(Gmin+1) at most.",
+    ),
+    KpiDefinition(
+        id="gap_duration", name_ja="ギャップ継続時間", name_en="Gap duration", unit="ms", better="larger",
+        clause="RFC 3611 4.7.2, A.2", columns=("lost", "t_us"), statistics=("count", "mean"),
+        meaning_ja="ギャップ(バーストの前後および間)の数と平均の長さ。パケット数に平均送信間隔を掛けた時間",
+        meaning_en="Number and mean length of the gaps before, between and after bursts: packets times the mean "
+        "interval of sending.",
+    ),
+    KpiDefinition(
         id="reordering_held", name_ja="順序復元の保留数", name_en="Packets held to restore the order", unit="1",
         better="smaller", clause="RFC 4737 4.4.3", columns=_ORDERED, statistics=("mean", "max"),
         meaning_ja="逆転したパケットが届いた時点で既に届いていた、後に送ったパケットの数。"

@@ -20,7 +20,8 @@ def is_share(result: KpiResult) -> bool:
     """Tell whether a value is a share of something: between 0 and 1."""
     definition = BY_ID[result.id]
     is_number = result.statistic in {"count", "mean", "max", "min", "weighted", "delta_bic"}
-    return result.unit == "1" and not is_number and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
+    is_other = definition.stream == "metric" or result.id in NOT_SHARES | EVENTS
+    return result.unit == "1" and not is_number and not is_other
 
 
 def check_result(result: KpiResult) -> None:
