@@ -48,6 +48,9 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     for statistic in QUANTILES:
         n_eff = link.quantile_n_eff(direction, share_of(statistic), counted.n)
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
+    yield quantile(
+        link, (kpi, direction, "median"), counted, link.quantile_n_eff(direction, "0.5", counted.n), note, hidden
+    )  # fmt: skip
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
 
@@ -86,8 +89,8 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
 ) -> KpiResult:
     """Return one quantile; `hidden` further packets may have been faster than all others, or lost."""
     kpi, direction, statistic = what
-    q = share_of(statistic)
-    value = counted.at([rank(q, counted.n)])[0]
+    q = "0.5" if statistic == "median" else share_of(statistic)
+    value = counted.median if statistic == "median" else counted.at([rank(q, counted.n)])[0]
     if math.isinf(value):
         note = AMONG_LOST if counted.n else NOT_MEASURED
     filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"

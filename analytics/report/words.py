@@ -12,6 +12,7 @@ BETTER = {"smaller": ("小さい方", "≦"), "larger": ("大きい方", "≧"),
 STATISTIC = {
     "mean": "平均",
     "min": "最小",
+    "median": "中央値(偶数個は中央2値の平均)",
     "max": "最大",
     "mdev": "標準偏差(ping)",
     "ratio": "割合",

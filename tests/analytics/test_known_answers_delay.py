@@ -55,10 +55,31 @@ def test_percentile_minimum_and_inverse_percentile_of_rfc_7679():
     assert (0.5, 0.75) == (four["delay_cdf", "up", "le_100ms"].value, four["delay_cdf", "up", "le_200ms"].value)
 
 
+def test_the_median_of_rfc_2681_is_the_mean_of_the_two_in_the_middle():
+    """RFC 2330's sample has 5.5 (p50 is 4), and 100, 110, lost, 90 has 105; with half of all lost there is none."""
+    odd, four = one_way([-2, 7, 7, 4, 18, -5]), one_way([100, 110, None, 90])
+    half = by_name(evaluate_link(round_trips([100, 110, None, None]), subject()))
+
+    assert (5.5, 4.0) == (odd["owd", "up", "median"].value, odd["owd", "up", "p50"].value)
+    assert (105.0, 100.0) == (four["owd", "up", "median"].value, four["owd", "up", "p50"].value)
+    lost = half["rtt", "round_trip", "median"]
+    assert (None, AMONG_LOST) == (lost.value, lost.reason)
+    assert 110.0 == half["rtt", "round_trip", "p50"].value
+
+
+def test_the_interval_of_the_median_holds_it():
+    """It is that of p50, whose order statistics bound the middle of an even number too; none for a few values."""
+    results = by_name(evaluate_link(round_trips(range(1, 11)), subject()))
+    p50, median = (results["rtt", "round_trip", name] for name in ("p50", "median"))
+    assert (5.0, 5.5) == (p50.value, median.value)
+    assert (p50.ci_low, p50.ci_high, p50.n_eff) == (median.ci_low, median.ci_high, median.n_eff)
+    assert "送信全数 all sent (lost = inf)" == median.filter
+
+
 def test_with_everything_lost_every_percentile_is_not_delivered():
     """No percentile has a value, each says why, and the loss is 100 %."""
     results = by_name(evaluate_link(round_trips([None] * 7), subject()))
-    for statistic in ("p5", "p50", "p95", "p99", "p99.9", "p99.99"):
+    for statistic in ("p5", "p50", "median", "p95", "p99", "p99.9", "p99.99"):
         found = results["rtt", "round_trip", statistic]
         assert (None, AMONG_LOST, 7) == (found.value, found.reason, found.n)
     assert 1.0 == results["loss", "round_trip", "ratio"].value
