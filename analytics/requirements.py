@@ -45,6 +45,7 @@ class Allowed(NamedTuple):
 _NUMBERS = {"count", "per_km"}
 _COUNTED = {
     "loss_burst", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run", "mrm",
+    "tcp_transfer_time_ratio", "tcp_buffer_delay",
 }  # fmt: skip
 """KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 
@@ -58,11 +59,14 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `required_*_mbps` the rates of 所要帯域充足率: without them those KPIs are not computed. `video_within_ms`,
     `fps_at_least` and `stop_within_ms` are for remote monitoring, `section_m` is the length of a short section,
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
-    links may be to count as one, `payload_bytes` the payload of a probe packet, of which the reordering byte offset is
-    made (RFC 4737 4.4.3). `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
+    links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
     figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
     noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
     default those of `analytics.stop_names`. Profiles without them use these.
+
+    Facts of the path that no measurement tells, without which what is made of them is not computed: `payload_bytes` is
+    the payload of a probe packet (reordering byte offset, RFC 4737 4.4.3), `tcp_ideal_*_mbps` the largest TCP
+    throughput that the path allows and `tcp_segment_bytes` what one TCP retransmission resends (RFC 6349).
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
     lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together: `ip_unavailable_loss` is c1, the
@@ -95,6 +99,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ip_least_packets: int | None = None
     ip_source: str | None = None
     payload_bytes: int | None = None
+    tcp_ideal_up_mbps: float | None = None
+    tcp_ideal_down_mbps: float | None = None
+    tcp_segment_bytes: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be, and IP availability half stated."""

@@ -10,7 +10,7 @@ from analytics.definitions import BY_ID
 from analytics.results import KpiResult
 
 NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
-              "redundant_loss_gain", "loss_distance", "replication"}  # fmt: skip
+              "redundant_loss_gain", "loss_distance", "replication", "tcp_buffer_delay"}  # fmt: skip
 """What may leave 0 to 1: copies over packets, quotients and differences of two measurements, numbers of packets."""
 EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover", "link_switch"}
 """Counts of what happened in a time that was observed: n is their number, and none is a fact."""
