@@ -47,6 +47,7 @@ WITHOUT_PARTS = {
     "reordering_byte_offset": "reordering と同じ / as reordering",
     "reordering_gap": "reordering と同じ / as reordering",
     "reordering_free_run": "reordering と同じ / as reordering",
+    "inter_loss_period": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",
     "burst_density": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",
     "burst_duration": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",
     "gap_density": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",

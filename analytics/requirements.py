@@ -44,8 +44,8 @@ class Allowed(NamedTuple):
 
 _NUMBERS = {"count", "per_km"}
 _COUNTED = {
-    "loss_burst", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run", "mrm",
-    "tcp_transfer_time_ratio", "tcp_buffer_delay",
+    "loss_burst", "inter_loss_period", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run",
+    "mrm", "tcp_transfer_time_ratio", "tcp_buffer_delay",
 }  # fmt: skip
 """KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 

@@ -72,7 +72,7 @@ LINK: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="loss_burst", name_ja="連続損失", name_en="Loss periods", unit="1", better="smaller",
-        clause="RFC 3357 4, 6.2-6.4", columns=("lost",), statistics=("count", "mean", "max"),
+        clause="RFC 3357 4, 6.2, 6.3", columns=("lost",), statistics=("count", "mean", "max"),
         meaning_ja="損失が続いた区間の数、平均長、最大長(パケット)",
         meaning_en="Number of loss periods, their mean and largest length in packets.",
     ),

@@ -10,6 +10,14 @@ _ORDERED = ("seq", "rtt_us", "ul_us")
 
 PATTERN: tuple[KpiDefinition, ...] = (
     KpiDefinition(
+        id="inter_loss_period", name_ja="連続損失の間隔", name_en="Inter-loss-period lengths", unit="1",
+        better="larger", clause="RFC 3357 6.4", columns=("lost",), statistics=("mean", "min", "max"),
+        meaning_ja="連続損失の最後のパケットから次の連続損失の最初のパケットまでの通し番号の差。"
+        "欠番またはセッションの境界をまたぐものは含めない",
+        meaning_en="By how many numbers a loss period begins after the last packet of the one before; none over an "
+        "absent number or the border of a session.",
+    ),
+    KpiDefinition(
         id="burst_density", name_ja="バースト内損失率", name_en="Burst density", unit="1", better="smaller",
         clause="RFC 3611 4.7.2", columns=("lost",), statistics=("ratio",),
         meaning_ja="バーストの中で失われたパケットの割合。バーストは損失で始まり損失で終わる区間で、"

@@ -59,6 +59,13 @@ THROUGHPUT: tuple[KpiDefinition, ...] = (
         "1000 B), with the baseline of tcp_buffer_delay as round trip.",
     ),
     KpiDefinition(
+        id="udp_jitter", name_ja="UDPジッタ(負荷時)", name_en="UDP jitter under load", unit="ms", better="smaller",
+        clause="RFC 3550 6.4.1, A.8; under load", stream="throughput", columns=("jitter_us",),
+        statistics=("mean", "p50", "p95", "max"),
+        meaning_ja="UDPスループット試験の各区間の終わりにおける RFC 3550 ジッタ(受信側の報告値)",
+        meaning_en="Interarrival jitter of RFC 3550 at the end of each interval of UDP tests, as the receiver says it.",
+    ),
+    KpiDefinition(
         id="udp_loss", name_ja="UDP損失率(負荷時)", name_en="UDP loss under load", unit="1", better="smaller",
         clause="RFC 7680 2.4; under load", stream="throughput", columns=("packets", "lost_packets"),
         statistics=("ratio",),

@@ -29,7 +29,7 @@ from analytics.track import Track, track
 LINK_STREAMS: dict[str, tuple[str, ...]] = {
     "radio": ("rat", "rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell_id", "pci", "arfcn"),
     "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets",
-                   "retransmits"),
+                   "retransmits", "jitter_us"),
     "video": ("camera", "interval_s", "fps", "rate_bps", "delay_us", "freezes", "freeze_s", "packets_received",
               "packets_lost", "jitter_us"),
     "command": ("name", "received_us", "executed_us", "acked_us"),

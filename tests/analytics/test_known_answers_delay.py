@@ -102,8 +102,11 @@ def test_skewed_clocks_move_variation_by_what_rfc_5481_says():
     assert 3.0 == results["pdv", "up", "p99.9"].value
 
 
-def test_the_sum_of_both_ways_is_the_round_trip_whatever_the_offset():
+def test_the_sum_of_both_ways_is_the_round_trip_whatever_the_offset(vectors):
     """STAMP's T1 0, T2 30, T3 31, T4 52 ms: 30, 21 and 51 ms; the far clock 5 ms ahead gives 35, 16 and 51 ms."""
+    for case in vectors["vectors"]["stamp_timing"]:
+        assert [0, 30, 31, 52] == [1000 * case[name] for name in ("T1", "T2", "T3", "T4")]
+        assert [30, 21, 51] == [1000 * case[name] for name in ("forward", "reverse", "rtt")]
     for ahead_ms, up, down in ((0, 30.0, 21.0), (5, 35.0, 16.0)):
         t1, t2, t3, t4 = 0, 30 + ahead_ms, 31 + ahead_ms, 52
         row = {"ul_us": 1000 * (t2 - t1), "dl_us": 1000 * (t4 - t3), "rtt_us": 1000 * ((t4 - t1) - (t3 - t2))}
@@ -161,6 +164,9 @@ def test_the_jitter_of_rfc_3550_reaches_the_results(vectors):
             results["jitter_rfc3550", "round_trip", "mean"].value, abs=1e-6
         )
         assert max(case["J_float"]) == pytest.approx(results["jitter_rfc3550", "round_trip", "max"].value, abs=1e-6)
+        # What RTCP reports is J cut to whole units; the integers of A.8 hold sixteen times J within one.
+        assert case["reported"] == [math.floor(each) for each in case["J_float"]]
+        assert case["j_int_state"] == pytest.approx([16 * each for each in case["J_float"]], abs=1)
 
 
 def test_every_reordering_vector(vectors):

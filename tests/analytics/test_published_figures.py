@@ -150,12 +150,24 @@ def test_ping_inside_flent_has_its_own_summary(test_data):
 
 
 def test_iperf3_over_udp_has_its_end_of_test(test_data):
-    """1 of 30,421 lost, and the receiver's 32.03 Mbit/s (the sender's count of bytes stands under end.sum)."""
+    """1 of 30,421 lost, 0.068 ms of jitter after the last packet, and the receiver's 32.03 Mbit/s.
+
+    The sender's count of bytes stands under end.sum; the jitter of the end is that of the last interval.
+    """
     raw = json.loads(data(test_data, "iperf3_json", "opte_mac-iperf-receiver.json").read_text())
     found = by_name(evaluate_throughput(_iperf3(raw, "udp", "down"), make_figures()))
     loss, end = found["udp_loss", "down", "ratio"], raw["end"]
 
     assert (30_421, end["sum"]["lost_percent"]) == (loss.n, pytest.approx(100 * loss.value, rel=1e-12))
+    last = by_name(evaluate_throughput(_iperf3(raw, "udp", "down", slice(-1, None)), make_figures()))
+    assert (1, pytest.approx(end["sum"]["jitter_ms"])) == (
+        last["udp_jitter", "down", "max"].n, last["udp_jitter", "down", "max"].value
+    )  # fmt: skip
+    assert 0.0683 == round(end["sum"]["jitter_ms"], 4)
+    assert 11 == found["udp_jitter", "down", "max"].n
+    assert max(each["sum"]["jitter_ms"] for each in raw["intervals"]) == pytest.approx(
+        found["udp_jitter", "down", "max"].value
+    )
     rate = end["sum_received"]["bits_per_second"] / 1e6
     assert rate == pytest.approx(found["throughput_udp", "down", "mean"].value, rel=1e-6)
 
@@ -168,11 +180,12 @@ def test_iperf3_over_tcp_has_its_end_of_test(test_data):
     assert rate == pytest.approx(found["throughput_tcp", "up", "mean"].value, rel=1e-6)
 
 
-def _iperf3(raw, protocol, direction):
-    sums = [interval["sum"] for interval in raw["intervals"]]
+def _iperf3(raw, protocol, direction, rows=slice(None)):
+    sums = [interval["sum"] for interval in raw["intervals"]][rows]
     return make_series(
         [each["end"] for each in sums], direction=[direction] * len(sums), protocol=[protocol] * len(sums),
         bytes=[each["bytes"] for each in sums], interval_s=[each["seconds"] for each in sums],
+        jitter_us=[1000 * each["jitter_ms"] if "jitter_ms" in each else None for each in sums],
         packets=[each.get("packets") for each in sums], lost_packets=[each.get("lost_packets") for each in sums],
     )  # fmt: skip
 
