@@ -90,7 +90,7 @@ def test_codes_of_modems_are_what_modemmanager_says_they_are(test_data):
 
 
 def test_technologies_of_mmcli_are_never_merged(test_data):
-    """The signal of two technologies at once, as texts, "--" where not measured: a row for each, with its own values."""
+    """Two technologies at once, as texts, "--" where not measured: a row for each, with its own values."""
     signal = json.loads(data(test_data, "modem", "mmcli_J_signal.json").read_text())
     missing = ["--"]
     rules = [
