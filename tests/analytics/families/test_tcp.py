@@ -137,6 +137,14 @@ def test_a_transfer_of_nothing_has_no_ratio():
     assert {(None, 0, NOTHING_SENT)} == {(result.value, result.n, result.reason) for result in found}
 
 
+def test_an_interval_is_one_sample_of_the_efficiency():
+    """A thousand segments a second say no more than the seconds do: resent ones come together."""
+    transfers = transfer([1, 2, 3], bytes=[1e6, 1e6, 1e6], retransmits=[0, 100, 0])
+    found = by_name(evaluate_tcp(transfers, make_figures(tcp_segment_bytes=1000.0)))["tcp_efficiency", "down", "ratio"]
+    assert (3000 / 3100, 3, 3) == (pytest.approx(found.value), found.n, found.n_eff)
+    assert found.ci_low < 0.5
+
+
 def test_the_interval_of_the_time_ratio_is_that_of_the_rate_turned_round():
     """The slower the rate may be, the longer the transfer may have taken."""
     tests = transfer(range(1, 41), rate_bps=[8e6, 12e6] * 20)
