@@ -45,15 +45,14 @@ def burst_kpis(link: Link) -> Iterator[KpiResult]:
 
 def _durations(link: Link, found: Bursts) -> Iterator[KpiResult]:
     interval_us, note = link.lost.interval_us, link.absent_note
-    counts = (("burst_duration", int(found.packets.size)), ("gap_duration", found.gaps))
-    for kpi, count in counts:
-        yield link.make(
-            kpi, "round_trip", "count", float(count), n=link.n, unit="1", reason=note, filters=_FILTER
-        )  # fmt: skip
+    count = int(found.packets.size)
+    yield link.make(
+        "burst_duration", "round_trip", "count", float(count), n=link.n, unit="1", reason=note, filters=_FILTER
+    )  # fmt: skip
     if interval_us is None:
-        for kpi, count in counts:
-            if count:
-                yield link.make(kpi, "round_trip", "mean", None, n=count, reason=NO_INTERVAL, filters=_FILTER)
+        for kpi, n in (("burst_duration", count), ("gap_duration", found.gaps)):
+            if n:
+                yield link.make(kpi, "round_trip", "mean", None, n=n, reason=NO_INTERVAL, filters=_FILTER)
         return
     each_ms = interval_us / MS
     if found.packets.size:

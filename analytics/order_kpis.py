@@ -62,11 +62,11 @@ def _held(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiRes
 def _spread(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
     """Yield how far apart reordering happened, and how long the packets between came in order."""
     runs, gaps = found.pattern.runs, found.pattern.gaps
-    yield link.make("reordering_gap", direction, "count", float(found.pattern.discontinuities), n=found.delivered)
+    early = float(found.pattern.discontinuities)
+    yield link.make("reordering_discontinuity", direction, "count", early, n=found.delivered)
     if gaps.size:
         yield link.make("reordering_gap", direction, "mean", float(gaps.mean()), n=gaps.size)
         yield link.make("reordering_gap", direction, "min", float(gaps.min()), n=gaps.size)
-    yield link.make("reordering_free_run", direction, "count", float(runs.size), n=found.delivered)
     yield link.make("reordering_free_run", direction, "mean", float(runs.mean()), n=runs.size)
     yield link.make("reordering_free_run", direction, "max", float(runs.max()), n=runs.size)
     # What overtook the first reordered packet came in order: there is one at least.

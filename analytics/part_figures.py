@@ -45,6 +45,7 @@ WITHOUT_PARTS = {
     "n_reordering": "reordering と同じ / as reordering",
     "reordering_held": "reordering と同じ / as reordering",
     "reordering_byte_offset": "reordering と同じ / as reordering",
+    "reordering_discontinuity": "reordering と同じ / as reordering",
     "reordering_gap": "reordering と同じ / as reordering",
     "reordering_free_run": "reordering と同じ / as reordering",
     "inter_loss_period": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",

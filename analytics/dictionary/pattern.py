@@ -39,10 +39,10 @@ PATTERN: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="gap_duration", name_ja="ギャップ継続時間", name_en="Gap duration", unit="ms", better="larger",
-        clause="RFC 3611 4.7.2, A.2", columns=("lost", "t_us"), statistics=("count", "mean"),
-        meaning_ja="ギャップ(バーストの前後および間)の数と平均の長さ。パケット数に平均送信間隔を掛けた時間",
-        meaning_en="Number and mean length of the gaps before, between and after bursts: packets times the mean "
-        "interval of sending.",
+        clause="RFC 3611 4.7.2, A.2", columns=("lost", "t_us"), statistics=("mean",),
+        meaning_ja="ギャップ(バーストの前後および間)の平均の長さ。パケット数に平均送信間隔を掛けた時間",
+        meaning_en="Mean length of the gaps before, between and after bursts: packets times the mean interval of "
+        "sending.",
     ),
     KpiDefinition(
         id="reordering_held", name_ja="順序復元の保留数", name_en="Packets held to restore the order", unit="1",
@@ -61,16 +61,22 @@ PATTERN: tuple[KpiDefinition, ...] = (
         "of a packet (`payload_bytes`).",
     ),
     KpiDefinition(
+        id="reordering_discontinuity", name_ja="順序の不連続", name_en="Reordering discontinuities", unit="1",
+        better="smaller", clause="RFC 4737 3.4, 4.5.4", columns=_ORDERED, statistics=("count",),
+        meaning_ja="早く届き過ぎたパケット(後から、それに追い越された逆転パケットが届くもの)の数",
+        meaning_en="How many packets arrived too early: reordered ones, which they overtook first, came after them.",
+    ),
+    KpiDefinition(
         id="reordering_gap", name_ja="順序逆転の発生間隔", name_en="Gaps between reordering discontinuities", unit="1",
-        better="larger", clause="RFC 4737 3.4, 4.5.4", columns=_ORDERED, statistics=("count", "mean", "min"),
-        meaning_ja="順序の不連続(後から逆転パケットが届くこととなる、早く届き過ぎたパケット)の数と、"
-        "到着順で数えた不連続どうしの間隔(パケット)。間隔は同じセッションの中でのみ数える",
-        meaning_en="How many packets arrived too early, reordered ones coming after them, and by how many packets in "
-        "order of arrival each of those follows the one before it in its session.",
+        better="larger", clause="RFC 4737 3.4, 4.5.4", columns=_ORDERED, statistics=("mean", "min"),
+        meaning_ja="到着順で数えた、順序の不連続(reordering_discontinuity)どうしの間隔(パケット)。"
+        "同じセッションの中でのみ数える",
+        meaning_en="By how many packets in order of arrival each discontinuity follows the one before it in its "
+        "session.",
     ),
     KpiDefinition(
         id="reordering_free_run", name_ja="逆転なしの連続長", name_en="Reordering-free runs", unit="1",
-        better="larger", clause="RFC 4737 4.6.3", columns=_ORDERED, statistics=("count", "mean", "max", "weighted"),
+        better="larger", clause="RFC 4737 4.6.3", columns=_ORDERED, statistics=("mean", "max", "weighted"),
         meaning_ja="逆転パケットの間に順序どおり届いたパケットの連続長。最後の逆転より後の、終わりの分からない分は含めない。"
         "重み付き平均は、任意のパケットが属する連続長の期待値(二乗和÷和)",
         meaning_en="Lengths of the runs of packets in order that reordered ones end; what follows the last one is "
