@@ -59,6 +59,8 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     for statistic in QUANTILES:
         n_eff = link.quantile_n_eff(direction, share_of(statistic), counted.n)
         yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden, clouded)
+    n_eff = link.quantile_n_eff(direction, "0.5", counted.n)
+    yield quantile(link, (kpi, direction, "median"), counted, n_eff, note, hidden, clouded)
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
 
@@ -92,8 +94,10 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
     Of those, `clouded` were delivered, no later than their round trips.
     """
     kpi, direction, statistic = what
-    q = share_of(statistic)
+    q = "0.5" if statistic == "median" else share_of(statistic)
     value = _estimate(counted, q, hidden, clouded)
+    if statistic == "median" and value is not None and not clouded.n:
+        value = counted.median
     if value is None:
         note = NOT_MEASURED
     elif math.isinf(value):

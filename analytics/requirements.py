@@ -27,6 +27,7 @@ _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ip_interval_s": (lambda s: 1 <= 1000 * s <= _DAY_MS, "Tav lies between 1 ms and a day"),
     "ip_least_packets": (lambda n: n >= 1, "an interval needs a packet to be measured"),
     "ip_source": (lambda text: bool(text.strip()), "it must say which edition and clause c1 and Tav come from (出典)"),
+    "payload_bytes": (lambda n: n >= 1, "the payload of a probe packet is a whole number of bytes"),
     "stop_names": (lambda names: bool(names) and all(map(str.strip, names)), "it names a command at least, none blank"),
 }
 """Which values of a parameter can be, and what is said of others."""
@@ -46,7 +47,10 @@ class Allowed(NamedTuple):
 
 
 _NUMBERS = {"count", "per_km"}
-_COUNTED = {"loss_burst", "reordering_extent", "mrm"}
+_COUNTED = {
+    "loss_burst", "inter_loss_period", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run",
+    "mrm", "tcp_transfer_time_ratio", "tcp_buffer_delay",
+}  # fmt: skip
 """KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 
 
@@ -65,6 +69,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     it decides, and figures whose offset was corrected afterwards are for reference only. `loss_constraint` is delta of
     the loss noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to
     stop, by default those of `analytics.stop_names`. Profiles without them use these.
+
+    Facts of the path that no measurement tells, without which what is made of them is not computed: `payload_bytes` is
+    the payload of a probe packet (reordering byte offset, RFC 4737 4.4.3), `tcp_ideal_*_mbps` the largest TCP
+    throughput that the path allows and `tcp_segment_bytes` what one TCP retransmission resends (RFC 6349).
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of links and of their pairs a packet
     that came later is lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together:
@@ -97,6 +105,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ip_interval_s: float | None = None
     ip_least_packets: int | None = None
     ip_source: str | None = None
+    payload_bytes: int | None = None
+    tcp_ideal_up_mbps: float | None = None
+    tcp_ideal_down_mbps: float | None = None
+    tcp_segment_bytes: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be, and IP availability half stated."""

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from analytics.figures import Figures
-from analytics.results import Direction, KpiResult
+from analytics.results import MS, Direction, KpiResult
 from analytics.series import Floats, Series
 
 _MBIT = 1e6
@@ -72,6 +72,9 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
         yield msgspec.structs.replace(sufficiency, variant=protocol)
     if protocol != "udp":
         return
+    jitter_us = tests.number("jitter_us")
+    if np.isfinite(jitter_us).any():
+        yield from figures.spread("udp_jitter", jitter_us / MS, direction=direction, at_least=0.0)
     packets, lost = tests.number("packets"), tests.number("lost_packets")
     counted = np.isfinite(packets) & np.isfinite(lost) & (packets > 0)
     if counted.any():

@@ -51,6 +51,7 @@ TEXTS = {
 PARAMETERS = Parameters(
     coverage_rsrp_dbm=-90.0, coverage_power_dbm=-60.0, required_up_mbps=10.0, required_down_mbps=10.0,
     survival_ms=50.0, t_max_ms=40.0, ip_unavailable_loss=0.2, ip_interval_s=5.0, ip_least_packets=20, ip_source="test",
+    payload_bytes=100, tcp_ideal_up_mbps=60.0, tcp_ideal_down_mbps=90.0, tcp_segment_bytes=1448.0,
 )  # fmt: skip
 PROFILE = Profile(name="test", ja="", en="", status="", parameters=PARAMETERS)
 
