@@ -29,8 +29,24 @@ def load(tmp_path):
 
 
 def test_the_shipped_profiles_load_by_name():
-    assert ["edaf", "ping", "probe_csv"] == shipped_profiles()
-    assert ["parquet", "ping", "csv"] == [load_profile(name).format for name in shipped_profiles()]
+    alone = [name for name in shipped_profiles() if name != "g2g_csv"]
+    assert ["edaf", "ping", "probe_csv", "throughput_points"] == alone
+    assert ["parquet", "ping", "csv", "csv"] == [load_profile(name).format for name in alone]
+
+
+def test_what_a_profile_says_has_the_identity_it_always_had():
+    """A file that an earlier version imported is the same file: what came later counts only where it says something."""
+    assert "cd11a8d98ef38d9a" == load_profile("probe_csv").identity[:16]
+    assert "d7109dcdc029fb38" == load_profile("edaf").identity[:16]
+
+
+def test_a_profile_may_be_like_a_shipped_one_but_for_what_it_says(load):
+    probe = load_profile("probe_csv")
+    own = load('like = "probe_csv"\nsingle_valued = []\n[time]\ntimezone = "UTC"\n[csv]\nencoding = "cp932"\n')
+    assert ("UTC", "t_jst", "cp932", []) == (own.time.timezone, own.time.source, own.csv.encoding, own.single_valued)
+    assert probe.columns == own.columns
+    with pytest.raises(ProfileError, match=r"drive.toml: like: 'pong' is not one of edaf, g2g_csv"):
+        load('like = "pong"\n')
 
 
 @pytest.mark.parametrize(
@@ -64,7 +80,7 @@ def test_a_column_that_must_not_be_null_must_be_mapped(load):
 
 
 def test_an_unknown_name_lists_the_shipped_profiles():
-    with pytest.raises(ProfileError, match="neither a file nor one of edaf, ping, probe_csv"):
+    with pytest.raises(ProfileError, match="neither a file nor one of edaf, g2g_csv, ping, probe_csv"):
         load_profile("pong")
 
 
