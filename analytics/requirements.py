@@ -57,7 +57,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
     links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
     figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
-    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
+    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `point_tests` is how many tests a measuring point
+    needs to count (three by MIC's guideline on effective speeds). `stop_names` are the names of commands to stop, by
     default those of `analytics.stop_names`. Profiles without them use these.
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
@@ -84,6 +85,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    point_tests: int = 3
     stop_names: tuple[str, ...] = tuple(STOP_NAMES)
     lost_after_ms: float | None = None
     ip_unavailable_loss: float | None = None
@@ -201,6 +203,8 @@ def _allowed_parameter(name: str) -> Allowed:
         return Allowed(-200.0, 50.0, words="dBm")
     if name == "loss_constraint":
         return Allowed(1.0, words="packets")
+    if name == "point_tests":
+        return Allowed(1.0, words="tests")
     return Allowed(0.0, is_above=name != "survival_ms", words=name.rsplit("_", 1)[-1])
 
 

@@ -10,23 +10,31 @@ import numpy as np
 
 from analytics.figures import Figures
 from analytics.results import Direction, KpiResult
-from analytics.series import Floats, Series
+from analytics.series import Bools, Floats, Series
 
 _MBIT = 1e6
 NO_LENGTHS = "測定区間の長さなし / no length of an interval was recorded"
 
 
 def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
-    """Return the throughput KPIs of a link."""
+    """Return the throughput KPIs of a link; tests at measuring points are those of `analytics.families.points`."""
     results: list[KpiResult] = []
     words, protocols = tests.text("direction"), tests.text("protocol")
     directions: tuple[Direction, ...] = ("up", "down")
     for direction in directions:
         for protocol in ("tcp", "udp"):
             mine = tests.where(np.asarray((words == direction) & (protocols == protocol), bool))
-            if mine.n:
-                results += _of_one(mine, protocol, direction, figures)
+            moving = mine.where(~at_points(mine))
+            if moving.n:
+                results += _rates(moving, protocol, direction, figures)
+            if protocol == "udp":
+                results += _losses(mine, direction, figures)
     return results
+
+
+def at_points(tests: Series) -> Bools:
+    """Tell which rows are of a test at a measuring point."""
+    return np.asarray([point is not None for point in tests.text("point").tolist()], np.bool_)
 
 
 def rates_bps(rows: Series) -> Floats:
@@ -51,7 +59,7 @@ def uplink_bps(tests: Series) -> tuple[Floats, str]:
     return np.empty(0), ""
 
 
-def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+def _rates(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
     rate, length_s = rates_bps(tests), tests.number("interval_s")
     # A rate without the length of its interval has its place among the quantiles, and no weight in time.
     known = np.isfinite(rate) & np.isfinite(length_s)
@@ -70,8 +78,9 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
             filters=f"{protocol.upper()} ≧ {required:g} Mbit/s", reason="" if total_s else NO_LENGTHS,
         )  # fmt: skip
         yield msgspec.structs.replace(sufficiency, variant=protocol)
-    if protocol != "udp":
-        return
+
+
+def _losses(tests: Series, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
     packets, lost = tests.number("packets"), tests.number("lost_packets")
     counted = np.isfinite(packets) & np.isfinite(lost) & (packets > 0)
     if counted.any():

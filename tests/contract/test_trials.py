@@ -5,6 +5,7 @@ import pytest
 
 from contract.recording import ProfileError, RecordingError, load_profile, read_recording
 from contract.video_trials import METHODS, PART_WORDS, VideoSetup
+from tests.contract.trials import setup
 
 SETUP = """
 like = "g2g_csv"
@@ -21,14 +22,6 @@ codec = "H.264"
 measured_by = "測定班A"
 measured_on = 2026-06-01
 """
-KNOWN = {
-    "method": "stopwatch", "camera": "front", "camera_model": "X", "camera_fps": 30.0, "monitor_hz": 60.0,
-    "reading_ms": 1.0, "resolution": "1920x1080", "codec": "H.264", "measured_by": "A", "measured_on": "2026-06-01",
-}  # fmt: skip
-
-
-def setup(**changes):
-    return msgspec.convert({**KNOWN, **changes}, VideoSetup)
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""Tests at measuring points, put together point by point: the convention of MIC's effective speeds. Pure.
+
+A point counts with the mean of its tests (three by MIC's guideline of 2015-07-31 on effective speeds, which publishes
+maximum, 75 %, median, 25 % and minimum over points). A point with fewer tests has no value: neither is what it lacks
+guessed, nor is it left out unseen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.families.throughput import at_points, rates_bps
+from analytics.results import Direction
+from analytics.series import Bools, Floats, Series, Times
+
+Counted = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """m measuring points in order of their first test, all of one direction and protocol.
+
+    `started_us` is when that test ended its first row, `tests` how many have a value and `failed` how many have none,
+    `mean_bps` the mean of the former (NaN without any); `rates_bps` are all tests of each in order of time, NaN where
+    one failed.
+    """
+
+    names: list[str]
+    started_us: Times
+    tests: Counted
+    failed: Counted
+    mean_bps: Floats
+    rates_bps: list[Floats]
+
+    @property
+    def n(self) -> int:
+        """Number of points."""
+        return len(self.names)
+
+    def is_complete(self, least: int) -> Bools:
+        """Tell which points have at least so many tests with a value."""
+        return np.asarray(self.tests >= least)
+
+
+def points_of(tests: Series, direction: Direction, protocol: str) -> Points | None:
+    """Return the points at which a link was tested in one direction and protocol; None where there are none.
+
+    Rows of one point and trial number are parts of one test, whose rate is weighted by their lengths; a row without a
+    number is a test of its own. A test of which any part has no rate has failed.
+    """
+    wanted = (tests.text("direction") == direction) & (tests.text("protocol") == protocol) & at_points(tests)
+    rows = tests.where(np.asarray(wanted, np.bool_))
+    if not rows.n:
+        return None
+    names, at = np.unique(rows.text("point").astype(str), return_inverse=True)
+    numbers = rows.number("trial")
+    keys = np.stack([at.astype(np.float64), np.where(np.isfinite(numbers), numbers, -1.0 - np.arange(rows.n))])
+    _, first, of = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    of = of.reshape(-1)
+    rate = _rates(rows, of, first.size)
+    point, start_us = at[first], rows.t_us[first]
+    order = np.lexsort((start_us, point))
+    point, start_us, rate = point[order], start_us[order], rate[order]
+    edges = np.flatnonzero(np.diff(point, prepend=-1))
+    has_value = np.isfinite(rate)
+    tested = np.bincount(point[has_value], minlength=names.size)
+    total = np.bincount(point[has_value], rate[has_value], minlength=names.size)
+    mean = np.divide(total, tested, out=np.full(names.size, np.nan), where=tested > 0)
+    by_time = np.argsort(start_us[edges], kind="stable")
+    each = np.split(rate, edges[1:])
+    return Points(
+        names=[str(names[place]) for place in by_time],
+        started_us=start_us[edges][by_time],
+        tests=tested[by_time].astype(np.int64),
+        failed=(np.bincount(point, minlength=names.size) - tested)[by_time].astype(np.int64),
+        mean_bps=mean[by_time],
+        rates_bps=[each[place] for place in by_time],
+    )
+
+
+def _rates(rows: Series, of: npt.NDArray[np.intp], tests: int) -> Floats:
+    """Return the rate of each test, NaN where any of its rows has none."""
+    rate = rates_bps(rows)
+    length_s = np.nan_to_num(rows.number("interval_s"))
+    # Parts of no length are told apart by nothing: they count alike.
+    total_s = np.bincount(of, length_s, minlength=tests)
+    weight = np.where(total_s[of] > 0, length_s, 1.0)
+    return np.asarray(np.bincount(of, rate * weight, minlength=tests) / np.bincount(of, weight, minlength=tests))
