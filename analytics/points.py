@@ -7,15 +7,21 @@ guessed, nor is it left out unseen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from analytics.families.throughput import at_points, rates_bps
+from analytics.requirements import Parameters
 from analytics.results import Direction
 from analytics.series import Bools, Floats, Series, Times
 
+_MBIT = 1e6
 Counted = npt.NDArray[np.int64]
 
 
@@ -89,3 +95,64 @@ def _rates(rows: Series, of: npt.NDArray[np.intp], tests: int) -> Floats:
     total_s = np.bincount(of, length_s, minlength=tests)
     weight = np.where(total_s[of] > 0, length_s, 1.0)
     return np.asarray(np.bincount(of, rate * weight, minlength=tests) / np.bincount(of, weight, minlength=tests))
+
+
+class PointRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One measuring point of a link in one direction and protocol, as it stands in a table of results.
+
+    `rates_mbps` are its tests in order of time, None where one failed; `tests` counts those with a value. `mean_mbps`,
+    the point's value, and `median_mbps` are None where those are too few, and `reason` says so. `is_enough`: whether
+    the mean reaches the required rate; None where either is not known.
+    """
+
+    device: str
+    link: str
+    direction: Direction
+    protocol: str
+    point: str
+    started_at: datetime
+    rates_mbps: list[float | None]
+    tests: int
+    mean_mbps: float | None = None
+    median_mbps: float | None = None
+    required_mbps: float | None = None
+    is_enough: bool | None = None
+    reason: str = ""
+
+
+def point_rows(tests: Series, parameters: Parameters, *, device: str, link: str) -> Iterator[PointRow]:
+    """Yield the measuring points of a link, direction by direction, protocol by protocol, in order of time."""
+    directions: tuple[Direction, ...] = ("up", "down")
+    for direction in directions:
+        for protocol in ("tcp", "udp"):
+            points = points_of(tests, direction, protocol)
+            if points is not None:
+                required: float | None = getattr(parameters, f"required_{direction}_mbps")
+                common = {"device": device, "link": link, "direction": direction, "protocol": protocol}
+                yield from (
+                    PointRow(**common, **_told(points, place, parameters.point_tests, required))  # type: ignore[arg-type]
+                    for place in range(points.n)
+                )
+
+
+def _told(points: Points, place: int, least: int, required: float | None) -> dict[str, Any]:
+    rates_mbps = [None if np.isnan(rate) else float(rate) / _MBIT for rate in points.rates_bps[place]]
+    tests = int(points.tests[place])
+    found: dict[str, Any] = {
+        "point": points.names[place],
+        "started_at": datetime.fromtimestamp(int(points.started_us[place]) / 1e6, tz=UTC),
+        "rates_mbps": rates_mbps,
+        "tests": tests,
+        "required_mbps": required,
+    }
+    if tests < least:
+        reason = f"値のある試行が{tests}回({least}回必要) / {tests} tests with a value, {least} are needed"
+        return {**found, "reason": reason}
+    mean = float(points.mean_bps[place]) / _MBIT
+    return {
+        **found,
+        "mean_mbps": mean,
+        # Of an even number the mean of the two in the middle, as a table by hand has it.
+        "median_mbps": float(np.nanmedian(points.rates_bps[place])) / _MBIT,
+        "is_enough": None if required is None else mean >= required,
+    }

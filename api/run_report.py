@@ -15,6 +15,7 @@ import psycopg
 from analytics.definitions import DEFINITIONS
 from analytics.exclusions import outside
 from analytics.loader import conditions_of_run, load_exclusions, run_window_us
+from analytics.point_loader import points_of_run
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -84,6 +85,7 @@ def run_report(
         outages=run_outages(connection, run, profile, kpis),
         interventions=run_interventions(connection, run),
         conditions=conditions_of_run(connection, run),
+        points=points_of_run(connection, run, profile),
         events=_events(connection, run, links),
         exclusions=[
             ExclusionRow(

@@ -9,6 +9,8 @@ from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
 from analytics.loader import conditions_of_run, route_of_run
+from analytics.point_loader import points_of_run
+from analytics.points import PointRow
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
 from analytics.run_loader import evaluate_run
@@ -82,6 +84,15 @@ def route(  # noqa: PLR0917 - query parameters
 def conditions(connection: Connection, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "") -> Response:
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
     return JsonResponse(conditions_of_run(connection, run, link))
+
+
+@router.get("/{run}/points", responses=described(list[PointRow]))
+def points(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return the measuring points of each link with their tests; a point with too few of them has no value."""
+    return JsonResponse(points_of_run(connection, run, chosen_profile(settings, profile), link))
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 
-_MIC = (
-    "総務省 移動系インターネット接続サービスの実効速度計測ガイドライン(2015-07-31): 1地点3回の平均、箱ひげ図"
-    "(最大・75%・中央値・25%・最小)。二次資料による (by secondary sources)"
-)
+_MIC = "総務省 移動系の実効速度計測ガイドライン(2015-07-31、二次資料による by secondary sources)"
 
 THROUGHPUT: tuple[KpiDefinition, ...] = (
     *(
@@ -32,12 +29,14 @@ THROUGHPUT: tuple[KpiDefinition, ...] = (
             clause=_MIC, stream="throughput", columns=("point", "trial", "rate_bps", "bytes", "interval_s"),
             statistics=("mean", "min", "p5", "p25", "p50", "p75", "p95", "max"),
             meaning_ja="測定点ごとの値(その地点の試行の平均)の、全測定点の分布。n は地点数で、試行数は条件に示す。"
-            "区間は地点を標本とする(試行は標本ではない)。25%値から75%値までが公表用の実効速度。値のある試行が"
+            "区間は地点を標本とする(試行は標本ではない)。総務省の示し方では1地点3回の平均を地点の値とし、"
+            "箱ひげ図(最大・75%値・中央値・25%値・最小)で示し、25%値から75%値までを実効速度とする。値のある試行が"
             "所定回数(要求値の point_tests、既定3)に満たない地点は値を持たず、その地点名を示し、"
             "その結果次第で判定が変わるときは判定不能とする",
             meaning_en="Distribution over all measuring points of the point's value, which is the mean of its tests. n "
-            "counts points, the filter says how many tests; the interval takes points as samples, never tests. What is "
-            "published as effective speed is 25 % to 75 %. A point with fewer tests that have a value than "
+            "counts points, the filter says how many tests; the interval takes points as samples, never tests. MIC's "
+            "guideline takes the mean of three tests a point, shows maximum, 75 %, median, 25 % and minimum as a box "
+            "plot, and publishes 25 % to 75 % as the effective speed. A point with fewer tests that have a value than "
             "`point_tests` of the requirements (3 unless stated) has none and is named; where it could turn the "
             "verdict, that is undecided.",
         )

@@ -14,6 +14,7 @@ from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
 from analytics.outages import Outage
+from analytics.points import PointRow
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -254,6 +255,7 @@ class RunReport:
     outages: Sequence[LinkOutages] = ()
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
+    points: Sequence[PointRow] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()

@@ -120,7 +120,7 @@ def _samples(
         values: dict[str, Value] = dict(fixed)
         for (name, read), cell in zip(readers.items(), row.cells[time_end:cells_end], strict=True):
             values[name] = read(cell)
-        if fault := _refusal(strict, values):
+        if fault := _refusal(strict, values, profile.csv.also):
             on_unreadable(Unreadable(row.line, fault, _shown(row)))
             continue
         yield RecordedSample(t_ns, profile.stream, None, values, row.line)
@@ -130,15 +130,16 @@ def _shown(row: Row) -> str:
     return ",".join(str(cell) for cell in row.cells)[:_TEXT_SHOWN]
 
 
-def _refusal(strict: Mapping[str, ColumnRule], values: Mapping[str, Value]) -> str:
-    """Return what a profile's own rules say against a row, "" where nothing."""
+def _refusal(strict: Mapping[str, ColumnRule], values: Mapping[str, Value], also: Mapping[str, Sequence[str]]) -> str:
+    """Return what a profile's own rules say against a row, "" where nothing; `also` are other headings of columns."""
     for name, rule in strict.items():
-        value = values[name]
+        value, source = values[name], rule.source or name
+        called = f"{source} ({', '.join(also[source])})" if source in also else source
         if value is None and rule.required:
-            return f"{rule.source} is empty: fill it in, or leave the row out"
+            return f"{called} is empty: fill it in, or leave the row out"
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if is_number and rule.at_least is not None and float(value or 0) < rule.at_least:
-            return f"{rule.source} is below {rule.at_least:g}: check the value and its unit"
+            return f"{called} is below {rule.at_least:g}: check the value and its unit"
     return ""
 
 

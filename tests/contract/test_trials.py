@@ -108,10 +108,10 @@ def test_a_trial_that_cannot_be_is_refused_by_its_line_with_the_remedy(read):
     )
     assert [182.0] == [row.values["value"] for row in samples]
     assert [
-        (3, "delay_ms is empty: fill it in, or leave the row out"),
-        (4, "delay_ms is below 1: check the value and its unit"),
+        (3, "delay_ms (遅延[ms], 映像遅延[ms], G2G遅延[ms]) is empty: fill it in, or leave the row out"),
+        (4, "delay_ms (遅延[ms], 映像遅延[ms], G2G遅延[ms]) is below 1: check the value and its unit"),
         (5, "'10:08' is not an ISO 8601 date and time"),
-        (6, "delay_ms is below 1: check the value and its unit"),
+        (6, "delay_ms (遅延[ms], 映像遅延[ms], G2G遅延[ms]) is below 1: check the value and its unit"),
     ] == [(row.line, row.reason) for row in unreadable]
 
 
@@ -126,7 +126,9 @@ def test_points_are_read_by_japanese_headings_in_shift_jis(read):
     assert [("P-01", 1, "up", "tcp", 82.5e6, 30.0, None), ("P-01", 2, "down", "udp", None, 30.0, None)] == [
         tuple(row.values[name] for name in names) for row in samples
     ]
-    assert [(4, "point is empty: fill it in, or leave the row out")] == [(row.line, row.reason) for row in unreadable]
+    assert [(4, "point (測定点, 測定点番号, 地点) is empty: fill it in, or leave the row out")] == [
+        (row.line, row.reason) for row in unreadable
+    ]
 
 
 def test_a_missing_heading_is_told_with_all_that_would_do(read):
