@@ -6,6 +6,7 @@ then to the median, then to 75 %, with error bars as whiskers. The report writer
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,14 +25,14 @@ _BOX_HEAD = [
 ]  # fmt: skip
 _POINT_HEAD = [
     "測定端末", "回線", "方向", "プロトコル", "試行数", "測定点", "最初の試行", "平均\n[Mbps]", "中央値\n[Mbps]",
-    "所要値\n[Mbps]", "所要帯域", "試行毎の値 [Mbps]", "備考",
+    "所要値\n[Mbps]", "試行毎の値 [Mbps]", "所要帯域", "備考",
 ]  # fmt: skip
-_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 24, 30, 30, 10, 10]
+_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 26, 10, 10, 10, 10]
 _NOTES = (
     "測定点の値は、その地点の試行の平均。箱ひげ図は、測定点の値の最小・25%値・中央値・75%値・最大を示す。",
     "総務省の実効速度計測ガイドライン(2015)の示し方により、25%値から75%値までが公表用の実効速度に当たる。",
     "地点数は図に含めた測定点の数。値のある試行の数が足りない測定点は値を持たず、図に含めない(備考に理由を示す)。",
-    "箱は積み上げ縦棒、ひげは誤差範囲で描いている。右端の5列は図のための値である。",
+    "箱は積み上げ縦棒、ひげは誤差範囲で描いている。「図の凡例」から右は、そのための値である。",
 )
 _CHART_ROWS = 18
 _ENOUGH = {True: "充足", False: "不足", None: "-"}
@@ -72,12 +73,20 @@ def _write_boxes(book: Book, sheet: Sheet, drawn: Sequence[Box]) -> None:
             height=26,
         )  # fmt: skip
     sheet.skip()
-    chart = _chart(book, first, sheet.row - 2)
+    chart = _chart(book, first, sheet.row - 2, axis_end(max(box.values[-1] for box in drawn)))
     sheet.worksheet.insert_chart(sheet.row, 0, chart, {"description": "測定点の実効速度の箱ひげ図"})
     sheet.skip(_CHART_ROWS)
 
 
-def _chart(book: Book, first: int, last: int) -> Any:
+def axis_end(largest: float) -> float:
+    """Return a round number above a value: left to itself the axis ends at the boxes and cuts the whiskers off."""
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(largest))
+    return next(step * power for step in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= largest)
+
+
+def _chart(book: Book, first: int, last: int, end: float) -> Any:
     def cells(column: int) -> list[Any]:
         return [SHEET, first, column, last, column]
 
@@ -106,7 +115,8 @@ def _chart(book: Book, first: int, last: int) -> Any:
     chart.set_x_axis({"num_font": {"name": FONT, "size": 9}})
     chart.set_y_axis({
         "name": "実効速度 [Mbps]", "name_font": {"name": FONT, "size": 9}, "num_font": {"name": FONT, "size": 9},
-        "min": 0, "num_format": "0", "major_gridlines": {"visible": True, "line": {"color": "#BFBFBF", "width": 0.5}},
+        "min": 0, "max": end, "num_format": "0",
+        "major_gridlines": {"visible": True, "line": {"color": "#BFBFBF", "width": 0.5}},
     })  # fmt: skip
     chart.set_legend({"position": "bottom", "font": {"name": FONT, "size": 9}, "delete_series": [0]})
     chart.set_size({"width": 960, "height": 340})
@@ -121,10 +131,11 @@ def _write_point(sheet: Sheet, row: PointRow) -> None:
         [
             row.device, row.link, DIRECTION[row.direction], row.protocol.upper(), row.tests, row.point,
             clock_text(row.started_at), *numbers, required,
-            "判定不能" if row.reason else _ENOUGH[row.is_enough], shown, row.reason.split(" / ")[0] or None,
+            shown, "判定不能" if row.reason else _ENOUGH[row.is_enough], row.reason.split(" / ")[0] or None,
         ],
         [
             "cell", "cell", "center", "center", "int", "cell", "center",
-            *("right" if isinstance(value, str) else "0.0" for value in (*numbers, required)), "center", "wrap", "wrap",
+            *("right" if isinstance(value, str) else "0.0" for value in (*numbers, required)),
+            "wrap", "center", "plain",
         ],
     )  # fmt: skip

@@ -87,7 +87,7 @@ def test_the_workbook_has_the_box_plot_and_every_point(jissho, tmp_path):
     assert box[5:10] == pytest.approx(BOX_MBPS)
     assert {row[5] for row in rows} >= {"P-01", "P-02", "P-03", "P-04", "P-05", "P-06"}
     (short,) = [row for row in rows if row[5] == "P-06"]
-    assert (short[7], short[10], short[12]) == ("-", "判定不能", "値のある試行が2回(3回必要)")
+    assert (short[7], short[11], short[12]) == ("-", "判定不能", "値のある試行が2回(3回必要)")
     (chart,) = sheet._charts
     assert [series.errBars is not None for series in chart.series] == [True, False, True]
 
