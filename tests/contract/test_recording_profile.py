@@ -101,6 +101,6 @@ def test_the_identity_is_what_the_profile_does_and_not_what_it_is_called(load, t
 
 def test_the_profile_in_the_documentation_loads(load):
     text = (Path(contract.recording.__file__).parent / "README.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    profile = load(example)
-    assert ("cp932", ["日付", "時刻"], 4) == (profile.csv.encoding, profile.time.sources, len(profile.columns))
+    example, trials = (load(each) for each in re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
+    assert ("cp932", ["日付", "時刻"], 6) == (example.csv.encoding, example.time.sources, len(example.columns))
+    assert 51.0 == trials.g2g.uncertainty_ms
