@@ -63,9 +63,8 @@ def points_of(tests: Series, direction: Direction, protocol: str) -> Points | No
         return None
     names, at = np.unique(rows.text("point").astype(str), return_inverse=True)
     numbers = rows.number("trial")
-    keys = np.stack([at.astype(np.float64), np.where(np.isfinite(numbers), numbers, -1.0 - np.arange(rows.n))])
-    _, first, of = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-    of = of.reshape(-1)
+    distinct, number = np.unique(np.where(np.isfinite(numbers), numbers, -1.0 - np.arange(rows.n)), return_inverse=True)
+    _, first, of = np.unique(at * distinct.size + number, return_index=True, return_inverse=True)
     rate = _rates(rows, of, first.size)
     point, start_us = at[first], rows.t_us[first]
     order = np.lexsort((start_us, point))

@@ -34,7 +34,7 @@ def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
 
 def at_points(tests: Series) -> Bools:
     """Tell which rows are of a test at a measuring point."""
-    return np.asarray([point is not None for point in tests.text("point").tolist()], np.bool_)
+    return np.asarray(np.not_equal(tests.text("point"), np.array(None, object)), np.bool_)
 
 
 def rates_bps(rows: Series) -> Floats:

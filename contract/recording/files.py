@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from contract.recording.errors import RecordingError
-from contract.recording.profile import CsvRule, TimeRule
+from contract.recording.profile import FileCsv, TimeRule
 from contract.recording.table import Row
 
 _READ_BYTES = 1 << 20
@@ -30,7 +30,7 @@ def session_of(digest: bytes, part: int = 0) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
 
 
-def csv_rows(path: Path, rule: CsvRule, wanted: Sequence[str], optional: frozenset[str]) -> Iterator[Row]:
+def csv_rows(path: Path, rule: FileCsv, wanted: Sequence[str], optional: frozenset[str]) -> Iterator[Row]:
     """Yield the cells of the columns `wanted`. A row that is too short, as where power went, comes with its fault.
 
     Raises RecordingError for a file without the columns, or in another encoding.

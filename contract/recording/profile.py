@@ -64,6 +64,11 @@ class ColumnRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     null: list[str] = []
     optional: bool = False
     """The file may lack the column; its values are null then."""
+
+
+class FileColumn(ColumnRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column of a file, of which the profile may ask more than the stream does."""
+
     required: bool = False
     """A row whose cell is empty is refused, though the stream would take it."""
     at_least: float | None = None
@@ -71,15 +76,20 @@ class ColumnRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CsvRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the text file is written. `names` gives the columns of a file without a header row.
-
-    `also` gives other headings of a column, by the one that the profile goes by: a file has one of them.
-    """
+    """How the text file is written. `names` gives the columns of a file without a header row."""
 
     encoding: str = "utf-8-sig"
     delimiter: str = ","
     skip_lines: int = 0
     names: list[str] = []
+
+
+class FileCsv(CsvRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a file is written that people may have made: `also` gives other headings of a column.
+
+    They stand by the heading that the profile goes by; a file has one of them.
+    """
+
     also: dict[str, list[str]] = {}
 
 
@@ -106,8 +116,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     single_valued: list[str] = []
     """Columns of the file that must not change: an import goes to one device and one link."""
     time: TimeRule | None = None
-    columns: dict[str, ColumnRule] = {}
-    csv: CsvRule = CsvRule()
+    columns: dict[str, FileColumn] = {}
+    csv: FileCsv = FileCsv()
     ping: PingRule = PingRule()
     g2g: VideoSetup | None = None
 
@@ -190,7 +200,7 @@ def _profile(name: str, table: dict[str, Any]) -> Profile:
     # Column by column, since msgspec does not say at which key of a dictionary it stopped.
     columns = table.get("columns", {})
     rules = {
-        key: _convert(value, ColumnRule, f"columns.{key}")
+        key: _convert(value, FileColumn, f"columns.{key}")
         for key, value in (columns.items() if isinstance(columns, dict) else ())
     }
     if table.get("g2g") == {}:
@@ -202,14 +212,14 @@ def _profile(name: str, table: dict[str, Any]) -> Profile:
     return msgspec.structs.replace(whole, columns=rules if whole.g2g is None else _as_trials(whole.g2g, rules))
 
 
-def _as_trials(setup: VideoSetup, columns: dict[str, ColumnRule]) -> dict[str, ColumnRule]:
+def _as_trials(setup: VideoSetup, columns: dict[str, FileColumn]) -> dict[str, FileColumn]:
     """Return the columns of trials of glass-to-glass delay: every row also says how it was recorded."""
     if "value" not in columns:
         raise ProfileError("columns.value: the profile does not say where the delay of a trial stands")
     return {
-        "name": ColumnRule(const=METRIC),
-        "unit": ColumnRule(const="ms"),
-        "detail": ColumnRule(const=msgspec.json.encode(setup, order="sorted").decode()),
+        "name": FileColumn(const=METRIC),
+        "unit": FileColumn(const="ms"),
+        "detail": FileColumn(const=msgspec.json.encode(setup, order="sorted").decode()),
         # Nothing is read that is shorter than what the reading resolves: 0.18 is a delay in seconds.
         "value": msgspec.structs.replace(columns["value"], required=True, at_least=setup.reading_ms),
     }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from contract.recording.cells import ReadCell, cell_reader
 from contract.recording.errors import ProfileError, RecordingError, Unreadable
-from contract.recording.profile import ColumnRule, Profile, TimeRule
+from contract.recording.profile import FileColumn, Profile, TimeRule
 from contract.recording.times import ReadTime, decimal_ns, format_ns, iso_ns, zone
 from contract.samples import Sample, Value
 from contract.streams import STREAMS
@@ -130,7 +130,7 @@ def _shown(row: Row) -> str:
     return ",".join(str(cell) for cell in row.cells)[:_TEXT_SHOWN]
 
 
-def _refusal(strict: Mapping[str, ColumnRule], values: Mapping[str, Value], also: Mapping[str, Sequence[str]]) -> str:
+def _refusal(strict: Mapping[str, FileColumn], values: Mapping[str, Value], also: Mapping[str, Sequence[str]]) -> str:
     """Return what a profile's own rules say against a row, "" where nothing; `also` are other headings of columns."""
     for name, rule in strict.items():
         value, source = values[name], rule.source or name

@@ -113,6 +113,16 @@ def test_points_without_a_value_decide_no_verdict_unseen(short, verdict):
     assert (MIGHT_DECIDE in quarter.reason) == (verdict == "判定不能")
 
 
+def test_points_without_a_value_could_also_save_a_verdict():
+    """Forty points below the limit are missed; with as many that nobody knows, they may be the lower half only."""
+    asked = Requirement(kpi="point_throughput_tcp", statistic="p75", limit=90.0, source="計画書")
+    low = {f"P{place}": (40.0 + place,) * 3 for place in np.random.default_rng(3).permutation(40)}
+    for short, verdict in ((0, "未達"), (40, "判定不能")):
+        tests = at_points({**low, **{f"Q{place}": (50.0,) for place in range(short)}})
+        quarter = by_name(evaluate_points(tests, make_figures(asked)))["point_throughput_tcp", "down", "p75"]
+        assert quarter.verdict == verdict
+
+
 def test_enough_bandwidth_is_a_share_of_points():
     """Three of four points reach 50 Mbit/s; each counts once, however many tests it had."""
     tests = at_points({"P1": (60, 60, 60), "P2": (70,) * 9, "P3": (40, 45, 50), "P4": (49, 50, 51)})
