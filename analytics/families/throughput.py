@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from analytics.definitions import BY_ID
 from analytics.figures import Figures
 from analytics.results import Direction, KpiResult
 from analytics.series import Bools, Floats, Series
@@ -27,6 +28,8 @@ def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
             moving = mine.where(~at_points(mine))
             if moving.n:
                 results += _rates(moving, protocol, direction, figures)
+            elif mine.n:
+                results += _only_at_points(protocol, direction, figures)
             if protocol == "udp":
                 results += _losses(mine, direction, figures)
     return results
@@ -57,6 +60,15 @@ def uplink_bps(tests: Series) -> tuple[Floats, str]:
         if np.isfinite(rates).any():
             return rates, protocol
     return np.empty(0), ""
+
+
+def _only_at_points(protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+    """Yield what is required of the drive's tests where there are none: "not measured" would hide those at points."""
+    kpi = f"throughput_{protocol}"
+    reason = f"測定点での試行のみ: point_{kpi} を見る / tests at measuring points only: see point_{kpi}"
+    for statistic in BY_ID[kpi].statistics:
+        if figures.subject.profile.find(kpi, direction, statistic, figures.subject.link) is not None:
+            yield figures.make(kpi, statistic, None, n=0, direction=direction, reason=reason)
 
 
 def _rates(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:

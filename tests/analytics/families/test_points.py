@@ -182,6 +182,15 @@ def test_tests_at_points_are_not_those_of_the_drive():
     assert evaluate_points(tests.where(np.array([False, False, False, True])), make_figures()) == []
 
 
+def test_what_is_required_of_the_drive_is_not_answered_by_points():
+    """Neither by their speeds nor by "not measured": the row says where they are."""
+    asked = Requirement(kpi="throughput_tcp", statistic="p5", limit=32.0, source="計画書")
+    (row,) = evaluate_throughput(at_points({"P1": (50, 52, 54)}), make_figures(asked))
+    assert (row.statistic, row.value, row.n, row.verdict) == ("p5", None, 0, "判定不能")
+    assert row.reason.startswith("測定点での試行のみ: point_throughput_tcp を見る")
+    assert evaluate_throughput(at_points({"P1": (50, 52, 54)}), make_figures()) == []
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 3)), st.one_of(st.none(), st.floats(0, 500))),
