@@ -21,7 +21,7 @@ def points_of_run(
     """
     parameters = load_requirements(profile).parameters
     exclusions, window = load_exclusions(connection, run), run_window_us(run)
-    wanted = {"throughput": LINK_STREAMS["throughput"]}
+    wanted = {"throughput": (*LINK_STREAMS["throughput"], "lat_deg", "lon_deg")}
     found: list[PointRow] = []
     for (device, name), link_id in link_ids(connection, run.site, run.devices, run.links).items():
         if not name or link not in ("", name):

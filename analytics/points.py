@@ -31,7 +31,7 @@ class Points:
 
     `started_us` is when that test ended its first row, `tests` how many have a value and `failed` how many have none,
     `mean_bps` the mean of the former (NaN without any); `rates_bps` are all tests of each in order of time, NaN where
-    one failed.
+    one failed. `lat_deg` and `lon_deg` are where it is, by its first test that says so (NaN: none does).
     """
 
     names: list[str]
@@ -40,6 +40,8 @@ class Points:
     failed: Counted
     mean_bps: Floats
     rates_bps: list[Floats]
+    lat_deg: Floats
+    lon_deg: Floats
 
     @property
     def n(self) -> int:
@@ -83,7 +85,16 @@ def points_of(tests: Series, direction: Direction, protocol: str) -> Points | No
         failed=(np.bincount(point, minlength=names.size) - tested)[by_time].astype(np.int64),
         mean_bps=mean[by_time],
         rates_bps=[each[place] for place in by_time],
+        lat_deg=_first_known(rows.number("lat_deg"), at, names.size)[by_time],
+        lon_deg=_first_known(rows.number("lon_deg"), at, names.size)[by_time],
     )
+
+
+def _first_known(values: Floats, at: npt.NDArray[np.intp], points: int) -> Floats:
+    known = np.flatnonzero(np.isfinite(values))
+    found = np.full(points, np.nan)
+    found[at[known[::-1]]] = values[known[::-1]]  # of several writes to one place the last stays
+    return found
 
 
 def _rates(rows: Series, of: npt.NDArray[np.intp], tests: int) -> Floats:
@@ -99,9 +110,10 @@ def _rates(rows: Series, of: npt.NDArray[np.intp], tests: int) -> Floats:
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     """One measuring point of a link in one direction and protocol, as it stands in a table of results.
 
-    `rates_mbps` are its tests in order of time, None where one failed; `tests` counts those with a value. `mean_mbps`,
-    the point's value, and `median_mbps` are None where those are too few, and `reason` says so. `is_enough`: whether
-    the mean reaches the required rate; None where either is not known.
+    `lat_deg` and `lon_deg` are where it is, None where the table did not say. `rates_mbps` are its tests in order of
+    time, None where one failed; `tests` counts those with a value. `mean_mbps`, the point's value, and `median_mbps`
+    are None where those are too few, and `reason` says so. `is_enough`: whether the mean reaches the required rate;
+    None where either is not known.
     """
 
     device: str
@@ -110,6 +122,8 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     point: str
     started_at: datetime
+    lat_deg: float | None = None
+    lon_deg: float | None = None
     rates_mbps: list[float | None]
     tests: int
     mean_mbps: float | None = None
@@ -134,12 +148,18 @@ def point_rows(tests: Series, parameters: Parameters, *, device: str, link: str)
                 )
 
 
+def _degrees(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
 def _told(points: Points, place: int, least: int, required: float | None) -> dict[str, Any]:
     rates_mbps = [None if np.isnan(rate) else float(rate) / _MBIT for rate in points.rates_bps[place]]
     tests = int(points.tests[place])
     found: dict[str, Any] = {
         "point": points.names[place],
         "started_at": datetime.fromtimestamp(int(points.started_us[place]) / 1e6, tz=UTC),
+        "lat_deg": _degrees(points.lat_deg[place]),
+        "lon_deg": _degrees(points.lon_deg[place]),
         "rates_mbps": rates_mbps,
         "tests": tests,
         "required_mbps": required,

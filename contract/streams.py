@@ -7,8 +7,6 @@ Columns may be added with a default; they are never renamed and never get anothe
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from contract.columns import Column, Kind, Stream
 
 CONTRACT_VERSION = 1
@@ -40,9 +38,11 @@ SERVED_BY = ("rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell
 
 def _number(  # noqa: PLR0917 - a row of a table reads best without names
     name: str, kind: Kind, unit: str, low: float | None, high: float | None, source: str, ja: str, en: str,
-    *, nullable: bool = True,
+    *, nullable: bool = True, since: int = 1,
 ) -> Column:  # fmt: skip
-    return Column(name=name, kind=kind, unit=unit, ja=ja, en=en, low=low, high=high, source=source, nullable=nullable)
+    return Column(
+        name=name, kind=kind, unit=unit, ja=ja, en=en, low=low, high=high, source=source, nullable=nullable, since=since
+    )
 
 
 def _ratio(name: str, ja: str, en: str) -> Column:
@@ -50,7 +50,7 @@ def _ratio(name: str, ja: str, en: str) -> Column:
 
 
 def _count(name: str, ja: str, en: str, *, kind: Kind = "i4", nullable: bool = True, since: int = 1) -> Column:
-    return replace(_number(name, kind, "1", 0, None, _PHYSICS, ja, en, nullable=nullable), since=since)
+    return _number(name, kind, "1", 0, None, _PHYSICS, ja, en, nullable=nullable, since=since)
 
 
 def _delay(name: str, ja: str, en: str, *, signed: bool = False) -> Column:
@@ -136,6 +136,8 @@ _THROUGHPUT = Stream(
         _delay("jitter_us", "RFC 3550 ジッタ", "Jitter by RFC 3550 6.4.1"),
         _text("point", "測定点", "Measuring point at which a test was made standing still; null on the move", since=2),
         _count("trial", "試行番号", "Which test at this point; rows of one number are parts of one test", since=2),
+        _number("lat_deg", "f8", "deg", -90, 90, _GEODETIC, "緯度", "Latitude of the point, as surveyed", since=2),
+        _number("lon_deg", "f8", "deg", -180, 180, _GEODETIC, "経度", "Longitude of the point, as surveyed", since=2),
     ),
 )
 

@@ -31,11 +31,11 @@ IDENTITIES = {"radio": ("pci", "arfcn", "cell_id"), "position": ("mode",)}
 
 _LEFT_OUT = {
     "position": ("heading_deg",),
-    "throughput": ("trial",),
+    "throughput": ("trial", "lat_deg", "lon_deg"),
     "probe": ("session", "seq", "refl_seq", "copy", "lost"),
 }
-"""Angles, of which 359 and 1 do not average to 180, numbers that name a test, and what the counts of the probe stream
-say better."""
+"""Angles, of which 359 and 1 do not average to 180, numbers that name a test or a place, and what the counts of the
+probe stream say better."""
 
 MATERIALIZED_BY_SECOND = ("probe", "position", "vehicle")
 """Streams of many rows a second. In the others a second holds one row or none: a stored aggregate by second would be

@@ -25,9 +25,9 @@ _BOX_HEAD = [
 ]  # fmt: skip
 _POINT_HEAD = [
     "測定端末", "回線", "方向", "プロトコル", "試行数", "測定点", "最初の試行", "平均\n[Mbps]", "中央値\n[Mbps]",
-    "所要値\n[Mbps]", "試行毎の値 [Mbps]", "所要帯域", "備考",
+    "所要値\n[Mbps]", "試行毎の値 [Mbps]", "所要帯域", "緯度\n[度]", "経度\n[度]", "備考",
 ]  # fmt: skip
-_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 26, 10, 10, 10, 10]
+_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 26, 10, 11, 11, 10]
 _NOTES = (
     "測定点の値は、その地点の試行の平均。箱ひげ図は、測定点の値の最小・25%値・中央値・75%値・最大を示す。",
     "総務省の実効速度計測ガイドライン(2015)の示し方により、25%値から75%値までが公表用の実効速度に当たる。",
@@ -126,16 +126,17 @@ def _chart(book: Book, first: int, last: int, end: float) -> Any:
 def _write_point(sheet: Sheet, row: PointRow) -> None:
     shown = ", ".join("失敗" if rate is None else f"{rate:.4g}" for rate in row.rates_mbps)
     numbers: list[Cell] = ["-" if value is None else value for value in (row.mean_mbps, row.median_mbps)]
+    places: list[Cell] = ["-" if value is None else value for value in (row.lat_deg, row.lon_deg)]
     required: Cell = "-" if row.required_mbps is None else row.required_mbps
     sheet.line(
         [
             row.device, row.link, DIRECTION[row.direction], row.protocol.upper(), row.tests, row.point,
             clock_text(row.started_at), *numbers, required,
-            shown, "判定不能" if row.reason else _ENOUGH[row.is_enough], row.reason.split(" / ")[0] or None,
+            shown, "判定不能" if row.reason else _ENOUGH[row.is_enough], *places, row.reason.split(" / ")[0] or None,
         ],
         [
             "cell", "cell", "center", "center", "int", "cell", "center",
             *("right" if isinstance(value, str) else "0.0" for value in (*numbers, required)),
-            "wrap", "center", "plain",
+            "wrap", "center", *("right" if isinstance(value, str) else "0.000000" for value in places), "plain",
         ],
     )  # fmt: skip

@@ -24,15 +24,15 @@ measured_on = 2026-06-01
 
 def points_csv():
     """Return three tests a point around BOX_MBPS, a sixth point with two, and a row with a wrong direction."""
-    lines = ["測定点,試行,日時,方向,プロトコル,スループット[Mbps],測定時間[s]"]
+    lines = ["測定点,試行,日時,方向,プロトコル,スループット[Mbps],測定時間[s],緯度,経度"]
     for point, mean in _POINTS.items():
         lines += [
-            f"{point},{trial},2026/6/1 13:{len(lines) + trial - 1:02},下り,TCP,{mean + off},30"
+            f"{point},{trial},2026/6/1 13:{len(lines) + trial - 1:02},下り,TCP,{mean + off},30,35.4{point[-1]},139.6"
             for trial, off in enumerate((-1, -2, 3), start=1)
         ]
-    lines += [f"P-06,{trial},2026/6/1 14:0{trial},下り,TCP,{59 + trial},30" for trial in (1, 2)]
-    lines.append("P-06,3,2026/6/1 14:03,横,TCP,60,30")
-    return "\r\n".join([*lines, ",,,,,,", ""])
+    lines += [f"P-06,{trial},2026/6/1 14:0{trial},下り,TCP,{59 + trial},30,," for trial in (1, 2)]
+    lines.append("P-06,3,2026/6/1 14:03,横,TCP,60,30,,")
+    return "\r\n".join([*lines, ",,,,,,,,", ""])
 
 
 def g2g_csv():

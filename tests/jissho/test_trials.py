@@ -70,6 +70,7 @@ def test_points_from_a_spreadsheet_to_the_box(jissho, tmp_path, plan):
 
     rows = {row["point"]: row for row in jissho.json("kpi", "survey-1", "--points", "--profile", plan)}
     assert (rows["P-01"]["mean_mbps"], rows["P-01"]["median_mbps"], rows["P-01"]["is_enough"]) == (97.0, 96.0, True)
+    assert (rows["P-01"]["lat_deg"], rows["P-01"]["lon_deg"]) == (35.41, 139.6)
     assert rows["P-03"]["is_enough"] is False
     assert (rows["P-06"]["mean_mbps"], rows["P-06"]["rates_mbps"]) == (None, [60.0, 61.0])
     shown = jissho("kpi", "survey-1", "--points", "--profile", plan).stdout
@@ -87,7 +88,9 @@ def test_the_workbook_has_the_box_plot_and_every_point(jissho, tmp_path):
     assert box[5:10] == pytest.approx(BOX_MBPS)
     assert {row[5] for row in rows} >= {"P-01", "P-02", "P-03", "P-04", "P-05", "P-06"}
     (short,) = [row for row in rows if row[5] == "P-06"]
-    assert (short[7], short[11], short[12]) == ("-", "判定不能", "値のある試行が2回(3回必要)")
+    assert (short[7], *short[11:15]) == ("-", "判定不能", "-", "-", "値のある試行が2回(3回必要)")
+    (first,) = [row for row in rows if row[5] == "P-01"]
+    assert first[12:14] == [35.41, 139.6]
     (chart,) = sheet._charts
     assert [series.errBars is not None for series in chart.series] == [True, False, True]
 

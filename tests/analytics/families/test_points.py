@@ -156,6 +156,16 @@ def test_rows_of_one_trial_are_parts_of_one_test():
     assert points.mean_bps == pytest.approx([(1010 / 11 + 40) / 2 * 1e6])
 
 
+def test_a_point_is_where_its_first_test_that_says_so_puts_it():
+    tests = make_series(
+        range(4), point=["P1", "P1", "P1", "P2"], trial=[1, 2, 3, 1], direction=["up"] * 4, protocol=["tcp"] * 4,
+        interval_s=[1] * 4, rate_bps=[1e6] * 4, lat_deg=[None, 35.1, 35.2, None], lon_deg=[None, 139.1, 139.2, None],
+    )  # fmt: skip
+    points = points_of(tests, "up", "tcp")
+    assert (points.lat_deg[0], points.lon_deg[0]) == (35.1, 139.1)
+    assert np.isnan([points.lat_deg[1], points.lon_deg[1]]).all()
+
+
 def test_a_test_of_which_a_part_has_no_rate_has_failed():
     tests = make_series(
         [0, 1], point=["P1"] * 2, trial=[1, 1], direction=["up"] * 2, protocol=["tcp"] * 2, interval_s=[1, 1],
