@@ -67,8 +67,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     may be judged by: in time with a larger one no one-way delay counts, and where there is no other they are for
     reference only. Without it that is a tenth of `owd_within_ms`, as an instrument is chosen ten times as fine as what
     it decides, and figures whose offset was corrected afterwards are for reference only. `loss_constraint` is delta of
-    the loss noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to
-    stop, by default those of `analytics.stop_names`. Profiles without them use these.
+    the loss noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `point_tests` is how many tests a
+    measuring point needs to count (three by MIC's guideline on effective speeds). `stop_names` are the names of
+    commands to stop, by default those of `analytics.stop_names`. Profiles without them use these.
 
     Facts of the path that no measurement tells, without which what is made of them is not computed: `payload_bytes` is
     the payload of a probe packet (reordering byte offset, RFC 4737 4.4.3), `tcp_ideal_*_mbps` the largest TCP
@@ -99,6 +100,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    point_tests: int = 3
     stop_names: tuple[str, ...] = tuple(STOP_NAMES)
     lost_after_ms: float | None = None
     ip_unavailable_loss: float | None = None
@@ -225,6 +227,8 @@ def _allowed_parameter(name: str) -> Allowed:
         return Allowed(-200.0, 50.0, words="dBm")
     if name == "loss_constraint":
         return Allowed(1.0, words="packets")
+    if name == "point_tests":
+        return Allowed(1.0, words="tests")
     return Allowed(0.0, is_above=name != "survival_ms", words=name.rsplit("_", 1)[-1])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 
+_MIC = "総務省 移動系の実効速度計測ガイドライン(2015-07-31、二次資料による by secondary sources)"
+
 THROUGHPUT: tuple[KpiDefinition, ...] = (
     *(
         KpiDefinition(
@@ -11,19 +13,51 @@ THROUGHPUT: tuple[KpiDefinition, ...] = (
             name_en=f"{protocol.upper()} throughput", unit="Mbit/s", better="larger",
             clause="RFC 6349 (TCP); 総務省 実効速度計測の慣行(中央値・箱ひげ図)" if protocol == "tcp"
             else "RFC 9097 in spirit; payload received", stream="throughput",
-            columns=("rate_bps", "bytes", "interval_s"),
+            columns=("rate_bps", "bytes", "interval_s"), revision=2,
             statistics=("mean", "p5", "p25", "p50", "p75", "p95", "min", "max"),
-            meaning_ja="測定区間ごとの実効速度(ペイロード)。平均はバイト数÷時間",
-            meaning_en="Payload rate of the test intervals. The mean is all bytes over all seconds.",
+            meaning_ja="測定区間ごとの実効速度(ペイロード)。平均はバイト数÷時間。測定点での試行は含めない"
+            f"(point_throughput_{protocol})",
+            meaning_en="Payload rate of the test intervals. The mean is all bytes over all seconds. Tests at measuring "
+            f"points are not in it (point_throughput_{protocol}).",
+        )
+        for protocol in ("tcp", "udp")
+    ),
+    *(
+        KpiDefinition(
+            id=f"point_throughput_{protocol}", name_ja=f"測定点の実効速度({protocol.upper()})",
+            name_en=f"Effective speed over measuring points, {protocol.upper()}", unit="Mbit/s", better="larger",
+            clause=_MIC, stream="throughput", columns=("point", "trial", "rate_bps", "bytes", "interval_s"),
+            statistics=("mean", "min", "p5", "p25", "p50", "p75", "p95", "max"),
+            meaning_ja="測定点ごとの値(その地点の試行の平均)の、全測定点の分布。n は地点数で、試行数は条件に示す。"
+            "区間は地点を標本とする(試行は標本ではない)。総務省の示し方では1地点3回の平均を地点の値とし、"
+            "箱ひげ図(最大・75%値・中央値・25%値・最小)で示し、25%値から75%値までを実効速度とする。値のある試行が"
+            "所定回数(要求値の point_tests、既定3)に満たない地点は値を持たず、その地点名を示し、"
+            "その結果次第で判定が変わるときは判定不能とする",
+            meaning_en="Distribution over all measuring points of the point's value, which is the mean of its tests. n "
+            "counts points, the filter says how many tests; the interval takes points as samples, never tests. MIC's "
+            "guideline takes the mean of three tests a point, shows maximum, 75 %, median, 25 % and minimum as a box "
+            "plot, and publishes 25 % to 75 % as the effective speed. A point with fewer tests that have a value than "
+            "`point_tests` of the requirements (3 unless stated) has none and is named; where it could turn the "
+            "verdict, that is undecided.",
         )
         for protocol in ("tcp", "udp")
     ),
     KpiDefinition(
+        id="point_sufficiency", name_ja="所要帯域を満たす測定点の割合",
+        name_en="Measuring points with enough bandwidth", unit="1", better="larger",
+        clause="jissho: share of points whose value reaches the required rate", stream="throughput",
+        columns=("point", "trial", "rate_bps", "bytes", "interval_s"), statistics=("ratio",),
+        meaning_ja="値(試行の平均)が所要帯域以上である測定点の割合。試行が足りない地点は含めない",
+        meaning_en="Share of the measuring points whose value, the mean of their tests, reaches the required rate; "
+        "points with too few tests are not in it.",
+    ),
+    KpiDefinition(
         id="bandwidth_sufficiency", name_ja="所要帯域充足率", name_en="Bandwidth sufficiency", unit="1",
         better="larger", clause="jissho: share of test time at or above the required rate", stream="throughput",
-        columns=("rate_bps", "interval_s"), statistics=("ratio",),
-        meaning_ja="所要帯域以上であった測定時間の割合",
-        meaning_en="Share of the test time in which the rate reached the required one.",
+        columns=("rate_bps", "interval_s"), statistics=("ratio",), revision=2,
+        meaning_ja="所要帯域以上であった測定時間の割合。測定点での試行は含めない(point_sufficiency)",
+        meaning_en="Share of the test time in which the rate reached the required one. Tests at measuring points are "
+        "not in it (point_sufficiency).",
     ),
     KpiDefinition(
         id="tcp_transfer_time_ratio", name_ja="TCP転送時間比", name_en="TCP transfer time ratio", unit="1",

@@ -12,6 +12,7 @@ from analytics.families.commands import evaluate_commands
 from analytics.families.driving import evaluate_driving
 from analytics.families.mobility import gaps_asked
 from analytics.families.other_radios import evaluate_metrics, grid_loss, satellite_grid
+from analytics.families.points import evaluate_points
 from analytics.families.radio import evaluate_radio
 from analytics.families.tcp import evaluate_tcp, tcp_queues, transfers_asked
 from analytics.families.throughput import evaluate_throughput, uplink_bps
@@ -29,13 +30,13 @@ from analytics.track import Track, track
 LINK_STREAMS: dict[str, tuple[str, ...]] = {
     "radio": ("rat", "rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell_id", "pci", "arfcn"),
     "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets",
-                   "retransmits", "jitter_us"),
+                   "retransmits", "jitter_us", "point", "trial"),
     "video": ("camera", "interval_s", "fps", "rate_bps", "delay_us", "freezes", "freeze_s", "packets_received",
               "packets_lost", "jitter_us"),
     "command": ("name", "received_us", "executed_us", "acked_us"),
     "traffic": ("scene", "treatment", "interval_s", "bytes", "streams", "true_positives", "false_positives",
                 "false_negatives", "added_delay_us"),
-    "metric": ("name", "value", "unit"),
+    "metric": ("name", "value", "unit", "detail"),
 }  # fmt: skip
 """Columns that the families read, by stream of a link."""
 DEVICE_STREAMS: dict[str, tuple[str, ...]] = {
@@ -69,6 +70,7 @@ def evaluate_link_streams(
         results += evaluate_radio(streams["radio"], path, None if packets is None else packets.gaps, figures("radio"))
     if "throughput" in streams:
         results += evaluate_throughput(streams["throughput"], figures("throughput"))
+        results += evaluate_points(streams["throughput"], figures("throughput"))
         results += evaluate_tcp(streams["throughput"], figures("throughput"))
         seen, of_packets = (None, "") if packets is None else (packets.transfers, packets.data_hash)
         both = "-".join(filter(None, [streams["throughput"].data_hash, of_packets]))

@@ -14,6 +14,7 @@ from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
 from analytics.outage_rows import OutageList
+from analytics.points import PointRow
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -236,6 +237,7 @@ class RunReport:
     outages: Sequence[OutageList] = ()
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
+    points: Sequence[PointRow] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()

@@ -14,6 +14,7 @@ from nicegui.events import GenericEventArguments
 from analytics.requirements import RequirementError, load_requirements
 from analytics.results import KpiResult
 from dashboards.page import charts, map_chart
+from dashboards.page.box_panel import BoxPanel
 from dashboards.page.definition_panel import DefinitionPanel
 from dashboards.page.device_cards import DeviceCards
 from dashboards.page.exclusion_panel import ExclusionPanel
@@ -97,6 +98,7 @@ class _View:
                 self.rsrp = ui.echart({}).classes("w-full").style("height: 136px")
                 self.sinr = ui.echart({}).classes("w-full").style("height: 136px")
             self._map()
+        self.boxes = BoxPanel(self.language)
         self.exclusions = ExclusionPanel(self.language)
         self._kpis()
         with ui.column().classes("panel w-full") as self.clock_panel:
@@ -337,6 +339,7 @@ class _View:
         self.table.set_visibility(bool(rows))
         self.empty.set_visibility(not rows)
         self.empty.set_text(self.message)
+        self.boxes.show(self.results)
         found = sources(self.results)
         self.definitions.show({result.id for result in self.results})
         self.sources.set_text(self.say("sources", sources="; ".join(found)) if found else "")

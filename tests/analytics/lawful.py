@@ -32,6 +32,7 @@ def check_result(result: KpiResult) -> None:
     assert result.n >= 0, result
     assert result.n_eff is None or result.n_eff >= 1, result
     numbers = [result.value, result.ci_low, result.ci_high, result.clock_bound_us, result.value_of_all]
+    numbers.append(result.uncertainty)
     assert all(number is None or math.isfinite(number) for number in numbers), result
     assert result.value is not None or result.reason, result
     assert result.n or result.value is None or result.id in EVENTS, result

@@ -39,6 +39,7 @@ from contract.streams import STREAMS
 from tests.analytics.families.making import make_series
 from tests.analytics.lawful import check_all
 from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, Column, by_name, offset_corrected, subject
+from tests.contract.trials import setup
 
 N = 240
 TEXTS = {
@@ -46,6 +47,7 @@ TEXTS = {
     "name": ("stop", "resume"), "scene": tuple("abcdefg"), "treatment": ("off", "on"),
     "drive_mode": ("AUTONOMOUS", "MANUAL"), "mrm_state": ("NORMAL", "MRM_OPERATING", "MRM_FAILED"),
     "rat": ("NR-NSA", "NR-NSA", "LTE"),
+    "point": ("P-1", "P-2", None, "P-3", "P-4"),
     "detail": ('{"cause": "parked"}', '{"link": "b", "interruption_ms": 40}', '{"link": 1}', "{"),
 }  # fmt: skip
 PARAMETERS = Parameters(
@@ -92,6 +94,8 @@ def stream_columns(stream, names):
         kpis = [metrics[place % len(metrics)] for place in range(N)]
         columns["name"] = np.array([METRIC_OF[kpi] for kpi in kpis], object)
         columns["unit"] = np.array([BY_ID[kpi].unit for kpi in kpis], object)
+        details = (*(msgspec.json.encode(setup(camera=name)).decode() for name in ("front", "rear")), None, "{", "[]")
+        columns["detail"] = np.array([details[place // len(metrics) % len(details)] for place in range(N)], object)
     usual = {
         "rsrp_dbm": (-120, -60), "rsrq_db": (-20, -5), "rx_power_dbm": (-90, -40), "fps": (5, 30),
         "rate_bps": (1e6, 5e7), "bytes": (1e5, 1e7), "packets": (900, 1000), "packets_received": (900, 1000),
