@@ -1,0 +1,1 @@
+"""Comparison of two runs, two links or two conditions: the effect of b against a, with its interval."""
