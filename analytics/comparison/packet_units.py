@@ -70,7 +70,7 @@ class PacketUnits:
     def _add_numbers(self, probes: ProbeArrays, run: int) -> None:
         for part in probes.sessions():
             key = (run, int(probes.session[part.start]))
-            low, high, n = self._numbers.get(key, (int(probes.seq[part.start]), 0, 0))
+            low, _, n = self._numbers.get(key, (int(probes.seq[part.start]), 0, 0))
             self._numbers[key] = (low, int(probes.seq[part.stop - 1]), n + part.stop - part.start)
 
     @property

@@ -1,4 +1,4 @@
-"""Comparison of packets: delay quantiles and mean, loss and reliability, by block bootstrap. Lost is infinitely late."""
+"""Comparison of packets: delay quantiles and mean, loss and reliability. Lost packets are infinitely late. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analytics.clock import ClockQuality
 from analytics.comparison.effects import ALL_OR_NONE, Effect
 from analytics.comparison.figures import ratio_of_sums
 from analytics.comparison.packet_units import PacketUnits, shared_directions
-from analytics.comparison.units import Blocks, Drawn, Matrix, Replicated
+from analytics.comparison.units import Blocks, Drawn, Replicated, blocks_of, usual_length_s
 from analytics.link import blind_words
 from analytics.log_histogram import RELATIVE_ERROR
 from analytics.probes import ProbeArrays
@@ -33,6 +33,17 @@ class Side:
 
     probes: ProbeArrays
     block: Blocks
+
+
+def time_blocks(probes: ProbeArrays, block_s: float, start_us: int | None = None) -> Blocks:
+    """Return the block of each packet: elapsed time since `start_us` (default: the first packet) by block length."""
+    start = int(probes.t_us.min()) if start_us is None and probes.n else (start_us or 0)
+    return blocks_of(probes.t_us, block_s, start)
+
+
+def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
+    """Return the usual block length for two sides (`analytics.comparison.units.usual_length_s`)."""
+    return usual_length_s(*(float(np.ptp(each.t_us)) / 1e6 if each.n else 0.0 for each in (a, b)))
 
 
 def compare(
@@ -78,15 +89,15 @@ def _ratio(kpi: str, sides: Sequence[PacketUnits], hits: Sequence[Floats], drawn
     counts = [int(side.sent.sum()) for side in sides]
     found = [
         Replicated(None) if blind else ratio_of_sums(hit, side.sent, weights)
-        for hit, side, weights in zip(hits, sides, _weights(drawn), strict=True)
+        for hit, side, weights in zip(hits, sides, drawn.each_weights, strict=True)
     ]
     before, after = (each.value for each in found)
     if not drawn.is_drawn or before is None or after is None:
-        return drawn.effect(what, found, NONE, counts, "; ".join(blind))
+        return drawn.effect(what, found, NONE, counts, reason="; ".join(blind))
     if not {before, after} & {0.0, 1.0}:
         return drawn.effect(what, found, drawn.of_difference(*found), counts)
     a, b = (_own_interval(side, each, n, drawn) for side, each, n in zip(sides, found, counts, strict=True))
-    return drawn.effect(what, found, _of_both(before, after, a, b), counts, ALL_OR_NONE)
+    return drawn.effect(what, found, _of_both(before, after, a, b), counts, reason=ALL_OR_NONE)
 
 
 def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) -> Interval:
@@ -115,7 +126,7 @@ def _delays(
     """Yield the differences of mean and quantiles of one direction."""
     kpi = "rtt" if direction == "round_trip" else "owd"
     delays = [side.delays[direction] for side in sides]
-    counts, weights = [each.n for each in delays], _weights(drawn)
+    counts, weights = [each.n for each in delays], drawn.each_weights
     words, doubt = _clocks(clocks) if kpi == "owd" else ("", "")
     spreads = [each.spread() for each in delays]
     for statistic in ("mean", *statistics):
@@ -129,7 +140,7 @@ def _delays(
         is_whole = drawn.is_drawn and all(each.value is not None for each in found)
         # Values in buckets are off by as much, those of the replicates too.
         interval = widened(drawn.of_difference(*found), rounding) if is_whole else NONE
-        yield drawn.effect((kpi, direction, statistic), found, interval, counts, doubt, clock=words)
+        yield drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
 
 
 def _clocks(clocks: Clocks) -> tuple[str, str]:
@@ -141,12 +152,6 @@ def _clocks(clocks: Clocks) -> tuple[str, str]:
         for name, each in zip("AB", clocks, strict=True)
     )
     doubts = [
-        f"{REFERENCE_ONLY}: {name} {each.reason}"
-        for name, each in zip("AB", clocks, strict=True)
-        if not each.is_known
+        f"{REFERENCE_ONLY}: {name} {each.reason}" for name, each in zip("AB", clocks, strict=True) if not each.is_known
     ]
     return words, "; ".join(doubts)
-
-
-def _weights(drawn: Drawn) -> list[Matrix | None]:
-    return [*drawn.weights] if drawn.is_drawn else [None, None]

@@ -19,6 +19,7 @@ from analytics.bootstrap import percentile_interval, weights
 from analytics.comparison.effects import NO_VALUE, Effect
 from analytics.definitions import BY_ID
 from analytics.results import Direction
+from analytics.series import Series
 from analytics.statistics import Interval
 
 REPLICATES = 1_000
@@ -29,12 +30,14 @@ USUAL_BLOCKS = 60
 MOST_BLOCKS = 1_440
 """A day in blocks of a minute; what is longer has longer blocks, so that memory does not grow with a run."""
 _MOST_CORRELATED = 0.9
+UNIT = " unit"
+"""Column of a series in which the unit of each sample stands; no stream has one of that name."""
 
 Blocks = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
 
 
-def usual_block_s(*sides_s: float) -> float:
+def usual_length_s(*sides_s: float) -> float:
     """Return a block length for sides that lasted so many seconds: some sixty blocks on the shorter side.
 
     Between 1 and 60 s, longer only where the longer side would have more than 1,440 blocks. Blocks must outlast the
@@ -45,9 +48,14 @@ def usual_block_s(*sides_s: float) -> float:
     return max(usual_s, max(sides_s) / MOST_BLOCKS)
 
 
-def time_blocks(t_us: npt.NDArray[Any], block_s: float, start_us: int) -> Blocks:
+def blocks_of(t_us: npt.NDArray[Any], block_s: float, start_us: int) -> Blocks:
     """Return the block of each instant: elapsed time since `start_us` by block length."""
     return np.asarray((t_us - start_us) // round(block_s * 1e6), np.int64)
+
+
+def units_of(samples: Series) -> Blocks:
+    """Return the unit of each sample of a series that knows them."""
+    return samples.number(UNIT).astype(np.int64)
 
 
 def places_in(units: Blocks, block: Blocks) -> tuple[npt.NDArray[np.bool_], Blocks]:
@@ -77,7 +85,7 @@ class Drawn:
         self, a: Blocks, b: Blocks, *, is_paired: bool, unit_name: str, least: int = LEAST_BLOCKS,
         is_ordered: bool = True,
     ) -> None:  # fmt: skip
-        """`a` and `b` are the units in which each side has anything, ascending and distinct."""
+        """Take the units in which each side has anything, ascending and distinct."""
         self.is_paired, self.unit_name = is_paired, unit_name
         self._least, self._is_ordered = least, is_ordered
         self.units = [np.intersect1d(a, b, assume_unique=True)] * 2 if is_paired else [a, b]
@@ -91,6 +99,11 @@ class Drawn:
     def is_drawn(self) -> bool:
         """Whether there are units enough for an interval."""
         return bool(self.weights)
+
+    @property
+    def each_weights(self) -> list[Matrix | None]:
+        """How often each replicate drew each unit, by side; None where there are too few of them."""
+        return [*self.weights] if self.weights else [None, None]
 
     def interval(self, replicates: Matrix) -> Interval:
         """Return the percentile interval of replicates."""
@@ -126,13 +139,11 @@ class Drawn:
         total = sum(spread**2 for spread in spreads)
         if not total or not math.isfinite(total):
             return 1.0
-        return math.sqrt(
-            sum(spread**2 * _inflation(each) for spread, each in zip(spreads, moves, strict=True)) / total
-        )
+        return math.sqrt(sum(spread**2 * _inflation(each) for spread, each in zip(spreads, moves, strict=True)) / total)
 
     def effect(
         self, what: tuple[str, Direction, str], sides: Sequence[Replicated], interval: Interval, counts: Sequence[int],
-        reason: str = "", part: str = "", clock: str = "",
+        *, reason: str = "", part: str = "", clock: str = "",
     ) -> Effect:  # fmt: skip
         """Return an effect of a KPI, direction and statistic, which says what is missing."""
         kpi, direction, statistic = what
@@ -143,7 +154,9 @@ class Drawn:
         if difference is None:
             reason = reason or NO_VALUE
         elif not self.is_drawn:
-            few = f"区間なし: {self.unit_name} が {self.blocks} 個({self._least} 個必要) / too few blocks for an interval"
+            few = (
+                f"区間なし: {self.unit_name} が {self.blocks} 個({self._least} 個必要) / too few blocks for an interval"
+            )
             reason = "; ".join(filter(None, [few, reason]))
         drawn = f"{'paired ' if self.is_paired else ''}{self.unit_name}"
         return Effect(
@@ -162,8 +175,9 @@ def _spread(replicates: Matrix | None) -> float:
     return 0.0 if replicates is None or not np.isfinite(replicates).all() else float(replicates.std())
 
 
-def _scaled(influence: Matrix, spread: float) -> Matrix:
+def _scaled(influence: Matrix | None, spread: float) -> Matrix:
     """Return the moves of the units scaled so that drawing them gives as much spread as the replicates have."""
+    assert influence is not None
     own = float(influence.std()) / math.sqrt(max(influence.size, 1))
     return influence * (spread / own) if own else np.zeros(influence.size)
 

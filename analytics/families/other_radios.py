@@ -11,7 +11,7 @@ from analytics.packet_watch import GridLoss
 from analytics.results import KpiResult
 from analytics.series import Series
 
-_SCALE: dict[tuple[str, str], float] = {
+SCALE: dict[tuple[str, str], float] = {
     ("%", "1"): 0.01, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("us", "ms"): 1e-3, ("Mbit/s", "Gbit/s"): 1e-3,
     ("bit/s", "Gbit/s"): 1e-9, ("dBm", "dB[mW]"): 1.0,
 }  # fmt: skip
@@ -27,12 +27,12 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
             continue
         wanted = BY_ID[kpi].unit
         given = set(units[mine].tolist())
-        strange = sorted(str(unit) for unit in given if unit != wanted and (unit, wanted) not in _SCALE)
+        strange = sorted(str(unit) for unit in given if unit != wanted and (unit, wanted) not in SCALE)
         if strange:
             reason = f"単位 {', '.join(strange)} は {wanted} に直せない / cannot be turned into {wanted}"
             results.append(figures.make(kpi, BY_ID[kpi].statistics[0], None, n=0, reason=reason))
             continue
-        factors = np.array([_SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
+        factors = np.array([SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
         results += figures.spread(kpi, values[mine] * factors)
     if bool(np.any([str(name).startswith(SATELLITE) for name in set(names.tolist())])):
         results.append(figures.make("leo_grid_loss", "ratio", None, n=0, reason="区間測定なし / no probes"))

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from analytics.bootstrap import percentile_interval, weights
-from analytics.comparison.effects import ALL_OR_NONE
-from analytics.comparison.packets import Side, compare
-from analytics.comparison.units import LEAST_BLOCKS, time_blocks, usual_block_s
+from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS, Side, compare, time_blocks, usual_block_s
+from analytics.comparison.units import usual_length_s
 from analytics.link import blind_words
 from analytics.probes import DelayColumn, probe_arrays
 from analytics.road import road_of
@@ -45,7 +44,7 @@ def one_way(up_us, *, step_us=10_000):
 
 
 def compared(a, b, *, is_paired=False, block_s=1.0):
-    sides = [Side(each, time_blocks(each.t_us, block_s, int(each.t_us[0]))) for each in (a, b)]
+    sides = [Side(each, time_blocks(each, block_s)) for each in (a, b)]
     effects = compare(*sides, is_paired=is_paired, unit_name="blocks of 1 s", within_ms=100.0)
     return {(effect.id, effect.statistic): effect for effect in effects}
 
@@ -127,14 +126,14 @@ def test_the_result_does_not_depend_on_when_it_is_computed():
 
 def test_blocks_are_some_sixty_and_never_shorter_than_a_second():
     """Ten minutes: ten seconds; ten seconds: one second; a day: a minute."""
-    assert usual_block_s(600, 700) == 10
-    assert usual_block_s(10, 700) == 1.0
-    assert usual_block_s(86_400, 86_400) == 60.0
+    assert usual_block_s(*[made([1] * 600, step_us=1_000_000)] * 2) == pytest.approx(10, rel=0.01)
+    assert usual_block_s(*[made([1] * 100, step_us=100_000)] * 2) == 1.0
+    assert usual_block_s(*[made([1] * 100, step_us=864_000_000)] * 2) == 60.0
 
 
 def test_a_month_has_no_more_blocks_than_a_day():
     """Memory must not grow with a run: blocks become longer, also where only one of the sides is long."""
-    assert usual_block_s(30 * 86_400, 86_400) == usual_block_s(86_400, 30 * 86_400) == 30 * 60.0
+    assert usual_length_s(30 * 86_400, 86_400) == usual_length_s(86_400, 30 * 86_400) == 30 * 60.0
 
 
 def road_drive(from_m, to_m, speed_mps=10.0):
