@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import psycopg
 
@@ -20,8 +21,9 @@ from analytics.requirements import Profile, load_requirements
 from analytics.road import road_of
 from analytics.statistics import effective_n
 from storage.errors import NoDataError
+from storage.pairs import get_pair
 from storage.reader import link_ids
-from storage.runs import RunRecord
+from storage.runs import RunRecord, get_run
 
 _Ids = Mapping[tuple[str, str], int]
 _Pair = tuple[Leg, Leg]
@@ -42,6 +44,21 @@ def compare_runs(
     return compare_repetitions(
         connection, [(a, b)], link=link, other_link=other_link, align=align, profile=profile
     )  # fmt: skip
+
+
+def compare_pair(
+    connection: psycopg.Connection, name: str, *, link: str = "", align: str = "elapsed", profile: str | None = None
+) -> list[Comparison]:
+    """Compare the runs of a pair of the register, all its repetitions together (`compare_repetitions`).
+
+    `link` narrows a pair that is of all links. Raises UnknownPairError for the name, and what `compare_runs` does.
+    """
+    held = get_pair(connection, name)
+    runs = [(get_run(connection, pair.baseline), get_run(connection, pair.changed)) for pair in held]
+    found = compare_repetitions(
+        connection, runs, link=held[0].link or link, other_link=held[0].other_link, align=align, profile=profile
+    )
+    return [msgspec.structs.replace(each, pair=name, condition=held[0].condition) for each in found]
 
 
 def compare_repetitions(

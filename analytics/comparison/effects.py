@@ -44,9 +44,12 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two runs or links and the effects of b against a; of several repetitions, the runs of each side in order.
 
-    `note` says what is left out of either side, if anything.
+    `pair` and `condition` are those of the register where the runs are a pair of it: its name and what differs. `note`
+    says what is left out of either side, if anything.
     """
 
+    pair: str = ""
+    condition: str = ""
     a: str
     b: str
     link_a: str

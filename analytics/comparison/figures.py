@@ -13,8 +13,6 @@ from analytics.series import Floats
 from analytics.statistics import rank
 
 _MOST_VALUES = 8_192
-_AT_ONCE = 4_000_000
-"""Cumulative counts that are looked at together: 32 MB."""
 
 
 def ratio_of_sums(
@@ -53,40 +51,47 @@ class Spread:
         self, values: Floats, counts: npt.NDArray[np.int64], infinite: Floats,
         exact: Callable[[str], float | None] | None = None,
     ) -> None:  # fmt: skip
-        self._values, self._counts, self._infinite = values, counts, infinite
+        self._values, self._infinite = values, infinite
+        # (values, units), since a replicate looks at a dozen values and at all units of each.
+        self._up_to = np.ascontiguousarray(np.cumsum(counts, axis=1).T, np.float64)
         self._exact = exact
 
     @property
     def n(self) -> int:
         """Number of values, infinite ones included."""
-        return int(self._counts.sum()) + int(self._infinite.sum())
+        return int(self._finite.sum()) + int(self._infinite.sum())
+
+    @property
+    def _finite(self) -> Floats:
+        """How many values came in each unit."""
+        return self._up_to[-1] if self._values.size else np.zeros(self._infinite.size)
 
     def quantile(self, q: str, drawn: Matrix | None) -> Replicated:
         """Return the q-quantile (RFC 2330 11.3) and that of each replicate; infinite among what never came."""
         if not self.n:
             return Replicated(None)
-        value = self._at(q, np.ones((1, self._counts.shape[0])))[0]
+        value = self._at(q, np.ones((1, self._infinite.size)))[0]
         own = float(value) if math.isfinite(value) else None
         shown = own if self._exact is None else self._exact(q)
         if drawn is None:
             return Replicated(shown)
-        sizes = self._counts.sum(axis=1) + self._infinite
-        above = self._counts[:, self._values > value].sum(axis=1) + self._infinite
+        below = np.searchsorted(self._values, value, side="right") - 1
+        sizes = self._finite + self._infinite
+        above = sizes - (self._up_to[below] if below >= 0 else 0.0)
         return Replicated(shown, self._at(q, drawn), above - sizes * float(above.sum()) / float(sizes.sum()))
 
     def _at(self, q: str, drawn: Matrix) -> Matrix:
-        values, counts = np.append(self._values, np.inf), self._counts.astype(np.float64)
-        found = np.empty(drawn.shape[0])
-        step = max(_AT_ONCE // max(self._values.size, 1), 1)
-        for start in range(0, drawn.shape[0], step):
-            part = drawn[start : start + step]
-            cumulative = np.cumsum(part @ counts, axis=1)
-            sizes = part @ (counts.sum(axis=1) + self._infinite)
-            # Rounded: 0.95 of 20 is 19, not the next integer above 19.000000000000004.
-            wanted = np.maximum(np.ceil(np.round(float(q) * sizes, 6)), 1)
-            # The first value at which the count reaches the rank, for each replicate.
-            found[start : start + step] = values[(cumulative < wanted[:, None]).sum(axis=1)]
-        return found
+        """Return the quantile of each replicate: the first value at which its count reaches the rank, by bisection."""
+        sizes = drawn @ (self._finite + self._infinite)
+        # Rounded: 0.07 of 100 is 7, not the next integer above 7.000000000000001.
+        wanted = np.maximum(np.ceil(np.round(float(q) * sizes, 6)), 1)
+        low, high = np.zeros(drawn.shape[0], np.intp), np.full(drawn.shape[0], self._values.size)
+        while (low < high).any():
+            middle = np.minimum((low + high) // 2, self._values.size - 1)
+            reaches = np.einsum("ru,ru->r", drawn, self._up_to[middle]) >= wanted
+            high = np.where((low < high) & reaches, middle, high)
+            low = np.where((low < high) & ~reaches, middle + 1, low)
+        return np.append(self._values, np.inf)[low]
 
 
 def spread_of(values: Floats, place: npt.NDArray[np.int64], units: int) -> Spread:

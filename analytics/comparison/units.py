@@ -126,9 +126,9 @@ class Drawn:
     def _stretch(self, a: Replicated, b: Replicated) -> float:
         """Return by how much units that are like their neighbours widen the interval; never below 1.
 
-        Units are taken as an autoregression of the first order: (1 + r) / (1 - r) times the variance. Without it 60
-        blocks of a level that wanders over a fifth, a half, or a whole block covered 92, 86 and 75 % of nominal 95,
-        with it 94, 95 and 95.
+        Units are taken as an autoregression of the first order: (1 + r) / (1 - r) times the variance. Without it the
+        means of 60 blocks of a level that wanders over a fifth, a half, or a whole block covered 92, 86 and 75 % of
+        nominal 95 (600 samples each), with it 94, 95 and 95; over three blocks quantiles still cover only 90.
         """
         if not self._is_ordered or a.influence is None or b.influence is None:
             return 1.0

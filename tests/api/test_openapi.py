@@ -50,6 +50,8 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/v1/links/{site}/{device}/{link}/series",
         "/v1/links/{site}/{device}/{link}/summary",
         "/v1/live",
+        "/v1/pairs",
+        "/v1/pairs/{pair}/comparison",
         "/v1/plan",
         "/v1/runs",
         "/v1/runs/{run}",
