@@ -24,6 +24,7 @@ from contract.streams import STREAMS
 _FACTOR: dict[tuple[str, str], float] = {("us", "ms"): 1e-3, ("bit/s", "Mbit/s"): 1e-6}
 """From the unit of a column to that of a KPI."""
 _LENGTH = "interval_s"
+_DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
 def _column(rows: Series, kpi: str) -> Floats:
@@ -40,8 +41,10 @@ def _rate(rows: Series, kpi: str) -> Floats:
 def _metric(rows: Series, kpi: str) -> Floats:
     """Return a metric in the KPI's unit, NaN where its own cannot be turned into it."""
     wanted = BY_ID[kpi].unit
-    factors = [1.0 if unit == wanted else SCALE.get((unit, wanted), np.nan) for unit in rows.text("unit")]
-    return np.asarray(rows.number("value") * np.array(factors))
+    units, values = rows.text("unit"), rows.number("value").copy()
+    for unit in set(units.tolist()):
+        values[units == unit] *= 1.0 if unit == wanted else SCALE.get((unit, wanted), np.nan)
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +69,17 @@ class Rows:
         if not self.by:
             yield "", "", rows
             return
-        words = np.array(["" if word is None else str(word) for word in rows.text(self.by)], object)
-        for word in sorted(set(words.tolist())):
-            part = rows.where(np.asarray(words == word, np.bool_))
-            if self.by != "direction":
-                yield "", f"{CAMERA_PART}{word or '不明'}", part
-            elif word == "up":
-                yield "up", "", part
-            elif word == "down":
-                yield "down", "", part
+        words = rows.text(self.by)
+        if self.by == "direction":
+            for direction in _DIRECTIONS:
+                yield direction, "", rows.where(np.asarray(words == direction, np.bool_))
+            return
+        for word in sorted(set(words.tolist()), key=str):
+            yield (
+                "",
+                f"{CAMERA_PART}{'不明' if word is None else word}",
+                rows.where(np.asarray(words == word, np.bool_)),
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +110,11 @@ class Shares(Rows):
         )
         known = np.isfinite(above) & np.isfinite(below)
         return np.where(known, above, np.nan), np.where(known, below, np.nan)
+
+    def n(self, over: Floats, under: Floats) -> int:
+        """Return how much the ratio is of: what is below, or, of a rate in time, the events above."""
+        is_rate = _LENGTH in self.under
+        return round(float(over.sum()) / max(self.over.values()) if is_rate else float(under.sum()))
 
 
 _ON = {"treatment": "on"}

@@ -19,7 +19,7 @@ from analytics.comparison.figures import ratio_of_sums, spread_of, sums_by
 from analytics.comparison.measures import F_SCORE
 from analytics.comparison.units import LEAST_BLOCKS, Blocks, Drawn, Replicated, units_of
 from analytics.families.traffic import FEW_SCENES
-from analytics.series import Floats, Series
+from analytics.series import Bools, Floats, Series
 from analytics.subject import NONE
 
 SCENES = "scenes"
@@ -84,7 +84,9 @@ def compare_ai(a: Series, b: Series, *, is_paired: bool, unit_name: str, is_by_s
         (("on", 1), ("off", 1) if ("off", 1) in rows else off_a),
     ]  # fmt: skip
     how = _How(is_paired or is_by_scene, SCENES if is_by_scene else unit_name, is_by_scene)
-    yield from _relative("compression", {key: _volume(each) for key, each in rows.items()}, keys, how)
+    yield from _relative(
+        "compression", {key: _volume(each, is_with_ai=key[0] == "on") for key, each in rows.items()}, keys, how
+    )
     scores = {key: _score(each) for key, each in rows.items()}
     if all(scores[key].under.sum() for pair in keys for key in pair):
         yield from _relative("accuracy_retention", scores, keys, how)
@@ -105,17 +107,21 @@ class _How:
         )
 
 
-def _by_unit(rows: Series, *columns: Floats) -> tuple[Blocks, list[Floats]]:
+def _by_unit(rows: Series, *columns: Floats | Bools) -> tuple[Blocks, list[Floats]]:
     """Return the units of the rows and the sums of columns in each, NaN being left out."""
     block = units_of(rows)
     units, where = np.unique(block[block >= 0], return_inverse=True)
-    return units, [sums_by(where, np.nan_to_num(each[block >= 0]), units.size) for each in columns]
+    return units, [sums_by(where, np.nan_to_num(each[block >= 0].astype(np.float64)), units.size) for each in columns]
 
 
-def _volume(rows: Series) -> _Sums:
-    """Return the mean rate of each unit in Mbit/s; as many figures as there are units."""
-    units, (megabits, seconds) = _by_unit(rows, 8 * rows.number("bytes") / 1e6, rows.number("interval_s"))
-    known = (seconds > 0) & (megabits > 0)
+def _volume(rows: Series, *, is_with_ai: bool) -> _Sums:
+    """Return the mean rate of each unit in Mbit/s; as many figures as there are units.
+
+    With AI a scene may need no traffic at all; where none was without it there is nothing to save.
+    """
+    volume = rows.number("bytes")
+    units, (megabits, seconds, n) = _by_unit(rows, 8 * volume / 1e6, rows.number("interval_s"), np.isfinite(volume))
+    known = (seconds > 0) & (n > 0) & (is_with_ai | (megabits > 0))
     return _Sums(units[known], megabits[known] / seconds[known], np.ones(int(known.sum())))
 
 

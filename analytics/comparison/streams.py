@@ -89,7 +89,7 @@ def _effects(
                 each.quantile(share_of(statistic), weights)
                 for each, weights in zip(spreads, drawn.each_weights, strict=True)
             ]
-            reason = NEVER_CAME if measure.is_infinite else ""  # type: ignore[union-attr]
+            reason = NEVER_CAME if isinstance(measure, Levels) and measure.is_infinite else ""
         elif statistic in {"mean", "mean_linear"} or isinstance(measure, Shares):
             found = [_ratio(each, statistic, drawn, number) for number, each in enumerate(samples)]
         else:
@@ -111,6 +111,7 @@ class _Samples:
     """The samples of one KPI, direction and part of one side: values, or what each adds to two sums."""
 
     def __init__(self, measure: Levels | Shares, rows: Series) -> None:
+        self._measure = measure
         self._block = units_of(rows)
         if isinstance(measure, Shares):
             self._values, self._weights = measure.sums(rows)
@@ -140,7 +141,9 @@ class _Samples:
     @property
     def n(self) -> int:
         """Samples; of a share, what it is a share of."""
-        return round(float(self._weights.sum())) if self._is_share else int(self._values.size)
+        if isinstance(self._measure, Shares):
+            return self._measure.n(self._values, self._weights)
+        return int(self._values.size)
 
     def sums(self, *, is_linear: bool = False) -> tuple[Floats, Floats]:
         """Return for each unit the sums whose ratio is the share or the mean; `is_linear`: of what decibels stand for.

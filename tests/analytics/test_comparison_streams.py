@@ -75,6 +75,8 @@ def test_each_side_s_figure_is_that_of_its_kpi():
         "false_alarms", "ai_delay", "wifi_snr",
     }  # fmt: skip
     for key, effect in found.items():
+        if key[0] == "false_alarms":
+            assert effect.n_a == known[key].n
         if key[0] != "wifi_snr":
             value = known[key].value
             assert effect.a == (None if value is None else pytest.approx(value, rel=1e-9)), key
@@ -199,6 +201,20 @@ def test_paired_runs_with_ai_off_and_on_say_what_ai_saves_and_costs():
     delay = compared({"traffic": off}, {"traffic": on})["ai_delay", "", "", "p50"]
     assert (delay.a, delay.b, delay.difference, delay.n_a) == (0.0, 12.0, 12.0, 0)
     assert delay.reason == NOTHING_ADDED
+
+
+def test_a_scene_that_needs_no_traffic_with_ai_counts_and_one_without_any_does_not():
+    """Ten of thirty scenes are silent with AI: they are saved whole. One that was silent without it has no ratio."""
+    names, rate = [f"s{number:02}" for number in range(30)], np.full(30, 1e6)
+    rate[29] = 0.0
+    left = np.where(np.arange(30) < 10, 0.0, 0.5) * rate
+    sides = [
+        make_series(np.arange(30), scene=names, treatment=[word] * 30, interval_s=[1.0] * 30, bytes=each)
+        for word, each in (("off", rate), ("on", left))
+    ]
+    effect = compared({"traffic": sides[0]}, {"traffic": sides[1]})["traffic_reduction", "", "", "ratio"]
+    assert effect.b == pytest.approx(1 - 19 * 0.5 / 29)
+    assert effect.blocks == 29
 
 
 def test_few_scenes_have_an_interval_that_says_so_and_very_few_have_none():
