@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import psycopg
 
-from analytics.comparison import Comparison, Side, compare, section_blocks, time_blocks, usual_block_s
-from analytics.exclusions import stated, total_s, without
-from analytics.families.device import track_of
-from analytics.loader import about_device, load_exclusions, load_probe_columns, load_probes, run_window_us
-from analytics.probes import ProbeArrays, probe_arrays
-from analytics.requirements import load_requirements
+from analytics.comparison.alignment import Alignment, Elapsed, whole_sections
+from analytics.comparison.effects import Comparison, Effect
+from analytics.comparison.packets import compare_packets
+from analytics.comparison.streams import compare_streams
+from analytics.comparison.units import Drawn, usual_length_s
+from analytics.exclusions import stated, total_s
+from analytics.legs import Key, Leg, read_leg, read_packets_of, streams_of, waited_words, worst_clock
+from analytics.loader import load_exclusions, load_probes, run_window_us
+from analytics.requirements import Profile, load_requirements
 from analytics.road import road_of
 from analytics.statistics import effective_n
-from analytics.track import Track
 from storage.errors import NoDataError
+from storage.pairs import get_pair
 from storage.reader import link_ids
-from storage.runs import RunRecord
+from storage.runs import RunRecord, get_run
 
 _Ids = Mapping[tuple[str, str], int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """One side of a comparison: its packets, when its first one was sent (excluded ones too), where it drove."""
-
-    probes: ProbeArrays
-    start_us: int
-    path: Track | None
-    note: str
+_Pair = tuple[Leg, Leg]
 
 
 def compare_runs(
@@ -42,73 +37,157 @@ def compare_runs(
 
     `align`: "elapsed" pairs the same time since the start (the same instant where both are one run), "distance" the
     same section of the road that `a` drove, all passes of it pooled, "none" draws both sides on their own. Excluded
-    intervals are left out of both sides. Raises RequirementError for the profile, NoDataError where a link or a
-    position is missing, or where the two runs have no road in common.
+    intervals are left out of both sides, and packets later than the profile's `lost_after_ms` are lost. Raises
+    RequirementError for the profile, NoDataError where a link or a position is missing, or where the two runs have no
+    road in common.
     """
-    section_m, within_ms = (
-        getattr(load_requirements(profile).parameters, name) for name in ("section_m", "rtt_within_ms")
+    return compare_repetitions(
+        connection, [(a, b)], link=link, other_link=other_link, align=align, profile=profile
+    )  # fmt: skip
+
+
+def compare_pair(
+    connection: psycopg.Connection, name: str, *, link: str = "", align: str = "elapsed", profile: str | None = None
+) -> list[Comparison]:
+    """Compare the runs of a pair of the register, all its repetitions together (`compare_repetitions`).
+
+    `link` narrows a pair that is of all links. Raises UnknownPairError for the name, and what `compare_runs` does.
+    """
+    held = get_pair(connection, name)
+    runs = [(get_run(connection, pair.baseline), get_run(connection, pair.changed)) for pair in held]
+    found = compare_repetitions(
+        connection, runs, link=held[0].link or link, other_link=held[0].other_link, align=align, profile=profile
     )
-    own, other = (link_ids(connection, run.site, run.devices, run.links) for run in (a, b))
-    wanted = [key for key in own if key[1] and link in ("", key[1])]
+    return [msgspec.structs.replace(each, pair=name, condition=held[0].condition) for each in found]
+
+
+def compare_repetitions(
+    connection: psycopg.Connection, runs: Sequence[tuple[RunRecord, RunRecord]], *, link: str = "",
+    other_link: str = "", align: str = "elapsed", profile: str | None = None,
+) -> list[Comparison]:  # fmt: skip
+    """Compare the same change measured several times: each repetition's own blocks are paired, and all are drawn from.
+
+    As `compare_runs`; sections are those of the road that the first run drove. A link that a repetition does not have
+    on both sides is compared without it, and the note says so.
+    """
+    requirements = load_requirements(profile)
+    ids = {run.run_id: link_ids(connection, run.site, run.devices, run.links) for pair in runs for run in pair}
     found = []
-    for device, name in wanted:
-        far = next((key for key in other if key == (device, other_link or name)), None)
-        far = far or next((key for key in other if key[1] == (other_link or name)), None)
-        if far is None:
+    for key in [key for key in ids[runs[0][0].run_id] if key[1] and link in ("", key[1])]:
+        legs, names, missing = [], [], []
+        for a, b in runs:
+            near, far = _same(ids[a.run_id], key, key[1]), _same(ids[b.run_id], key, other_link or key[1])
+            pair = None
+            if near is not None and far is not None:
+                pair = _read_both(connection, [(a, ids[a.run_id], near), (b, ids[b.run_id], far)], align)
+            if pair is not None and all(leg.has_any for leg in pair):
+                legs.append(pair)
+                names.append((a.name, b.name))
+            else:
+                missing.append(f"{a.name} → {b.name}: 測定なし / not measured")
+        if not legs:
             continue
-        is_placed = align == "distance"
-        left = _measured(connection, a, own, (device, name), is_placed=is_placed)
-        right = _measured(connection, b, other, far, is_placed=is_placed)
-        if not left.probes.n or not right.probes.n:
+        made = _compare(connection, legs, [a for a, _ in names], align, requirements)
+        if made is None:
             continue
-        if is_placed:
-            blocks = _by_place(left, right, section_m)
-            unit_name = f"sections of {section_m:g} m of the road of {a.name}"
-        else:
-            block_s = usual_block_s(left.probes, right.probes)
-            starts = [left.start_us, right.start_us]
-            if a.run_id == b.run_id:
-                starts = [min(starts)] * 2
-            blocks = [
-                time_blocks(side.probes, block_s, start) for side, start in zip((left, right), starts, strict=True)
-            ]
-            unit_name = f"blocks of {block_s:g} s"
-        notes = [f"{word}: {side.note}" for word, side in (("A", left), ("B", right)) if side.note]
+        effects, note = made
         found.append(Comparison(
-            a=a.name, b=b.name, link_a=name, link_b=far[1], align=align, note="; ".join(notes),
-            effects=compare(Side(left.probes, blocks[0]), Side(right.probes, blocks[1]), is_paired=align != "none",
-                            unit_name=unit_name, within_ms=within_ms),
+            a=_together(a for a, _ in names), b=_together(b for _, b in names), link_a=key[1], link_b=legs[0][1].key[1],
+            align=align, effects=effects, note="; ".join([*missing, *note]),
         ))  # fmt: skip
     if not found:
+        before, after = _together(a.name for a, _ in runs), _together(b.name for _, b in runs)
         raise NoDataError(
-            f"nothing to compare: {a.name} and {b.name} have no link with probes in common; name two links with"
+            f"nothing to compare: {before} and {after} have no link with measurements in common; name two links with"
             " --link and --other-link"
         )
     return found
 
 
-def _measured(
-    connection: psycopg.Connection, run: RunRecord, ids: _Ids, key: tuple[str, str], *, is_placed: bool
-) -> _Measured:
-    window, excluded = run_window_us(run), load_exclusions(connection, run).of(key[1])
-    columns = load_probe_columns(connection, ids[key], *window)
-    times = columns["t_us"].values
-    about = about_device(connection, ids.get((key[0], "")), window) if is_placed else {}
-    return _Measured(
-        probes=probe_arrays(without(columns, excluded)), start_us=int(times.min()) if times.size else window[0],
-        path=track_of(about), note=stated(excluded, window),
+def _read_both(connection: psycopg.Connection, sides: Sequence[tuple[RunRecord, _Ids, Key]], align: str) -> _Pair:
+    a, b = (
+        read_leg(
+            connection, run.run_id, ids, key, window=run_window_us(run),
+            excluded=load_exclusions(connection, run).of(key[1]), is_placed=align == "distance",
+        )
+        for run, ids, key in sides
     )  # fmt: skip
+    return a, b
 
 
-def _by_place(left: _Measured, right: _Measured, section_m: float) -> list[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    if left.path is None or right.path is None:
+def _together(names: Iterable[str]) -> str:
+    return " + ".join(dict.fromkeys(names))
+
+
+def _same(ids: _Ids, key: Key, link: str) -> Key | None:
+    """Return the link of this name, that of the same device first."""
+    return (key[0], link) if (key[0], link) in ids else next((each for each in ids if each[1] == link), None)
+
+
+def _compare(
+    connection: psycopg.Connection, legs: Sequence[_Pair], names: Sequence[str], align: str, profile: Profile
+) -> tuple[list[Effect], list[str]] | None:
+    """Return the effects and what must be said of them; None where both sides have nothing in common to compare."""
+    if align == "distance":
+        section_m = profile.parameters.section_m
+        unit_name = f"sections of {section_m:g} m of the road of {names[0]}"
+        aligned = _by_place(legs, section_m)
+    else:
+        sides_s = [sum((leg.extent_us[1] - leg.extent_us[0]) / 1e6 for leg in side) for side in zip(*legs, strict=True)]
+        block_s = usual_length_s(*sides_s)
+        unit_name = f"blocks of {block_s:g} s"
+        aligned = _by_time(legs, block_s)
+    is_paired = align != "none"
+    effects: list[Effect] = []
+    notes = [
+        f"{word}: {note}"
+        for word, side in zip("AB", zip(*legs, strict=True), strict=True)
+        for note in dict.fromkeys(stated(leg.excluded, leg.window) for leg in side)
+        if note
+    ]
+    sides = [[(pair[number], place[number]) for pair, place in zip(legs, aligned, strict=True)] for number in (0, 1)]
+    if all(any(leg.sent_us.size for leg, _ in side) for side in sides):
+        units = [np.unique(np.concatenate([align_(leg.sent_us) for leg, align_ in side])) for side in sides]
+        drawn = Drawn(*(each[each >= 0] for each in units), is_paired=is_paired, unit_name=unit_name)
+        kept = []
+        for word, side, mine in zip("AB", sides, drawn.units, strict=True):
+            packets, waited = read_packets_of(connection, side, mine, profile)
+            kept.append(packets)
+            notes += waited_words(word, side, waited, profile)
+        clocks = [worst_clock([leg.clock for leg, _ in side]) for side in sides]
+        effects += compare_packets(kept[0], kept[1], drawn, clocks=clocks)
+    streams = [streams_of(side) for side in sides]
+    effects += compare_streams(streams[0], streams[1], is_paired=is_paired, unit_name=unit_name)
+    return (effects, notes) if effects else None
+
+
+def _by_time(legs: Sequence[_Pair], block_s: float) -> list[tuple[Alignment, Alignment]]:
+    found: list[tuple[Alignment, Alignment]] = []
+    for number, (a, b) in enumerate(legs):
+        # Two links of one run are at the same instant, not at the same time since each one's own first packet.
+        is_one_run = a.run_id == b.run_id
+        starts = [min(a.start_us, b.start_us)] * 2 if is_one_run else [a.start_us, b.start_us]
+        found.append((Elapsed(starts[0], block_s, number), Elapsed(starts[1], block_s, number)))
+    return found
+
+
+def _by_place(legs: Sequence[_Pair], section_m: float) -> list[tuple[Alignment, Alignment]]:
+    first = legs[0][0].path
+    if first is None or any(leg.path is None for pair in legs for leg in pair):
         raise NoDataError("no positions to align by distance: use --align elapsed, or collect the gpsd source")
-    road = road_of(left.path)
-    blocks = [section_blocks(side.probes, road, path, section_m) for side, path in
-              ((left, left.path), (right, right.path))]  # fmt: skip
-    if not np.intersect1d(blocks[0][blocks[0] >= 0], blocks[1][blocks[1] >= 0]).size:
+    road = road_of(first)
+    aligned = []
+    for pair in legs:
+        a, b = (
+            whole_sections(road, leg.path, leg.sent_us if leg.sent_us.size else leg.path.t_us, section_m)
+            for leg in pair
+            if leg.path is not None
+        )
+        aligned.append((a, b))
+    a_drove, b_drove = (np.concatenate([each.whole for each in side]) for side in zip(*aligned, strict=True))
+    if not np.intersect1d(a_drove, b_drove).size:
         raise NoDataError("the two have no road in common (places within 20 m): use --align elapsed or none")
-    return blocks
+    return [*aligned]
 
 
 @dataclass(frozen=True, slots=True)

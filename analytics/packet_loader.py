@@ -13,10 +13,10 @@ import numpy as np
 import psycopg
 
 from analytics.chunks import PacketChunks
-from analytics.exclusions import without
+from analytics.exclusions import outside, without
 from analytics.link_scan import LinkScan
 from analytics.packet_watch import PacketWatch
-from analytics.probes import COLUMNS, NotInOrderError, ProbeArrays
+from analytics.probes import COLUMNS, Ints, NotInOrderError, ProbeArrays
 from analytics.spans import Span
 from analytics.subject import Subject
 from storage.columnar import ArrayColumn
@@ -181,3 +181,23 @@ def _by_link(columns: dict[str, ArrayColumn], ends_us: Mapping[int, int]) -> dic
             if name != "link_id"
         }
     return found
+
+
+def sending_times(
+    connection: psycopg.Connection, link_id: int, window_us: Span, excluded: Sequence[Span], every_us: int
+) -> tuple[int | None, Ints]:
+    """Return when the first packet was sent, excluded ones too, and when those that are not excluded were, thinned out.
+
+    The first and the last packet of each `every_us` are kept: enough to know which longer stretches hold any.
+    """
+    first_us, kept = None, [np.empty(0, np.int64)]
+    chunks = iterate_long(connection, PROBE, (), link_ids=[link_id], start_us=window_us[0], end_us=window_us[1])
+    with closing(chunks):
+        for columns in chunks:
+            t_us = columns["t_us"].values
+            first_us = int(t_us[0]) if first_us is None else first_us
+            t_us = t_us[outside(t_us, excluded)]
+            if t_us.size:
+                changes = np.flatnonzero(np.diff(t_us // every_us))
+                kept.append(t_us[np.unique(np.concatenate([[0], changes, changes + 1, [t_us.size - 1]]))])
+    return first_us, np.concatenate(kept)

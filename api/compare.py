@@ -1,18 +1,19 @@
-"""Two runs or two links beside each other, and the plan of a measurement."""
+"""Two runs, two links or a registered pair of runs beside each other, and the plan of a measurement."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from analytics.compare_loader import burstiness, compare_runs
+from analytics.compare_loader import burstiness, compare_pair, compare_runs
 from analytics.comparison import Comparison
 from analytics.planner import TARGETS, Plan, PlanError, plan
 from api.access import Connection, Name, ProfileName, Settings, chosen_profile
 from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS, ProblemError
+from storage.pairs import RunPair, list_pairs
 from storage.runs import get_run
 
 router = APIRouter(prefix="/v1", tags=["compare"], responses=PROBLEMS)
@@ -28,10 +29,13 @@ Target = Annotated[float | None, Query(gt=0, le=0.9999999, description="Reliabil
 Rate = Annotated[float | None, Query(ge=1e-6, le=1e6, description="Packets a second; default: the run's, or 100")]
 
 
+Align = Literal["elapsed", "distance", "none"]
+
+
 @router.get("/compare", responses=described(list[Comparison]))
 def compare(  # noqa: PLR0917 - query parameters
     connection: Connection, settings: Settings, a: RunName, b: RunName, link: LinkName = "", other_link: LinkName = "",
-    align: Literal["elapsed", "distance", "none"] = "elapsed", profile: ProfileName = None,
+    align: Align = "elapsed", profile: ProfileName = None,
 ) -> Response:  # fmt: skip
     """Return the differences of run b against run a, each with its interval by block bootstrap.
 
@@ -42,6 +46,23 @@ def compare(  # noqa: PLR0917 - query parameters
         compare_runs(
             connection, *runs, link=link, other_link=other_link, align=align, profile=chosen_profile(settings, profile)
         )
+    )
+
+
+@router.get("/pairs", responses=described(list[RunPair]))
+def pairs(connection: Connection) -> Response:
+    """Return the pairs of runs (baseline and changed), those taken back too, with what differs and their trail."""
+    return JsonResponse(list_pairs(connection))
+
+
+@router.get("/pairs/{pair}/comparison", responses=described(list[Comparison]))
+def pair_comparison(  # noqa: PLR0917 - query parameters
+    connection: Connection, settings: Settings, pair: Annotated[str, Path(pattern=Name, description="Name of a pair")],
+    link: LinkName = "", align: Align = "elapsed", profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return the differences of the changed runs of a pair against its baselines, all repetitions together."""
+    return JsonResponse(
+        compare_pair(connection, pair, link=link, align=align, profile=chosen_profile(settings, profile))
     )
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from api.encoding import JsonResponse, described
 from storage.errors import NoDataError, StorageError
+from storage.pairs import UnknownPairError
 from storage.runs import UnknownRunError
 
 _log = structlog.get_logger("api")
@@ -61,6 +62,7 @@ def install(app: FastAPI) -> None:
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[JsonResponse]]] = {
         ProblemError: _raised,
         UnknownRunError: _unknown_run,
+        UnknownPairError: _unknown_pair,
         NoDataError: _no_data,
         StorageError: _storage,
         PoolTimeout: _database,
@@ -81,6 +83,10 @@ async def _raised(_request: Request, error: Exception) -> JsonResponse:
 
 async def _unknown_run(_request: Request, error: Exception) -> JsonResponse:
     return answer(404, one_line(error), "ask GET /v1/runs for the runs there are")
+
+
+async def _unknown_pair(_request: Request, error: Exception) -> JsonResponse:
+    return answer(404, one_line(error), "ask GET /v1/pairs for the pairs there are")
 
 
 async def _no_data(_request: Request, error: Exception) -> JsonResponse:

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import psycopg
 
+from analytics.compare_loader import compare_pair
 from analytics.definitions import DEFINITIONS
 from analytics.exclusions import outside
 from analytics.loader import load_exclusions, run_window_us
@@ -27,6 +28,7 @@ from analytics.report.model import (
     ExclusionRow,
     NumberGap,
     OmittedStream,
+    PairRow,
     RawStream,
     RunFacts,
     RunReport,
@@ -40,9 +42,11 @@ from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
 from api.run_interventions import run_interventions
 from contract.streams import STREAMS
+from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
 from storage.explain import explained_completeness
 from storage.gap_reasons import REASONS
+from storage.pairs import get_pair, pairs_of_run
 from storage.reader import iterate_columns
 from storage.runs import RunRecord
 
@@ -88,6 +92,7 @@ def run_report(
         interventions=run_interventions(connection, run),
         conditions=conditions_of_run(connection, run, profile=profile),
         points=points_of_run(connection, run, profile),
+        pairs=[_pair(connection, name, profile) for name in pairs_of_run(connection, run)],
         events=_events(connection, run, links),
         exclusions=[
             ExclusionRow(
@@ -142,6 +147,18 @@ def _completeness(connection: psycopg.Connection, run: RunRecord) -> Completenes
             for late in found.late
         ],
     )  # fmt: skip
+
+
+def _pair(connection: psycopg.Connection, name: str, profile: str | None) -> PairRow:
+    """Compare a pair of runs; one of which nothing can be compared says why."""
+    held = get_pair(connection, name)
+    row = PairRow(
+        name=name, condition=held[0].condition, repetitions=[(each.baseline, each.changed) for each in held]
+    )  # fmt: skip
+    try:
+        return replace(row, comparisons=compare_pair(connection, name, profile=profile))
+    except NoDataError as error:
+        return replace(row, reason=str(error))
 
 
 def _words(reason: str) -> dict[str, str]:

@@ -35,6 +35,7 @@ REGISTER_TABLES = (
     "device_status_log",
     "run",
     "exclusion",
+    "run_pair",
     "foreign_message",
     "retention_policy",
     "retention_log",

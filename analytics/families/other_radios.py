@@ -13,7 +13,7 @@ from analytics.results import KpiResult
 from analytics.series import Series
 from contract.video_trials import METRIC
 
-_SCALE: dict[tuple[str, str], float] = {
+SCALE: dict[tuple[str, str], float] = {
     ("%", "1"): 0.01, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("us", "ms"): 1e-3, ("Mbit/s", "Gbit/s"): 1e-3,
     ("bit/s", "Gbit/s"): 1e-9, ("dBm", "dB[mW]"): 1.0,
 }  # fmt: skip
@@ -29,12 +29,12 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
             continue
         wanted = BY_ID[kpi].unit
         given = set(units[mine].tolist())
-        strange = sorted(str(unit) for unit in given if unit != wanted and (unit, wanted) not in _SCALE)
+        strange = sorted(str(unit) for unit in given if unit != wanted and (unit, wanted) not in SCALE)
         if strange:
             reason = f"単位 {', '.join(strange)} は {wanted} に直せない / cannot be turned into {wanted}"
             results.append(figures.make(kpi, BY_ID[kpi].statistics[0], None, n=0, reason=reason))
             continue
-        factors = np.array([_SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
+        factors = np.array([SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
         if metric == METRIC:
             results += evaluate_trials(values[mine] * factors, metrics.text("detail")[mine], figures)
         else:

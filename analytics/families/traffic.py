@@ -25,7 +25,7 @@ _BOOTSTRAP = "bootstrap of scenes"
 _COUNTS = ("true_positives", "false_positives", "false_negatives")
 NOTHING_TO_DETECT = "検知対象なし / nothing to detect"
 NOT_COUNTED = "誤検知数または見逃し数の記録なし / false positives or false negatives were not counted"
-_FEW_SCENES = 5
+FEW_SCENES = 5
 """Fewer pairs say nothing of the spread between scenes; the interval is left open."""
 
 
@@ -80,12 +80,12 @@ def _savings(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
         return
     ratio = float(with_ai.sum() / without.sum())
     interval = NONE
-    if len(names) >= _FEW_SCENES:
+    if len(names) >= FEW_SCENES:
         picks = resampled(len(names))
         interval = percentile_interval(with_ai[picks].sum(axis=1) / without[picks].sum(axis=1), units=len(names))
     method = _BOOTSTRAP if interval != NONE else ""
     if not method:
-        note = "; ".join(filter(None, [note, f"{_FEW_SCENES}対未満: 区間なし / fewer than {_FEW_SCENES} pairs"]))
+        note = "; ".join(filter(None, [note, f"{FEW_SCENES}対未満: 区間なし / fewer than {FEW_SCENES} pairs"]))
     yield figures.make("compression", "ratio", ratio, n=len(names), interval=interval, method=method, reason=note)
     mirrored = Interval(*(None if end is None else 1 - end for end in (interval.high, interval.low)))
     yield figures.make(

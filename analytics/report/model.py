@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from analytics.comparison import Comparison
 from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
@@ -184,6 +185,20 @@ class ExclusionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """A pair of runs that the run belongs to: what differs, its repetitions (baseline, changed), and what came of it.
+
+    `reason` says why there is no comparison, if there is none.
+    """
+
+    name: str
+    condition: str
+    repetitions: Sequence[tuple[str, str]]
+    comparisons: Sequence[Comparison] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TruthRow:
     """One KPI against the ground truth that a simulator wrote. `difference` is measured - truth, in `unit`.
 
@@ -238,6 +253,7 @@ class RunReport:
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
     points: Sequence[PointRow] = ()
+    pairs: Sequence[PairRow] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     series: Sequence[DelaySeries] = ()

@@ -13,6 +13,7 @@ from typing import IO
 import xlsxwriter
 
 from analytics.report.charts import write_charts
+from analytics.report.comparison_sheet import write_comparisons
 from analytics.report.condition_sheet import write_conditions
 from analytics.report.cover import open_cover, write_cover
 from analytics.report.exclusion_sheet import write_exclusions
@@ -50,6 +51,8 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     contents.append((write_conditions(book, report), "無線品質、速度、セル毎の遅延と損失"))
     if report.points:
         contents.append((write_points(book, report), "測定点毎の試行と値、箱ひげ図"))
+    if report.pairs:
+        contents.append((write_comparisons(book, report), "組にした走行の差とその信頼区間"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))
     contents.append((write_completeness(book, report), "端末毎の到達率と欠番"))
     if report.exclusions:

@@ -8,12 +8,12 @@ from jissho.output import DIRECTIONS, interval_text, print_json, print_table
 from jissho.settings import Settings, database
 
 if TYPE_CHECKING:
-    from analytics.comparison import Comparison
+    from analytics.comparison import Comparison, Effect
 
 
 def compare(
     a: str,
-    b: str,
+    b: str = "",
     *,
     link: str = "",
     other_link: str = "",
@@ -23,14 +23,15 @@ def compare(
 ) -> None:
     """Compare run B against run A: each difference with its 95 % interval (block bootstrap).
 
-    The same run twice with two links compares the links at the same instants.
+    The same run twice with two links compares the links at the same instants. A single name is that of a pair
+    (`jissho run pair`), whose repetitions are compared together.
 
     Parameters
     ----------
     a
-        Name or number of the first run (before, condition A).
+        Name or number of the first run (before, condition A), or the name of a pair.
     b
-        Name or number of the second run (after, condition B).
+        Name or number of the second run (after, condition B); none for a pair.
     link
         Only this link of A.
     other_link
@@ -44,16 +45,20 @@ def compare(
         Print one JSON object a comparison.
 
     """
-    from analytics.compare_loader import compare_runs  # noqa: PLC0415 - commands load what they need
+    from analytics.compare_loader import compare_pair, compare_runs  # noqa: PLC0415 - commands load what they need
     from storage.connect import connect  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
+    judged_by = profile or settings.text("JISSHO_PROFILE") or None
     with database(settings) as url, connect(url) as connection:
-        found = compare_runs(
-            connection, get_run(connection, a), get_run(connection, b), link=link, other_link=other_link,
-            align=align, profile=profile or settings.text("JISSHO_PROFILE") or None,
-        )  # fmt: skip
+        if b:
+            found = compare_runs(
+                connection, get_run(connection, a), get_run(connection, b), link=link, other_link=other_link,
+                align=align, profile=judged_by,
+            )  # fmt: skip
+        else:
+            found = compare_pair(connection, a, link=link, align=align, profile=judged_by)
     if json:
         print_json(found)
         return
@@ -63,13 +68,14 @@ def compare(
 
 def _print(found: Comparison) -> None:
     links = found.link_a if found.link_a == found.link_b else f"{found.link_a} → {found.link_b}"
+    pair = f" {found.pair}" + (f"({found.condition})" if found.condition else "") if found.pair else ""
     print_table(
-        f"比較 Comparison: {found.a} → {found.b} ({links})",
+        f"比較 Comparison{pair}: {found.a} → {found.b} ({links})",
         ["指標\nKPI", "方向\nDir.", "統計量\nStat.", "A", "B", "差 B-A\nDifference", "95%信頼区間\n95% CI",
          "単位\nUnit", "明らか\nClear", "n A", "n B", "備考\nNote"],
         [
             (
-                effect.name_ja,
+                f"{effect.name_ja} {effect.part}".rstrip(),
                 DIRECTIONS[effect.direction],
                 effect.statistic,
                 _short(effect.a),
@@ -80,12 +86,18 @@ def _print(found: Comparison) -> None:
                 "はい yes" if effect.is_clear else "いいえ no",
                 effect.n_a,
                 effect.n_b,
-                effect.reason.split(" / ")[0],
+                _note(effect),
             )
             for effect in found.effects
         ],
         note="。".join(filter(None, [found.effects[0].method if found.effects else "", found.note])),
     )  # fmt: skip
+
+
+def _note(effect: Effect) -> str:
+    """Return what must be known of an effect, in Japanese; JSON has both languages."""
+    reasons = [each.split(" / ")[0] for each in effect.reason.split("; ") if each]
+    return "; ".join(filter(None, [*reasons, f"時刻品質 {effect.clock}" if effect.clock else ""]))
 
 
 def _short(value: float | None) -> str | None:

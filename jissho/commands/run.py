@@ -111,6 +111,115 @@ def evidence(name: str, *, off: Annotated[bool, Parameter(negative=())] = False)
     print(f"run {run.name}: its raw samples {kept}")
 
 
+@app.command
+def pair(
+    baseline: str,
+    changed: str,
+    *,
+    as_: Annotated[str, Parameter(name="--as")],
+    condition: str = "",
+    link: str = "",
+    other_link: str = "",
+    by: str = "",
+) -> None:
+    """Pair two runs that differ in one thing; compare them with `jissho compare NAME`.
+
+    Further runs paired under the same name are repetitions of the same change, and are compared together.
+
+    Parameters
+    ----------
+    baseline
+        Name or number of the run before the change (A).
+    changed
+        Name or number of the run with the change (B); the same run for two links of it.
+    as_
+        Name of the pair: lower-case letters, digits, '-' and '_'.
+    condition
+        What differs, e.g. "AI なし/あり", an antenna, an operator.
+    link
+        Only this link of the baseline; none means every link that both have.
+    other_link
+        Link of the changed run, if it is another one.
+    by
+        Who decided it (an id or a role).
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.pairs import list_pairs, pair_runs  # noqa: PLC0415
+    from storage.runs import get_run  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        made = pair_runs(
+            connection, as_, get_run(connection, baseline), get_run(connection, changed), condition=condition,
+            link=link, other_link=other_link, paired_by=by,
+        )  # fmt: skip
+        repetitions = len(list_pairs(connection, as_, revoked=False))
+    print(
+        f"pair {made.name} (number {made.pair_id}, repetition {repetitions}): {made.baseline} → {made.changed};"
+        f" compare with `jissho compare {made.name}`"
+    )
+
+
+@app.command
+def unpair(number: int, *, by: str, reason: str) -> None:
+    """Take a pair back; it stays in the list.
+
+    Parameters
+    ----------
+    number
+        Number of the pair (`jissho run pairs`).
+    by
+        Who decided it (an id or a role).
+    reason
+        Why.
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.pairs import unpair as take_back  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        taken_back = take_back(connection, number, revoked_by=by, reason=reason)
+    print(f"pair {taken_back.name} (number {number}) no longer holds; it stays in the list")
+
+
+@app.command
+def pairs(name: str = "", *, json: bool = False) -> None:
+    """List the pairs of runs, those taken back too.
+
+    Parameters
+    ----------
+    name
+        Only the pair of this name.
+    json
+        Print one JSON object a pair.
+
+    """
+    from storage.connect import connect  # noqa: PLC0415 - commands load what they need
+    from storage.pairs import list_pairs  # noqa: PLC0415
+
+    with database(Settings()) as url, connect(url) as connection:
+        found = list_pairs(connection, name)
+    if json:
+        print_json(found)
+        return
+    if not found:
+        print("no pairs yet: `jissho run pair BASELINE CHANGED --as NAME`")
+        return
+    print_table(
+        "比較の組 Pairs",
+        ["No.", "組 Pair", "条件 Condition", "基準 Baseline", "変更後 Changed", "回線 Link", "登録 Made",
+         "取消 Revoked"],
+        [
+            (
+                each.pair_id, each.name, each.condition, each.baseline, each.changed,
+                " → ".join(filter(None, [each.link, each.other_link])) or "すべて all", each.paired_at,
+                "" if each.revoked_at is None else f"{each.revoked_by}: {each.revoke_reason or '-'}",
+            )
+            for each in found
+        ],
+    )  # fmt: skip
+
+
 @app.command(name="list")
 def list_(*, json: bool = False) -> None:
     """List the runs, latest first."""

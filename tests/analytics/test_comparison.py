@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from analytics.bootstrap import percentile_interval, weights
-from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS, Side, compare, section_blocks, time_blocks, usual_block_s
+from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS, Side, compare, time_blocks, usual_block_s
+from analytics.comparison.units import usual_length_s
 from analytics.link import blind_words
 from analytics.probes import DelayColumn, probe_arrays
 from analytics.road import road_of
 from analytics.track import track
 from tests.analytics.families.making import make_series
 from tests.analytics.making import T0_US, Column
+from tests.analytics.test_coverage import wandering
 
 
 def made(rtt_us, *, step_us=10_000, seq=None):
@@ -99,6 +101,22 @@ def test_the_interval_covers_as_often_as_it_says():
     assert 0.90 <= held / 200 <= 0.99
 
 
+def test_a_known_difference_is_covered_on_delays_that_drift():
+    """Delays drift over five seconds, half a block; b is 2 ms slower. Nominal 95 % over mean, p50 and p95."""
+    rng, rounds, held, total = np.random.default_rng(13), 100, 0, 0
+    for _ in range(rounds):
+        a, b = (
+            made(np.rint(20_000 + slower + 4000 * wandering(rng, 6000, 50)).astype(int), step_us=100_000)
+            for slower in (0, 2000)
+        )
+        found = compared(a, b, block_s=10.0)
+        for statistic in ("mean", "p50", "p95"):
+            effect = found["rtt", statistic]
+            held += effect.ci_low <= 2.0 <= effect.ci_high
+            total += 1
+    assert 0.93 <= held / total <= 0.97
+
+
 def test_too_few_blocks_give_a_difference_without_an_interval():
     """Five seconds are five blocks."""
     found = compared(made([10_000] * 500), made([12_000] * 500))["rtt", "p50"]
@@ -130,6 +148,11 @@ def test_blocks_are_some_sixty_and_never_shorter_than_a_second():
     assert usual_block_s(*[made([1] * 100, step_us=864_000_000)] * 2) == 60.0
 
 
+def test_a_month_has_no_more_blocks_than_a_day():
+    """Memory must not grow with a run: blocks become longer, also where only one of the sides is long."""
+    assert usual_length_s(30 * 86_400, 86_400) == usual_length_s(86_400, 30 * 86_400) == 30 * 60.0
+
+
 def road_drive(from_m, to_m, speed_mps=10.0):
     """Make a drive along one road whose delay depends on the place only: its packets and its track."""
     seconds = int(abs(to_m - from_m) / speed_mps)
@@ -148,7 +171,7 @@ def test_the_same_place_is_paired_with_the_same_place(from_m, to_m, speed_mps):
     """B begins 500 m further on, comes the other way, or drives faster: no difference, and the interval holds zero."""
     (a, road_path), (b, path) = road_drive(0, 3000), road_drive(from_m, to_m, speed_mps)
     road = road_of(road_path)
-    sides = [Side(each, section_blocks(each, road, drove, 50.0)) for each, drove in ((a, road_path), (b, path))]
+    sides = [Side(each, road.whole_sections(drove, each.t_us, 50.0)) for each, drove in ((a, road_path), (b, path))]
     effects = compare(*sides, is_paired=True, unit_name="sections", within_ms=100.0)
     mean = next(effect for effect in effects if effect.statistic == "mean")
     assert abs(mean.difference) < 0.1

@@ -12,6 +12,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import ApiSettings
+from storage.connect import connect
+from storage.pairs import pair_runs
+from storage.runs import get_run
 from tests.api.conftest import serving
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -21,6 +24,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 def test_every_answer_is_one_that_the_schema_describes(site):
     """No request, however odd, is a server error or an answer of another shape."""
+    with connect(site.url) as connection:
+        run = get_run(connection, "run-1")
+        pair_runs(connection, "operators", run, run, link="l5g", other_link="carrier")
     with serving(ApiSettings(database_url=site.url)) as client:
         schema = schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
         operations = [found.ok() for found in schema.get_all_operations()]
@@ -31,7 +37,7 @@ def test_every_answer_is_one_that_the_schema_describes(site):
             @given(operation.as_strategy(), st.booleans())
             def probe(case, of_known_run):
                 if of_known_run:
-                    known = {"run": "run-1", "site": "site-a", "device": "bus-1", "link": "l5g"}
+                    known = {"run": "run-1", "site": "site-a", "device": "bus-1", "link": "l5g", "pair": "operators"}
                     case.path_parameters |= {name: known[name] for name in case.path_parameters}
                 arguments = case.as_transport_kwargs(base_url=str(client.base_url))
                 request = {name: arguments.get(name) for name in ("params", "json")}
@@ -50,6 +56,8 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/v1/links/{site}/{device}/{link}/series",
         "/v1/links/{site}/{device}/{link}/summary",
         "/v1/live",
+        "/v1/pairs",
+        "/v1/pairs/{pair}/comparison",
         "/v1/plan",
         "/v1/runs",
         "/v1/runs/{run}",

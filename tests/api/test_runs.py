@@ -8,6 +8,9 @@ from analytics.definitions import DEFINITIONS
 from analytics.unmeasured import NO_MEASUREMENT
 from contract.streams import STREAMS
 from scripts.render_docs import ROOT
+from storage.connect import connect
+from storage.pairs import pair_runs
+from storage.runs import get_run
 
 
 def test_runs_are_found_by_name_and_by_number(client, site):
@@ -161,6 +164,22 @@ def test_two_links_of_one_run_are_compared_at_the_same_instants(client):
     assert median["ci_low"] <= median["difference"] <= median["ci_high"]
     assert median["is_paired"]
     assert "block bootstrap" in median["method"]
+
+
+def test_a_pair_of_runs_is_listed_and_compared_by_its_name(client, site):
+    """The register's pairs with their trail; the comparison names pair and condition; an unknown one is 404."""
+    assert client.get("/v1/pairs").json() == []
+    with connect(site.url) as connection:
+        run = get_run(connection, "run-1")
+        pair_runs(connection, "operators", run, run, condition="回線", link="l5g", other_link="carrier")
+    (pair,) = client.get("/v1/pairs").json()
+    assert (pair["name"], pair["baseline"], pair["revoked_at"]) == ("operators", "run-1", None)
+    (found,) = client.get("/v1/pairs/operators/comparison").json()
+    assert (found["pair"], found["condition"], found["link_b"]) == ("operators", "回線", "carrier")
+    assert next(each for each in found["effects"] if each["statistic"] == "p50")["difference"] == pytest.approx(40.0)
+    unknown = client.get("/v1/pairs/antenna/comparison")
+    assert unknown.status_code == 404
+    assert "GET /v1/pairs" in unknown.json()["remedy"]
 
 
 def test_a_comparison_that_cannot_be_had_says_what_is_missing(client):

@@ -2,6 +2,7 @@
 
 import json
 
+import openpyxl
 import pytest
 
 
@@ -39,6 +40,44 @@ def test_two_recorded_runs_are_compared(jissho, tmp_path):
     table = jissho("compare", "before", "after").stdout
     assert "before → after" in table
     assert "block bootstrap" in table
+
+
+def test_runs_are_paired_compared_by_name_exported_and_taken_back(jissho, tmp_path):
+    """Two repetitions under one name: one comparison of both, a sheet in the workbook, and a trail in the end."""
+    slower = {"off-1": 0, "on-1": 5, "off-2": 1, "on-2": 6}
+    for place, (name, more) in enumerate(slower.items()):
+        rtts = [10 + more + number % 7 for number in range(60)]
+        log = ping_log(tmp_path / f"{name}.log", rtts, 1_780_000_000 + 86_400 * place)
+        done = jissho("import", log, "--profile", "ping", "--run", name, "--site", "lab", "--link", "wifi")
+        assert done.returncode == 0, done.stderr
+    made = jissho("run", "pair", "off-1", "on-1", "--as", "ai", "--condition", "AI なし/あり", "--by", "lead")
+    assert made.returncode == 0, made.stderr
+    assert "jissho compare ai" in made.stdout
+    again = jissho("run", "pair", "off-2", "on-2", "--as", "ai")
+    assert "repetition 2" in again.stdout
+    pairs = [json.loads(line) for line in jissho("run", "pairs", "--json").stdout.splitlines()]
+    assert [(pair["baseline"], pair["changed"], pair["condition"]) for pair in pairs] == [
+        ("off-1", "on-1", "AI なし/あり"), ("off-2", "on-2", "AI なし/あり")
+    ]  # fmt: skip
+    found = json.loads(jissho("compare", "ai", "--json").stdout)
+    assert (found["pair"], found["a"], found["b"]) == ("ai", "off-1 + off-2", "on-1 + on-2")
+    effects = {(effect["id"], effect["statistic"]): effect for effect in found["effects"]}
+    assert effects["rtt", "mean"]["difference"] == pytest.approx(5.0)
+    assert effects["rtt", "mean"]["n_a"] == 120
+    assert "AI なし/あり" in jissho("compare", "ai").stdout
+    outcome = jissho("export", "on-2", "--xlsx", tmp_path / "on.xlsx")
+    assert outcome.returncode == 0, outcome.stderr
+    rows = list(openpyxl.load_workbook(tmp_path / "on.xlsx")["比較"].iter_rows(values_only=True))
+    assert any(row[0] == "ai" and row[8] == pytest.approx(5.0) and row[4] == "平均" for row in rows)
+    refused = jissho("run", "unpair", pairs[0]["pair_id"], "--by", "evaluator", "--reason", "")
+    assert refused.returncode == 2
+    assert "--reason" in refused.stderr
+    assert jissho("run", "unpair", pairs[0]["pair_id"], "--by", "evaluator", "--reason", "天候").returncode == 0
+    assert json.loads(jissho("compare", "ai", "--json").stdout)["a"] == "off-2"
+    assert "evaluator: 天候" in " ".join(jissho("run", "pairs").stdout.split())
+    unknown = jissho("compare", "antenna")
+    assert unknown.returncode == 2
+    assert "there are: ai" in unknown.stderr
 
 
 def test_comparing_what_was_not_measured_names_the_remedy(jissho, tmp_path):

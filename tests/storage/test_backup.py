@@ -66,6 +66,8 @@ def fill(writer):
         "INSERT INTO foreign_message (sha256, received_at, source) VALUES ('\\x01', now(), 'test');"
         "INSERT INTO exclusion (run_id, started_at, ended_at, reason, excluded_by)"
         " SELECT run_id, now(), now() + interval '1 minute', 'r', 'b' FROM run;"
+        "INSERT INTO run_pair (name, baseline_id, changed_id, link, other_link)"
+        " SELECT 'operators', run_id, run_id, 'l5g', 'lte' FROM run;"
         # The highest run number was given out and is gone: it must not be given out again.
         "INSERT INTO run (name, site, started_at) VALUES ('gone', 'x', now()); DELETE FROM run WHERE name = 'gone'"
     )

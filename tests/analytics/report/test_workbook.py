@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from analytics.comparison import Comparison, Effect
 from analytics.definitions import BY_ID, DEFINITIONS
-from analytics.report.model import CompletenessFacts, ExclusionRow, InterventionRow, LinkBefore, RunFacts
+from analytics.report.model import CompletenessFacts, ExclusionRow, InterventionRow, LinkBefore, PairRow, RunFacts
 from analytics.report.words import statistic_word
 from analytics.report.workbook import write_workbook
 from analytics.requirements import Profile, Requirement
@@ -134,3 +135,33 @@ def test_interventions_have_a_sheet_where_a_vehicle_was_measured(opened):
     (cells,) = [line for line in sheet.iter_rows(values_only=True) if line[0] == 1]
     assert ("bus-1", "MRM", "=通信断", "成功", 36.0) == (cells[1], cells[2], cells[5], cells[6], cells[9])
     assert "l5g: SINR 3.2 dB、損失 7/50\nlte: 測定値なし" == cells[10]
+
+
+def test_pairs_of_runs_have_a_sheet_with_differences_and_without_verdicts(opened):
+    """A run that is in no pair has no such sheet; shares are percent; what has no value says why."""
+    assert "比較" not in opened(report()).sheetnames
+    known = {"n_a": 3000, "n_b": 2900, "blocks": 60, "is_paired": True,
+             "method": "block bootstrap, 1000 replicates of paired blocks of 10 s"}  # fmt: skip
+    effects = [
+        Effect(id="loss", direction="round_trip", statistic="ratio", unit="1", a=0.01, b=0.03, difference=0.02,
+               ci_low=0.011, ci_high=0.029, is_clear=True, name_ja="損失率", **known),
+        Effect(id="video_delay", direction="", statistic="p99", part="カメラ: front", unit="ms", a=120.0, b=None,
+               difference=None, reason="片方に値がない / one side has no value", name_ja="映像遅延", **known),
+    ]  # fmt: skip
+    made = Comparison(
+        pair="ai", a="off-1", b="on-1", link_a="l5g", link_b="lte", align="elapsed", effects=effects,
+        note="A: 除外 1 区間 5 s / 1 intervals excluded",
+    )  # fmt: skip
+    row = PairRow(name="ai", condition="=AI なし/あり", repetitions=[("off-1", "on-1")], comparisons=[made])
+    nothing = PairRow(name="antenna", condition="", repetitions=[("a", "b")], reason="no link in common")
+    sheet = opened(report(pairs=[row, nothing]))["比較"]
+    text = "\n".join(str(line[0]) for line in sheet.iter_rows(values_only=True))
+    for words in ("組 ai: off-1 → on-1", "条件: =AI なし/あり", "除外 1 区間 5 s", "比較できない: no link in common"):
+        assert words in text
+    head = next(number for number, line in enumerate(sheet.iter_rows(values_only=True), start=1) if line[0] == "組")
+    loss, delay = table(sheet, head)
+    assert [loss[name].value for name in ("基準 A", "変更後 B", "差 B-A", "単位")] == [1.0, 3.0, 2.0, "%"]
+    assert (loss["回線"].value, loss["抽出単位"].value) == ("l5g → lte", "10 秒のブロック(対)")
+    assert (delay["評価項目"].value, delay["差 B-A"].value) == ("映像遅延 カメラ: front", "-")
+    assert "片方に値がない" in delay["備考"].value
+    assert not any("判定" in str(name) for name in loss)
