@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analytics.data_hash import data_hash
 from analytics.families.device import evaluate_link_streams
 from analytics.families.tcp import NO_BASELINE, NO_ROUND_TRIP, NOTHING_SENT, evaluate_tcp, tcp_queues, transfers_asked
 from analytics.families.throughput import evaluate_throughput
@@ -120,6 +121,15 @@ def test_without_packets_it_is_said_that_no_round_trip_was_measured():
     """A link with tests and without probes."""
     found = by_name(evaluate_link_streams({"throughput": transfer([1], rate_bps=[1e6])}, None, {}, subject()))
     assert NO_ROUND_TRIP == found["tcp_buffer_delay", "down", "ratio"].reason
+
+
+def test_a_link_holds_its_tests_beside_its_own_packets():
+    """The streams of a link with its packets: the result names the data of both."""
+    tests, sent = transfer([2.0], rate_bps=[1e6]), round_trips_at([20] * 10 + [50] * 10)
+    found = by_name(evaluate_link_streams({"throughput": tests}, sent, {}, subject()))
+    result = found["tcp_buffer_delay", "down", "ratio"]
+    assert (1.5, 10) == (result.value, result.n)
+    assert f"{tests.data_hash}-{data_hash(sent)}" == result.data_hash
 
 
 def test_what_nobody_stated_is_not_computed():
