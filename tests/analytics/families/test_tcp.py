@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.data_hash import data_hash
 from analytics.families.device import evaluate_link_streams
@@ -100,6 +102,25 @@ def test_packets_in_chunks_give_what_the_whole_gives():
     for low, high in ((0, 7), (7, 15), (15, 60)):
         parts.add(concatenated([sent.rows(slice(low, high))]))
     assert tcp_queues(tests, whole, make_figures()) == tcp_queues(tests, parts, make_figures())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 99)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=1, max_size=4),
+)
+def test_round_trips_are_those_of_the_packets_sent_in_a_test(sent, ended):
+    """Packet by packet, sent in order or not: an interval has its beginning and not its end."""
+    tests = transfer([end / 10 for end, _ in ended], interval_s=[length / 10 for _, length in ended])
+    rows = [{"seq": seq, "t_us": T0_US + 100_000 * at, "rtt_us": ms} for seq, (at, ms) in enumerate(sent)]
+    watch = transfers_asked(tests)
+    watch.add(probes(rows))
+    is_in = [any(end - length <= at < end for end, length in ended) for at, _ in sent]
+    during = [ms for (_, ms), here in zip(sent, is_in, strict=True) if here]
+    idle = [ms for (_, ms), here in zip(sent, is_in, strict=True) if not here]
+
+    found = watch.during("down")
+    assert (len(during), sum(during)) == ((0, 0) if found is None else (found[0].n, round(found[0].mean * found[0].n)))
+    assert (len(idle), min(idle, default=None)) == (watch.idle_n, watch.idle_us)
 
 
 @pytest.mark.parametrize(
