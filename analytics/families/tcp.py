@@ -130,9 +130,10 @@ def _queues(direction: Direction, seen: TransferDelays | None, figures: Figures)
     yield figures.make(
         "tcp_buffer_delay", "ratio", counted.mean / idle_us - 1, n=counted.n, direction=direction, n_eff=worth,
         method=STUDENT, filters=filters,
-        interval=Interval(*(None if end is None else end / idle_us - 1 for end in (around.low, around.high))),
+        interval=Interval(*(None if end is None else max(end, 0.0) / idle_us - 1 for end in (around.low, around.high))),
     )  # fmt: skip
     ideal_bps = _ideal_bps(direction, figures)
     if ideal_bps is not None:
         kilobytes = ideal_bps * idle_us / 1e6 / 8 / 1000
+        filters = f"理想 {ideal_bps / _MBIT:g} Mbit/s / ideal; {filters}"
         yield figures.make("tcp_window", "min", kilobytes, n=seen.idle_n, direction=direction, filters=filters)

@@ -1,6 +1,7 @@
 """Worked examples on loss, reliability, availability and inference, through the whole engine and not its parts."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,6 +231,14 @@ def test_an_autoregressive_sample_is_worth_what_the_formula_says(phi):
     for place in range(1, values.size):
         values[place] = phi * values[place - 1] + noise[place]
     assert values.size * (1 - phi) / (1 + phi) == pytest.approx(effective_n(values), rel=0.125)
+
+
+def test_every_known_answer_is_read_by_a_test(vectors):
+    """What stands among the vectors and is named by no test would be an answer that nobody asked for."""
+    tests = Path(__file__).parents[1]
+    written = "".join(path.read_text() for path in sorted(tests.rglob("test_*.py")))
+    names = [*vectors["vectors"], *vectors["statistics"]]
+    assert [] == [name for name in names if f'["{name}"]' not in written]
 
 
 def test_zero_of_zero_is_not_zero_percent():

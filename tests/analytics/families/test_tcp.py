@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from analytics.data_hash import data_hash
 from analytics.families.device import evaluate_link_streams
 from analytics.families.tcp import NO_BASELINE, NO_ROUND_TRIP, NOTHING_SENT, evaluate_tcp, tcp_queues, transfers_asked
 from analytics.families.throughput import evaluate_throughput
@@ -101,6 +104,25 @@ def test_packets_in_chunks_give_what_the_whole_gives():
     assert tcp_queues(tests, whole, make_figures()) == tcp_queues(tests, parts, make_figures())
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 99)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=1, max_size=4),
+)
+def test_round_trips_are_those_of_the_packets_sent_in_a_test(sent, ended):
+    """Packet by packet, sent in order or not: an interval has its beginning and not its end."""
+    tests = transfer([end / 10 for end, _ in ended], interval_s=[length / 10 for _, length in ended])
+    rows = [{"seq": seq, "t_us": T0_US + 100_000 * at, "rtt_us": ms} for seq, (at, ms) in enumerate(sent)]
+    watch = transfers_asked(tests)
+    watch.add(probes(rows))
+    is_in = [any(end - length <= at < end for end, length in ended) for at, _ in sent]
+    during = [ms for (_, ms), here in zip(sent, is_in, strict=True) if here]
+    idle = [ms for (_, ms), here in zip(sent, is_in, strict=True) if not here]
+
+    found = watch.during("down")
+    assert (len(during), sum(during)) == ((0, 0) if found is None else (found[0].n, round(found[0].mean * found[0].n)))
+    assert (len(idle), min(idle, default=None)) == (watch.idle_n, watch.idle_us)
+
+
 @pytest.mark.parametrize(
     ("rtt_ms", "reason"), [([], NO_ROUND_TRIP), ([30] * 10, NO_ROUND_TRIP), ([*[0] * 10, *[30] * 10], NO_BASELINE)]
 )
@@ -120,6 +142,15 @@ def test_without_packets_it_is_said_that_no_round_trip_was_measured():
     """A link with tests and without probes."""
     found = by_name(evaluate_link_streams({"throughput": transfer([1], rate_bps=[1e6])}, None, {}, subject()))
     assert NO_ROUND_TRIP == found["tcp_buffer_delay", "down", "ratio"].reason
+
+
+def test_a_link_holds_its_tests_beside_its_own_packets():
+    """The streams of a link with its packets: the result names the data of both."""
+    tests, sent = transfer([2.0], rate_bps=[1e6]), round_trips_at([20] * 10 + [50] * 10)
+    found = by_name(evaluate_link_streams({"throughput": tests}, sent, {}, subject()))
+    result = found["tcp_buffer_delay", "down", "ratio"]
+    assert (1.5, 10) == (result.value, result.n)
+    assert f"{tests.data_hash}-{data_hash(sent)}" == result.data_hash
 
 
 def test_what_nobody_stated_is_not_computed():
