@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.bootstrap import percentile_interval, weights
+from analytics.bootstrap import difference_interval, percentile_interval, weights
 from analytics.definitions import BY_ID
 from analytics.link import blind_words
 from analytics.log_histogram import RELATIVE_ERROR, bucket_of, value_of
@@ -107,8 +107,12 @@ def usual_block_s(a: ProbeArrays, b: ProbeArrays) -> float:
     Blocks must outlast the correlation (bursts and handovers of some seconds) and be many: sixty blocks of the usual
     ten-minute run are ten seconds each.
     """
-    spans = [float(np.ptp(each.t_us)) / 1e6 if each.n else 0.0 for each in (a, b)]
-    return min(max(min(spans) / 60, 1.0), 60.0)
+    return usual_length_s(*(float(np.ptp(each.t_us)) / 1e6 if each.n else 0.0 for each in (a, b)))
+
+
+def usual_length_s(*sides_s: float) -> float:
+    """Return the usual block length for sides that lasted so many seconds."""
+    return min(max(min(sides_s) / 60, 1.0), 60.0)
 
 
 def compare(
@@ -185,7 +189,7 @@ class _Pair:
             proportion_interval(value * n, n, self._worth(place)) if value in {0.0, 1.0} else self._percentiles(share)
             for place, (value, n, share) in enumerate(zip((before, after), counts, shares, strict=True))
         )
-        return self._effect(what, values, _difference(before, after, a, b), counts, ALL_OR_NONE)
+        return self._effect(what, values, difference_interval(before, after, a, b), counts, ALL_OR_NONE)
 
     def _percentiles(self, replicated: Matrix) -> Interval:
         return percentile_interval(replicated, units=self._blocks)
@@ -246,18 +250,6 @@ class _Pair:
             method=f"block bootstrap, {REPLICATES} replicates of {drawn}",
             reason=reason, name_ja=definition.name_ja, name_en=definition.name_en, definition=definition.citation,
         )  # fmt: skip
-
-
-def _difference(before: float, after: float, a: Interval, b: Interval) -> Interval:
-    """Return the interval of after - before from both sides' own: distances to the bounds add as squares."""
-    ends = (a.low, a.high, b.low, b.high)
-    if None in ends:
-        return NONE
-    low_a, high_a, low_b, high_b = (float(end or 0.0) for end in ends)
-    difference = after - before
-    return Interval(
-        difference - math.hypot(after - low_b, high_a - before), difference + math.hypot(high_b - after, before - low_a)
-    )
 
 
 def _within(block: Blocks, units: Blocks) -> tuple[npt.NDArray[np.bool_], Blocks]:

@@ -7,7 +7,7 @@ where to begin, whether the data determine what was found, and how exact it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -88,7 +88,7 @@ def gilbert_elliott(runs: LossRuns) -> GilbertElliott | NoModel:
         return NoModel(TOO_FEW)
     runs = runs.sample(MOST_LINES)
     chain = FateChain(runs)
-    found = _at_bounds(chain, runs, climb(chain, _start(runs)))
+    found = _at_bounds(chain, runs, _likeliest(chain, runs))
     compared, states = fits(runs, found.expected.log_likelihood), found.states
     if compared.gilbert_elliott.bic >= compared.independent.bic:
         return NoModel(INDEPENDENT if compared.best == "independent" else TWO_STATE, compared)
@@ -108,42 +108,19 @@ def climb(
     Two steps are extrapolated to where their differences would shrink to nothing (SQUAREM: Varadhan, Roland 2008), and
     the third begins there if that is likelier than where the first came to. Parameters that are `held` keep a value.
     """
-    return _found(chain, [_climbing(states, most_steps, held or {})])[0]
-
-
-_Climbing = Generator[HiddenStates, Expected, Climb]
-
-
-def _found(chain: FateChain, searches: Sequence[_Climbing]) -> list[Climb]:
-    """Return where searches come to, what each asks next being asked for all at once."""
-    asked = {number: next(search) for number, search in enumerate(searches)}
-    found: dict[int, Climb] = {}
-    while asked:
-        answers = zip(list(asked), chain.expect_each(list(asked.values())), strict=True)
-        for number, expected in answers:
-            try:
-                asked[number] = searches[number].send(expected)
-            except StopIteration as end:
-                found[number] = end.value
-                del asked[number]
-    return [found[number] for number in range(len(searches))]
-
-
-def _climbing(states: HiddenStates, most_steps: int, held: Mapping[str, float]) -> _Climbing:
-    """Ask for what is expected of states, and return where that led to."""
-    states = replace(states, **held)
-    expected = yield states
+    fixed = held or {}
+    states = replace(states, **fixed)
+    expected = chain.expect(states)
     reached, steps, has_converged = [expected.log_likelihood], 1, False
     while steps < most_steps and not has_converged:
-        once = replace(expected.likeliest(), **held)
-        expected_once = yield once
-        twice = replace(expected_once.likeliest(), **held)
-        states = replace(_extrapolated(states.values(), once.values(), twice.values()), **held)
-        expected = yield states
+        once = replace(expected.likeliest(), **fixed)
+        expected_once = chain.expect(once)
+        twice = replace(expected_once.likeliest(), **fixed)
+        states = replace(_extrapolated(states.values(), once.values(), twice.values()), **fixed)
+        expected = chain.expect(states)
         steps += 2
         if not expected.log_likelihood >= expected_once.log_likelihood:
-            states, steps = twice, steps + 1
-            expected = yield twice
+            states, expected, steps = twice, chain.expect(twice), steps + 1
         has_converged = expected.log_likelihood - reached[-1] < LEAST_GAIN
         reached.append(expected.log_likelihood)
     return Climb(states, expected, tuple(reached), steps, has_converged)
@@ -157,18 +134,18 @@ def _extrapolated(start: Floats, once: Floats, twice: Floats) -> HiddenStates:
     return HiddenStates.of(np.where(aim <= 0, twice / 10, np.where(aim >= 1, 1 - (1 - twice) / 10, aim)))
 
 
-def _start(runs: LossRuns) -> HiddenStates:
-    """Return the likeliest states of a small sample, from the guess that a few steps make the best."""
+def _likeliest(chain: FateChain, runs: LossRuns) -> Climb:
+    """Search from where a small sample leads, and there from the guess that a few steps make the best."""
     small = runs.sample(_START_LINES)
     guesses = [_clustered(small, apart) for apart in _APART]
     three = gilbert(small)
     if isinstance(three, Gilbert):
         guesses.append(HiddenStates(three.p, three.r, three.p / 100, 1 - three.h, 0.5))
-    chain = FateChain(small)
-    inside = [HiddenStates.of(np.clip(each.values(), *_INSIDE)) for each in guesses]
-    climbs = _found(chain, [_climbing(each, _START_STEPS, {}) for each in inside])
+    near = chain if small is runs else FateChain(small)
+    climbs = [climb(near, HiddenStates.of(np.clip(each.values(), *_INSIDE)), _START_STEPS) for each in guesses]
     best = max(climbs, key=lambda each: each.log_likelihoods[-1])
-    return climb(chain, best.states).states
+    found = climb(near, best.states)
+    return found if near is chain else climb(chain, found.states)
 
 
 def _clustered(runs: LossRuns, apart: int) -> HiddenStates:
@@ -201,7 +178,7 @@ def _at_bounds(chain: FateChain, runs: LossRuns, found: Climb) -> Climb:
         if expected.log_likelihood >= least:
             return replace(found, states=two, expected=expected)
     states = found.states.named()
-    expected = chain.expect(states)
+    expected = found.expected if states == found.states else chain.expect(states)
     for name, bound in _BOUNDS.items():
         there = replace(states, **{name: bound})
         expected_there = chain.expect(there)
@@ -215,8 +192,9 @@ def _intervals(chain: FateChain, found: Climb) -> tuple[Interval, ...] | None:
     values = found.states.values()[: len(PARAMETERS)]
     inside = np.flatnonzero((values > 0) & (values < 1))
     logits = np.log(values[inside] / (1 - values[inside]))
-    slopes = _slopes(chain, found.states, inside, logits)
-    information = slopes[: inside.size] - slopes[inside.size :]
+    steps = _LOGIT_STEP * np.eye(inside.size)
+    slopes = [[_slope(chain, found.states, inside, logits + sign * step) for step in steps] for sign in (-1, 1)]
+    information = np.array(slopes[0]) - np.array(slopes[1])
     information /= 2 * _LOGIT_STEP
     information = (information + information.T) / 2
     if np.linalg.eigvalsh(information)[0] <= 0:
@@ -236,16 +214,11 @@ def _intervals(chain: FateChain, found: Climb) -> tuple[Interval, ...] | None:
     return tuple(intervals)
 
 
-def _slopes(chain: FateChain, states: HiddenStates, inside: npt.NDArray[np.intp], logits: Floats) -> Floats:
-    """Return the derivatives of the log-likelihood a step below in each logit, then a step above."""
-    steps = _LOGIT_STEP * np.eye(inside.size)
-    every = []
-    for each in [*(logits - steps), *(logits + steps)]:
-        values = states.values()
-        values[inside] = _shares(each)
-        every.append(HiddenStates.of(values))
-    found = zip(chain.expect_each(every), every, strict=True)
-    return np.stack([expected.score(there)[inside] for expected, there in found])
+def _slope(chain: FateChain, states: HiddenStates, inside: npt.NDArray[np.intp], logits: Floats) -> Floats:
+    values = states.values()
+    values[inside] = _shares(logits)
+    there = HiddenStates.of(values)
+    return chain.expect(there).score(there)[inside]
 
 
 def _shares(logits: Floats) -> Floats:

@@ -10,7 +10,7 @@ matrix products by halves gives what is known before and after each (Blelloch 19
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from analytics.loss_runs import LossRuns
 
 Floats = npt.NDArray[np.float64]
 _LEAST = 1e-300
+_LEAST_RATIO = 1e-150
 LEAST_CHANCE = 1e-12
 """No chance falls below: both states are connected, and each may lose or deliver a packet. Where one loses nothing and
 the other ends with each packet, the matrix of a loss would have no two eigenvectors; a millionth of this cost half of
@@ -116,31 +117,31 @@ def _eigen(matrix: Floats) -> tuple[float, float, Floats, Floats]:
 
 
 class _Powers:
-    """The powers M^k of matrices (states, 2, 2) over their greatest eigenvalue's, for the lengths k of runs."""
+    """The powers M^k of a matrix over its greatest eigenvalue's, for the lengths k of runs."""
 
-    def __init__(self, matrices: Floats, lengths: _Lengths) -> None:
-        greatest, least, right, left = zip(*(_eigen(matrix) for matrix in matrices), strict=True)
-        self.right, self.left = np.stack(right), np.stack(left)
-        self._matrices, self._lengths, self._greatest = matrices, lengths, np.array(greatest)
-        top, low, k = self._greatest[:, None], np.array(least)[:, None], lengths.distinct
-        powers = np.power(low / top, k)
-        self.powers: Floats = powers[:, lengths.places]
+    def __init__(self, matrix: Floats, lengths: _Lengths) -> None:
+        self._greatest, least, self.right, self.left = _eigen(matrix)
+        self._matrix, self._lengths = matrix, lengths
+        ratio, k = least / self._greatest, lengths.distinct
+        powers = np.power(ratio, k)
+        # One less of each power, without taking powers again: they are what takes the time here.
+        lower = powers / ratio if abs(ratio) > _LEAST_RATIO else (k == 1).astype(np.float64)
+        self.powers: Floats = powers[lengths.places]
         # Sums of a^i b^(k-1-i) over i, for both eigenvalues and for the lesser alone.
-        self._mixed: Floats = ((1 - powers) / (top - low))[:, lengths.places]
-        self._least: Floats = (k * np.power(low / top, np.maximum(k - 1, 0)) / top)[:, lengths.places]
-        self.log_scale: Floats = lengths.total * np.log(self._greatest)
+        self._mixed: Floats = ((1 - powers) / (self._greatest - least))[lengths.places]
+        self._least: Floats = (k * lower / self._greatest)[lengths.places]
+        self.log_scale = lengths.total * math.log(self._greatest)
 
     def steps(self, before: Floats, after: Floats) -> Floats:
-        """Return how often each step of the matrices is taken, of all runs.
+        """Return how often each step of the matrix is taken, of all runs.
 
-        `before` (states, 2, runs) is what comes before each run, as coordinates by `right`, and `after` what follows,
-        as those by `left`; both such that their product over the run is 1.
+        `before` (2, runs) is what comes before each run, as coordinates by `right`, and `after` what follows, as those
+        by `left`; both such that their product over the run is 1.
         """
-        greatest = np.einsum("sj,sj,j->s", before[:, 0], after[:, 0], self._lengths.each) / self._greatest
-        mixed = [np.einsum("sj,sj,sj->s", before[:, a], after[:, 1 - a], self._mixed) for a in (0, 1)]
-        least = np.einsum("sj,sj,sj->s", before[:, 1], after[:, 1], self._least)
-        sums = np.stack([greatest, mixed[0], mixed[1], least], axis=1).reshape(-1, 2, 2)
-        return np.asarray(np.maximum(self._matrices * (_across(self.left) @ sums @ _across(self.right)), 0.0))
+        greatest = np.einsum("j,j,j->", before[0], after[0], self._lengths.each) / self._greatest
+        mixed = [np.einsum("j,j,j->", before[a], after[1 - a], self._mixed) for a in (0, 1)]
+        sums = np.array([[greatest, mixed[0]], [mixed[1], np.einsum("j,j,j->", before[1], after[1], self._least)]])
+        return np.asarray(np.maximum(self._matrix * (self.left.T @ sums @ self.right.T), 0.0))
 
 
 class FateChain:
@@ -157,96 +158,80 @@ class FateChain:
 
     def expect(self, states: HiddenStates) -> Expected:
         """Return likelihood and expected counts: the first half of a Baum-Welch step."""
-        return self.expect_each([states])[0]
-
-    def expect_each(self, every: Sequence[HiddenStates]) -> list[Expected]:
-        """Return those of several states, which takes half as long as one after the other."""
-        p, r = (np.maximum([getattr(each, name) for each in every], LEAST_CHANCE) for name in ("p", "r"))
-        move = np.stack([1 - p, p, r, 1 - r], axis=1).reshape(-1, 2, 2)
-        loss = np.clip([[each.loss_good, each.loss_bad] for each in every], LEAST_CHANCE, 1 - LEAST_CHANCE)
-        good = _Powers(move * (1 - loss)[:, None], self._good)
-        lost = _Powers(move * loss[:, None], self._lost)
+        p, r = max(states.p, LEAST_CHANCE), max(states.r, LEAST_CHANCE)
+        move = np.array([[1 - p, p], [r, 1 - r]])
+        loss = np.clip([states.loss_good, states.loss_bad], LEAST_CHANCE, 1 - LEAST_CHANCE)
+        good, lost = _Powers(move * (1 - loss), self._good), _Powers(move * loss, self._lost)
         between = good.left @ lost.right
         x, y = good.powers, lost.powers
-        paths = np.einsum("sam,smn,snb->sabmn", good.right, between, lost.left).reshape(-1, 2, 2, 4)
-        steps = np.einsum("sabm,smj->sabj", paths, np.stack([np.ones_like(x), y, x, x * y], axis=1))
-        start = np.array([[1 - each.start_bad, each.start_bad] for each in every])
-        entry = start[:, :, None] * np.where(self._first_lost, loss[:, :, None], 1 - loss[:, :, None])
-        steps[..., self._begins] = np.einsum("saj,sabj->sbj", entry, steps[..., self._begins])[:, None]
+        paths = np.einsum("am,mn,nb->abmn", good.right, between, lost.left).reshape(2, 2, 4)
+        steps = np.einsum("abm,mj->abj", paths, np.stack([np.ones_like(x), y, x, x * y]))
+        start = np.array([1 - states.start_bad, states.start_bad])
+        entry = start[:, None] * np.where(self._first_lost, loss[:, None], 1 - loss[:, None])
+        steps[:, :, self._begins] = np.einsum("aj,abj->bj", entry, steps[:, :, self._begins])
         before, after = _scan(np.maximum(steps, 0.0, out=steps))
-        log_likelihood = np.log(np.einsum("saj,sabj->sj", before, steps)).sum(axis=1) + good.log_scale + lost.log_scale
+        log_likelihood = float(np.log(np.einsum("aj,abj->j", before, steps)).sum()) + good.log_scale + lost.log_scale
 
-        before[..., self._begins] = entry
-        into, after_lost = _turned(_across(good.right), before), _turned(lost.left, after)
+        before[:, self._begins] = entry
+        into, after_lost = _turned(good.right.T, before), _turned(lost.left, after)
         after_good = _turned(between, _scaled(after_lost, y))
-        into_lost = _turned(_across(between), _scaled(into, x))
-        whole = np.maximum(into[:, 0] * after_good[:, 0] + x * into[:, 1] * after_good[:, 1], _LEAST)[:, None]
-        into /= whole
+        into_lost = _turned(between.T, _scaled(into, x))
+        into /= (whole := np.maximum(into[0] * after_good[0] + x * into[1] * after_good[1], _LEAST))
         moves = good.steps(into, after_good), lost.steps(into_lost / whole, after_lost)
-        rest = _turned(good.right, _scaled(after_good, x)[..., self._begins])
-        begun = np.maximum(entry * rest / whole[..., self._begins], 0.0)
+        rest = _turned(good.right, _scaled(after_good, x)[:, self._begins])
+        begun = np.maximum(entry * rest / whole[self._begins], 0.0)
         fates = np.stack([
-            moves[is_lost].sum(axis=1) + begun[..., self._first_lost == is_lost].sum(axis=2) for is_lost in (0, 1)
-        ], axis=1)  # fmt: skip
-        return [
-            Expected(float(log_likelihood[s]), moves[0][s] + moves[1][s], fates[s], begun[s].sum(axis=1))
-            for s in range(len(every))
-        ]
+            moves[is_lost].sum(axis=0) + begun[:, self._first_lost == is_lost].sum(axis=1) for is_lost in (0, 1)
+        ])  # fmt: skip
+        return Expected(log_likelihood, moves[0] + moves[1], fates, begun.sum(axis=1))
 
 
-def _across(matrices: Floats) -> Floats:
-    return np.swapaxes(matrices, 1, 2)
-
-
-def _turned(matrices: Floats, vectors: Floats) -> Floats:
-    """Return the products of matrices (states, 2, 2) and vectors (states, 2, n).
+def _turned(matrix: Floats, vectors: Floats) -> Floats:
+    """Return the products of a matrix and (2, n) vectors.
 
     Not by `@`: BLAS would take threads for it, which on a busy machine made a step four times slower, and sum in an
     order that depends on them.
     """
-    return np.asarray(np.einsum("sab,sbj->saj", matrices, vectors))
+    return np.asarray(np.einsum("ab,bj->aj", matrix, vectors))
 
 
 def _scaled(vectors: Floats, second: Floats) -> Floats:
     """Return vectors whose second coordinate is scaled."""
-    return np.stack([vectors[:, 0], second * vectors[:, 1]], axis=1)
+    return np.stack([vectors[0], second * vectors[1]])
 
 
 def _scan(steps: Floats) -> tuple[Floats, Floats]:
-    """Return the row vector before and the column vector after each of n steps, each scaled to a sum of 1.
-
-    The steps are (states, 2, 2, n), the vectors (states, 2, n).
-    """
+    """Return the row vector before and the column vector after each of (2, 2, n) steps, each scaled to a sum of 1."""
     levels = [_even(steps)]
-    while levels[-1].shape[-1] > 1:
+    while levels[-1].shape[2] > 1:
         levels.append(_even(_product(levels[-1])))
-    before, after = (np.full((len(steps), 2, 1), 0.5) for _ in range(2))
+    before, after = np.full((2, 1), 0.5), np.full((2, 1), 0.5)
     for level in reversed(levels[:-1]):
-        left, right = level[..., 0::2], level[..., 1::2]
-        before, after = before[..., : left.shape[-1]], after[..., : left.shape[-1]]
-        before = _interleaved(before, before[:, :1] * left[:, 0] + before[:, 1:] * left[:, 1])
-        after = _interleaved(right[:, :, 0] * after[:, :1] + right[:, :, 1] * after[:, 1:], after)
-    n = steps.shape[-1]
-    return before[..., :n], after[..., :n]
+        left, right = level[:, :, 0::2], level[:, :, 1::2]
+        before, after = before[:, : left.shape[2]], after[:, : left.shape[2]]
+        before = _interleaved(before, before[0] * left[0] + before[1] * left[1])
+        after = _interleaved(right[:, 0] * after[0] + right[:, 1] * after[1], after)
+    n = steps.shape[2]
+    return before[:, :n], after[:, :n]
 
 
 def _even(steps: Floats) -> Floats:
     """Return an even number of steps, or one: a step that changes nothing is added."""
-    if steps.shape[-1] % 2 == 0 or steps.shape[-1] == 1:
+    if steps.shape[2] % 2 == 0 or steps.shape[2] == 1:
         return steps
-    return np.concatenate([steps, np.broadcast_to(np.eye(2)[:, :, None], (len(steps), 2, 2, 1))], axis=-1)
+    return np.concatenate([steps, np.eye(2)[:, :, None]], axis=2)
 
 
 def _product(steps: Floats) -> Floats:
     """Return the products of two neighbours each, scaled to a sum of 1."""
-    left, right = steps[..., 0::2], steps[..., 1::2]
-    both = left[:, :, :1] * right[:, :1] + left[:, :, 1:] * right[:, 1:]
-    both /= (both[:, 0, 0] + both[:, 0, 1] + both[:, 1, 0] + both[:, 1, 1])[:, None, None]
+    left, right = steps[:, :, 0::2], steps[:, :, 1::2]
+    both = left[:, 0, None] * right[None, 0] + left[:, 1, None] * right[None, 1]
+    both /= both[0, 0] + both[0, 1] + both[1, 0] + both[1, 1]
     return np.asarray(both)
 
 
 def _interleaved(even: Floats, odd: Floats) -> Floats:
-    both = np.empty((*even.shape[:-1], 2 * even.shape[-1]))
-    both[..., 0::2], both[..., 1::2] = even, odd
-    both /= (both[:, 0] + both[:, 1])[:, None]
+    both = np.empty((2, 2 * even.shape[1]))
+    both[:, 0::2], both[:, 1::2] = even, odd
+    both /= both[0] + both[1]
     return both

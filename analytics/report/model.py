@@ -13,7 +13,7 @@ from datetime import datetime
 from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
-from analytics.outages import Outage
+from analytics.outage_rows import OutageList
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -126,24 +126,6 @@ class CompletenessFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkOutages:
-    """The outages of one link in the direction and by the bounds of its availability.
-
-    `reason` says why availability could not be computed; then nothing was observed. `excluded` says what is left out.
-    """
-
-    device: str
-    link: str
-    direction: str
-    t_max_ms: float
-    survival_ms: float
-    observed_s: float
-    outages: Sequence[Outage]
-    reason: str = ""
-    excluded: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkBefore:
     """How a link stood just before something: radio, and the packets of the last seconds. None where not sampled."""
 
@@ -251,7 +233,7 @@ class RunReport:
     made_at: datetime
     program: str
     profile: str = ""
-    outages: Sequence[LinkOutages] = ()
+    outages: Sequence[OutageList] = ()
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
     events: Sequence[EventRow] = ()
