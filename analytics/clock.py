@@ -55,6 +55,11 @@ class ClockQuality:
         )
 
 
+def of_side(side: str, doubt: str) -> str:
+    """Return a doubt as that of one side of several: "参考値: A ..."."""
+    return doubt.replace(f"{REFERENCE_ONLY}: ", f"{REFERENCE_ONLY}: {side} ", 1)
+
+
 def clock_quality(  # noqa: PLR0917 - two clocks, and the time they are judged for
     own: ClockSamples | None, far: ClockSamples | None, start_us: int, end_us: int, limit_us: float | None = None,
     excluded: Sequence[Span] = (),

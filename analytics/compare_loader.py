@@ -11,7 +11,7 @@ import psycopg
 
 from analytics.comparison.alignment import Alignment, Elapsed, whole_sections
 from analytics.comparison.effects import Comparison, Effect
-from analytics.comparison.packets import compare_packets
+from analytics.comparison.packets import Clocks, compare_packets
 from analytics.comparison.streams import compare_streams
 from analytics.comparison.units import Drawn, usual_length_s
 from analytics.exclusions import stated, total_s
@@ -154,7 +154,8 @@ def _compare(
             packets, waited = read_packets_of(connection, side, mine, profile)
             kept.append(packets)
             notes += waited_words(word, side, waited, profile)
-        clocks = [worst_clock([leg.clock for leg, _ in side]) for side in sides]
+        worst = [worst_clock([leg.clock for leg, _ in side]) for side in sides]
+        clocks = Clocks(worst, profile.parameters.clock_limit_us)
         effects += compare_packets(kept[0], kept[1], drawn, clocks=clocks)
     streams = [streams_of(side) for side in sides]
     effects += compare_streams(streams[0], streams[1], is_paired=is_paired, unit_name=unit_name)

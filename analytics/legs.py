@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analytics.clock import ClockQuality
+from analytics.clock import ClockQuality, of_side
 from analytics.comparison.alignment import Alignment
 from analytics.comparison.measures import COLUMNS
 from analytics.comparison.packet_units import PacketUnits
@@ -23,12 +23,11 @@ from analytics.loader import about_device, load_clock_quality, load_streams
 from analytics.packet_loader import packet_chunks, sending_times
 from analytics.probes import Ints, NotInOrderError
 from analytics.requirements import Profile
-from analytics.results import REFERENCE_ONLY
 from analytics.series import Series, joined
 from analytics.spans import Span
 from analytics.subject import Subject
 from analytics.track import Track
-from analytics.waiting_time import Waited, within_waiting_time
+from analytics.waiting_time import Waited, waiting_words, within_waiting_time
 
 Key = tuple[str, str]
 """Device and link."""
@@ -91,7 +90,8 @@ def read_leg(
     )  # fmt: skip
     own_id, clock = ids.get((key[0], "")), _UNKNOWN
     if sent_us.size:
-        clock = load_clock_quality(connection, own_id, ids[key], int(sent_us[0]), int(sent_us[-1]))
+        ends_us = int(sent_us[0]), int(sent_us[-1])
+        clock = load_clock_quality(connection, own_id, ids[key], *ends_us, excluded=excluded)
     return Leg(
         run_id=run_id, key=key, link_id=ids[key], window=window, excluded=excluded, first_us=first_us, sent_us=sent_us,
         clock=clock, path=track_of(about_device(connection, own_id, window)) if is_placed else None,
@@ -132,12 +132,8 @@ def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> lis
     if limit_ms is None:
         return []
     clock = worst_clock([leg.clock for leg, _ in side])
-    doubt = f"{REFERENCE_ONLY}: {word} {clock.reason}" if waited.by_one_way and not clock.is_known else ""
-    late = (
-        f"{word}: {limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
-        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
-    )
-    return [late, *filter(None, [doubt])]
+    doubt = clock.doubt(profile.parameters.clock_limit_us) if waited.by_one_way else ""
+    return [f"{word}: {waiting_words(limit_ms, waited)}", *filter(None, [of_side(word, doubt)])]
 
 
 def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.bootstrap import difference_interval
-from analytics.clock import ClockQuality
+from analytics.clock import ClockQuality, of_side
 from analytics.comparison.effects import ALL_OR_NONE, Effect
 from analytics.comparison.figures import ratio_of_sums
 from analytics.comparison.packet_units import PacketUnits, shared_directions
@@ -16,15 +16,31 @@ from analytics.comparison.units import Blocks, Drawn, Replicated, blocks_of, usu
 from analytics.link import blind_words
 from analytics.log_histogram import RELATIVE_ERROR
 from analytics.probes import ProbeArrays
-from analytics.results import REFERENCE_ONLY, Direction
+from analytics.results import MS, Direction
 from analytics.series import Floats
 from analytics.statistics import Interval, proportion_interval, share_of
 from analytics.subject import NONE, widened
 
 _STATISTICS = ("p50", "p95", "p99")
 
-Clocks = Sequence[ClockQuality]
-"""The clocks of both sides."""
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks of both sides, and the bound (us) up to which one-way delays may be judged by them."""
+
+    sides: Sequence[ClockQuality]
+    limit_us: float
+
+    def words(self) -> str:
+        """Say how good they are."""
+        return ", ".join(
+            f"{name} {each.word}" + ("" if each.bound_us is None else f" ±{each.bound_us / MS:.4g} ms")
+            for name, each in zip("AB", self.sides, strict=True)
+        )
+
+    def doubt(self) -> str:
+        """Say why one-way figures are for reference only, as those of either run are; nothing where they are not."""
+        found = {name: each.doubt(self.limit_us) for name, each in zip("AB", self.sides, strict=True)}
+        return "; ".join(of_side(name, doubt) for name, doubt in found.items() if doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,8 @@ def compare(
 
 
 def compare_packets(
-    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks = (), statistics: Sequence[str] = _STATISTICS
+    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks | None = None,
+    statistics: Sequence[str] = _STATISTICS,
 ) -> list[Effect]:
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured.
 
@@ -109,13 +126,14 @@ def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) ->
 
 
 def _delays(
-    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str], clocks: Clocks
+    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str],
+    clocks: Clocks | None,
 ) -> Iterator[Effect]:
     """Yield the differences of mean and quantiles of one direction."""
     kpi = "rtt" if direction == "round_trip" else "owd"
     delays = [side.delays[direction] for side in sides]
     counts, weights = [each.n for each in delays], drawn.each_weights
-    words, doubt = _clocks(clocks) if kpi == "owd" else ("", "")
+    words, doubt = ("", "") if clocks is None or kpi != "owd" else (clocks.words(), clocks.doubt())
     spreads = [each.spread() for each in delays]
     for statistic in ("mean", *statistics):
         rounding = 0.0
@@ -129,17 +147,3 @@ def _delays(
         # Values in buckets are off by as much, those of the replicates too.
         interval = widened(drawn.of_difference(*found), rounding) if is_whole else NONE
         yield drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
-
-
-def _clocks(clocks: Clocks) -> tuple[str, str]:
-    """Return how good the clocks of both sides are, and why one-way figures are for reference only, if they are."""
-    if not clocks:
-        return "", ""
-    words = ", ".join(
-        f"{name} {each.word}" + ("" if each.bound_us is None else f" ±{each.bound_us / 1000:.4g} ms")
-        for name, each in zip("AB", clocks, strict=True)
-    )
-    doubts = [
-        f"{REFERENCE_ONLY}: {name} {each.reason}" for name, each in zip("AB", clocks, strict=True) if not each.is_known
-    ]
-    return words, "; ".join(doubts)

@@ -11,6 +11,7 @@ from analytics import packet_loader
 from analytics.compare_loader import compare_pair, compare_repetitions, compare_runs
 from storage.columnar import ArrayColumn
 from storage.errors import NoDataError
+from storage.exclusions import exclude
 from storage.long_reader import iterate_long
 from storage.pairs import UnknownPairError, pair_runs, unpair
 from storage.runs import start_run
@@ -193,10 +194,10 @@ def test_a_pair_that_was_taken_back_is_not_compared(site):
         compare_pair(site.connection, "ai")
 
 
-def test_one_way_figures_say_how_good_the_clocks_of_both_sides_are(site):
-    """A had clocks, B had none: the difference is for reference only, and both qualities stand beside it."""
+def one_way_runs(site, bounds_us, *, excluded_s=()):
+    """Register two runs of the way up only; the clocks of either have a bound, None: no record of them."""
     n = SECONDS * HZ
-    for number, name in enumerate("ab"):
+    for number, (name, bound_us) in enumerate(zip("ab", bounds_us, strict=True)):
         start_us = T0_US + number * HOUR_US
         start = datetime.fromtimestamp(start_us / 1e6, tz=UTC)
         site.runs.append(start_run(site.connection, name=name, site="site-a", started_at=start,
@@ -207,14 +208,56 @@ def test_one_way_figures_say_how_good_the_clocks_of_both_sides_are(site):
             seq=ArrayColumn(seq), ul_us=ArrayColumn(np.full(n, 9000, np.int32)),
             copy=ArrayColumn(np.ones(n, np.int16)), lost=ArrayColumn(np.zeros(n, np.int16)),
         )  # fmt: skip
-    t_us = np.arange(T0_US - 20_000_000, T0_US + SECONDS * 1_000_000 + 20_000_000, 10_000_000)
-    for link in ("", "l5g"):
-        site.outbox.write(
-            "clock", link, t_us, method=ArrayColumn(np.full(t_us.size, "chrony", object)),
-            synced=ArrayColumn(np.full(t_us.size, True)), bound_us=ArrayColumn(np.full(t_us.size, 250.0)),
-        )  # fmt: skip
+        if bound_us is None:
+            continue
+        t_us = np.arange(start_us - 20_000_000, start_us + SECONDS * 1_000_000 + 20_000_000, 10_000_000)
+        off_s = (t_us - start_us) / 1e6
+        bounds = np.where((off_s >= 100) & (off_s < 130), 900_000.0, bound_us) if excluded_s else bound_us
+        for link in ("", "l5g"):
+            site.outbox.write(
+                "clock", link, t_us, method=ArrayColumn(np.full(t_us.size, "declared", object)),
+                synced=ArrayColumn(np.full(t_us.size, True)),
+                bound_us=ArrayColumn(np.broadcast_to(bounds, t_us.shape).astype(np.float64)),
+            )  # fmt: skip
+        for low_s, high_s in excluded_s:
+            low, high = (start + timedelta(seconds=second) for second in (low_s, high_s))
+            exclude(site.connection, site.runs[-1], started_at=low, ended_at=high, reason="時計の同期外れ",
+                    excluded_by="lead")  # fmt: skip
+
+
+def test_one_way_figures_say_how_good_the_clocks_of_both_sides_are(site):
+    """A had clocks, B had none: the difference is for reference only, and both qualities stand beside it."""
+    one_way_runs(site, [250.0, None])
     (found,) = compare_runs(site.connection, *site.runs)
     mean = effect_of(found, "owd", "mean")
     assert mean.clock == "A 良 ±0.5 ms, B 不明"
     assert mean.reason.startswith("参考値: B ")
     assert msgspec.json.encode(found)
+
+
+def test_one_way_figures_by_clocks_beyond_the_limit_are_for_reference(site, tmp_path):
+    """As those of either run: 40 ms is beyond a tenth of 100 ms, unless the profile allows it; so is what was late."""
+    one_way_runs(site, [250.0, 20_000.0])
+    (found,) = compare_runs(site.connection, *site.runs)
+    mean = effect_of(found, "owd", "mean")
+    assert mean.clock == "A 良 ±0.5 ms, B 粗 ±40 ms"
+    assert mean.reason.startswith("参考値: B 時計の誤差上限 ±40 ms が限度 ±10 ms を超える")
+    assert "A" not in mean.reason.split(" / ")[0]
+    path = tmp_path / "strict.toml"
+    head = 'name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=27.0\n'
+    path.write_text(head, encoding="utf-8")
+    (strict,) = compare_runs(site.connection, *site.runs, profile=str(path))
+    assert "参考値: B 時計の誤差上限 ±40 ms が限度 ±10 ms を超える" in strict.note
+    assert "参考値: A" not in strict.note
+    path.write_text(f"{head}clock_within_ms=40.0\n", encoding="utf-8")
+    (allowed,) = compare_runs(site.connection, *site.runs, profile=str(path))
+    assert not effect_of(allowed, "owd", "mean").reason
+    assert "参考値" not in allowed.note
+
+
+def test_clocks_of_time_that_is_left_out_do_not_count(site):
+    """As for the KPIs of a link: half a minute without synchronisation is excluded, and the rest has good clocks."""
+    one_way_runs(site, [250.0, 250.0], excluded_s=[(80, 150)])
+    (found,) = compare_runs(site.connection, *site.runs)
+    mean = effect_of(found, "owd", "mean")
+    assert (mean.clock, mean.reason) == ("A 良 ±0.5 ms, B 良 ±0.5 ms", "")
