@@ -169,7 +169,7 @@ class PacketFeed:
     def take(self, sent: ProbeArrays) -> Packets:
         """Take the next packets, sorted by session and number."""
         probes, waited = waited_out(sent, self._limit_ms, self._clock)
-        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        self.waited = self.waited.and_of(waited)
         self.n += probes.n
         self.lost += int(np.count_nonzero(probes.lost))
         self.absent += absent(probes) + self.absent_before(probes)

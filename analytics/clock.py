@@ -55,6 +55,12 @@ class ClockQuality:
         )
 
 
+def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
+    """Return the quality that holds for all: the largest bound, unknown where one is."""
+    unknown = next((each for each in clocks if not each.is_known), None)
+    return unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
+
+
 def of_side(side: str, doubt: str) -> str:
     """Return a doubt as that of one side of several: "参考値: A ..."."""
     return doubt.replace(f"{REFERENCE_ONLY}: ", f"{REFERENCE_ONLY}: {side} ", 1)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analytics.clock import ClockQuality, of_side
+from analytics.clock import ClockQuality, of_side, worst_clock
 from analytics.comparison.alignment import Alignment
 from analytics.comparison.measures import COLUMNS
 from analytics.comparison.packet_units import PacketUnits
@@ -109,7 +109,7 @@ def read_packets_of(
     """Read the packets of a side, those of a run at once where they do not come in order."""
     at_once: set[int] = set()
     while True:
-        kept, late, by_one_way = PacketUnits(units, profile.parameters.rtt_within_ms), 0, 0
+        kept, late = PacketUnits(units, profile.parameters.rtt_within_ms), Waited()
         for number, (leg, align) in enumerate(side):
             subject = leg.subject(profile)
             try:
@@ -117,13 +117,13 @@ def read_packets_of(
                     connection, leg.link_id, leg.window, leg.excluded, is_at_once=number in at_once
                 ):
                     probes, waited = within_waiting_time(chunk, subject)
-                    late, by_one_way = late + waited.late, by_one_way + waited.by_one_way
+                    late = late.and_of(waited)
                     kept.add(probes, align(probes.t_us), number)
             except NotInOrderError:
                 at_once.add(number)
                 break
         else:
-            return kept, Waited(late, by_one_way)
+            return kept, late
 
 
 def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> list[str]:
@@ -134,12 +134,6 @@ def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> lis
     clock = worst_clock([leg.clock for leg, _ in side])
     doubt = clock.doubt(profile.parameters.clock_limit_us) if waited.by_one_way else ""
     return [f"{word}: {waiting_words(limit_ms, waited)}", *filter(None, [of_side(word, doubt)])]
-
-
-def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
-    """Return the quality that holds for all: the largest bound, unknown where one is."""
-    unknown = next((each for each in clocks if not each.is_known), None)
-    return unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
 
 
 def streams_of(side: Side) -> dict[str, Series]:

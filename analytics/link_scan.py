@@ -83,7 +83,7 @@ class LinkScan:
         whole = probes
         probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
         self._poor.add(whole, probes)
-        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        self.waited = self.waited.and_of(waited)
         low_us, high_us = _ends(probes.t_us)
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us) if self.n else high_us

@@ -23,6 +23,7 @@ from analytics.subject import NONE, widened
 
 _STATISTICS = ("p50", "p95", "p99")
 
+
 @dataclass(frozen=True, slots=True)
 class Clocks:
     """The clocks of both sides, and the bound (us) up to which one-way delays may be judged by them."""
@@ -75,7 +76,11 @@ def compare(
 
 
 def compare_packets(
-    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks | None = None,
+    a: PacketUnits,
+    b: PacketUnits,
+    drawn: Drawn,
+    *,
+    clocks: Clocks | None = None,
     statistics: Sequence[str] = _STATISTICS,
 ) -> list[Effect]:
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured.
@@ -126,7 +131,10 @@ def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) ->
 
 
 def _delays(
-    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str],
+    sides: Sequence[PacketUnits],
+    drawn: Drawn,
+    direction: Direction,
+    statistics: Sequence[str],
     clocks: Clocks | None,
 ) -> Iterator[Effect]:
     """Yield the differences of mean and quantiles of one direction."""
