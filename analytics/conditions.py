@@ -221,13 +221,15 @@ class _Class:
         gone = self._gone[feed.direction]
         hidden = n - gone - delays.n if feed.direction != "round_trip" else 0
         counted, at_worst = (Histogram(delays.values, delays.counts, each) for each in (gone, gone + hidden))
+        # What poor clocks hide may have been as fast as nothing too.
+        at_best = _with_fast(delays, gone, hidden) if feed.is_clouded else counted
         numbers: dict[str, float | None] = {}
         for statistic in _QUANTILES:
             q = share_of(statistic)
             value = counted.at([rank(q, counted.n)])[0] if counted.n else math.inf
             # What was lost elsewhere may have been as late as never: that widens the interval upwards.
             low, high = (
-                quantile_interval(each, q, max(worth * each.n // max(delays.n, 1), 1)) for each in (counted, at_worst)
+                quantile_interval(each, q, max(worth * each.n // max(delays.n, 1), 1)) for each in (at_best, at_worst)
             )
             for end, number in (("", value), ("_low", low.low), ("_high", high.high)):
                 is_given = number is not None and math.isfinite(number)
@@ -241,6 +243,15 @@ class _Class:
              **numbers},
             ConditionRow,
         )  # fmt: skip
+
+
+def _with_fast(delays: Histogram, gone: int, hidden: int) -> Histogram:
+    """Return the delays with `hidden` ones of nothing, and `gone` that are infinite."""
+    least = min(0, int(delays.values[0])) if delays.n else 0
+    values, counts = (
+        np.concatenate([[first], rest]) for first, rest in ((least, delays.values), (hidden, delays.counts))
+    )
+    return Histogram(values.astype(np.int64), counts.astype(np.int64), gone)
 
 
 def _end(value: float) -> float | None:

@@ -74,11 +74,14 @@ class LinkScan:
         is_clocked = direction != "round_trip" and self.subject.clock.is_known
         return -self.bound_us(direction) if is_clocked else None
 
-    def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets, which are sorted by session and number; those that were late are lost from here on."""
+    def add(self, probes: ProbeArrays) -> ProbeArrays:
+        """Add the next packets, which are sorted by session and number; return them as they count.
+
+        Those that were late are lost from here on, and have no one-way delay where they were sent in poor time.
+        """
         self._add_copies(probes)
         if not probes.n:
-            return
+            return probes
         self._hash.add(probes)
         whole = probes
         probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
@@ -100,6 +103,7 @@ class LinkScan:
                 break
         if self._intervals is not None:
             self._intervals.add(probes)
+        return probes
 
     def _add_copies(self, probes: ProbeArrays) -> None:
         self.duplicates += probes.duplicates

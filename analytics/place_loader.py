@@ -13,7 +13,7 @@ from analytics.conditions import ConditionScan, LinkConditions
 from analytics.families.device import track_of
 from analytics.loader import Exclusions, about_device, load_clock_quality, load_exclusions, load_streams, run_window_us
 from analytics.packet_loader import probe_extent, walked
-from analytics.requirements import load_requirements
+from analytics.requirements import Profile, load_requirements
 from analytics.route import Grid, RouteCell, RouteScan
 from analytics.series import Series
 from analytics.spans import Span
@@ -34,7 +34,9 @@ class _Probed:
     clock: ClockQuality
 
 
-def _probed(connection: psycopg.Connection, run: RunRecord, link: str) -> Iterator[_Probed]:
+def _probed(
+    connection: psycopg.Connection, run: RunRecord, link: str, profile: Profile, exclusions: Exclusions
+) -> Iterator[_Probed]:  # fmt: skip
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
     about: dict[str, dict[str, Series]] = {}
     for (device, name), link_id in ids.items():
@@ -46,7 +48,9 @@ def _probed(connection: psycopg.Connection, run: RunRecord, link: str) -> Iterat
         own_id = ids.get((device, ""))
         if device not in about:
             about[device] = about_device(connection, own_id, window)
-        clock = load_clock_quality(connection, own_id, link_id, *extent_us)
+        clock = load_clock_quality(
+            connection, own_id, link_id, *extent_us, profile.parameters.clock_limit_us, exclusions.of(name)
+        )
         yield _Probed(device, name, link_id, about[device], clock)
 
 
@@ -68,7 +72,7 @@ def route_of_run(
     exclusions, window = load_exclusions(connection, run), run_window_us(run)
     is_one_device = len({who for who, _ in link_ids(connection, run.site, run.devices, run.links)}) == 1
     found: dict[str, list[RouteCell]] = {}
-    for each in _probed(connection, run, link):
+    for each in _probed(connection, run, link, requirements, exclusions):
         path = track_of(each.about)
         if path is None or not path.t_us.size:
             continue
@@ -100,7 +104,7 @@ def conditions_of_run(
     exclusions: Exclusions = load_exclusions(connection, run)
     window, found = run_window_us(run), []
     wanted = ("rat", "rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")
-    for each in _probed(connection, run, link):
+    for each in _probed(connection, run, link, requirements, exclusions):
         begin = partial(
             ConditionScan, _radio(connection, each.link_id, window, wanted), track_of(each.about),
             each.about.get("vehicle"), profile=requirements, clock=each.clock,
