@@ -51,12 +51,14 @@ def route(
     from analytics.route import geojson as as_geojson  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.errors import StorageError  # noqa: PLC0415
+    from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
     try:
         with database(settings) as url, connect(url) as connection:
             record = get_run(connection, run)
+            check_links(connection, record, link)
             found = route_of_run(
                 connection, record, link, profile or settings.text("JISSHO_PROFILE") or None, grid=grid, size_m=size,
                 moving_only=moving_only,
