@@ -21,6 +21,8 @@ _FAR = 16
 
 _MOST_FAR = 1 << 20
 _INT32_END = 1 << 31
+_EIGHT, _LONG = 8, 64
+_ONES, _TO_LAST_BYTE = np.uint64(0x0101010101010101), np.uint64(56)
 _WIDE = 8
 _DENSE_RANGE = 50_000_000
 """Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most."""
@@ -145,11 +147,7 @@ class Counts:
 
 
 class GroupSums:
-    """Sums of each `group` (a power of two) consecutive values of a series; the last, incomplete group is left out.
-
-    Adding neighbours again and again (32 values: five halvings) takes 0.9 ns a value; numpy.add.reduceat takes 4.5,
-    sum(axis=1) of a reshaped array and einsum 1.3, halving reshaped rows 1.5.
-    """
+    """Sums of each `group` (a power of two) consecutive values of a series; the last, incomplete group is left out."""
 
     def __init__(self, group: int = 1) -> None:
         self.n = 0
@@ -158,14 +156,19 @@ class GroupSums:
         self._parts: list[Ints] = []
 
     def add(self, values: Ints) -> None:
-        """Add the next values of the series."""
+        """Add the next values of the series, or marks of which the true ones are counted."""
         self.n += values.size
         if self._rest.size:
-            values = np.concatenate([self._rest, values])
+            head = self.group - self._rest.size
+            begun, values = np.concatenate([self._rest, values[:head]]), values[head:]
+            if begun.size < self.group:
+                self._rest = begun
+                return
+            self._parts.append(_summed(begun, self.group))
         whole = values.size // self.group * self.group
         self._rest = values[whole:].copy()
         if whole:
-            self._parts.append(_halved(values[:whole], self.group))
+            self._parts.append(_summed(values[:whole], self.group))
 
     def coarsen(self) -> bool:
         """Double the group; not while the last of the sums has no partner yet (then False)."""
@@ -173,7 +176,7 @@ class GroupSums:
         self._parts = [sums]
         if sums.size % 2:
             return False
-        self._parts, self.group = [_halved(sums, 2) if sums.size else sums], 2 * self.group
+        self._parts, self.group = [_summed(sums, 2) if sums.size else sums], 2 * self.group
         return True
 
     def result(self) -> npt.NDArray[np.float64]:
@@ -195,7 +198,7 @@ class HitSums:
 
     def add_places(self, places: npt.NDArray[np.intp], n: int) -> None:
         """Add the next `n` packets, of which those at `places` are hits."""
-        groups = (places + self.n) // self.group
+        groups = (places + self.n) >> (self.group.bit_length() - 1)
         self.n += n
         while self._sums.size <= self.n // self.group:
             self._sums = np.concatenate([self._sums, np.zeros(self._sums.size)])
@@ -214,7 +217,14 @@ class HitSums:
         return self._sums[: self.n // self.group]
 
 
-def _halved(values: Ints, group: int) -> Ints:
+def _summed(values: Ints, group: int) -> Ints:
+    """Return the sums of each `group` values, of a whole number of groups; marks are counted eight at a time."""
+    if values.dtype == np.bool_:
+        if group < _EIGHT:
+            return _folded(values.astype(np.int32), group)
+        # The product's highest byte is the sum of the eight bytes, each 0 or 1.
+        eights = (np.ascontiguousarray(values).view(np.uint64) * _ONES) >> _TO_LAST_BYTE
+        return _folded(eights.astype(np.int32), group // _EIGHT)
     if group == 1:
         return values.copy()
     kind = np.dtype(np.int32)
@@ -222,6 +232,17 @@ def _halved(values: Ints, group: int) -> Ints:
         values = values.astype(kind)
     elif values.dtype != kind or max(int(values.max()), -int(values.min())) * group >= _INT32_END:
         values = values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
+    return _folded(values, group)
+
+
+def _folded(values: Ints, group: int) -> Ints:
+    """Add neighbours again and again, or rows of at least 64 whole numbers at once.
+
+    For groups of 16, 32, 64 and 128 the former takes 0.7, 0.8, 1.0 and 1.1 ns a value and the latter 1.2, 0.9, 0.5 and
+    0.3; numpy.add.reduceat takes 4.5. Of floating-point numbers the sum would depend on how they are added.
+    """
+    if group >= _LONG and values.dtype.kind == "i":
+        return np.asarray(values.reshape(-1, group).sum(axis=1, dtype=values.dtype))
     while group > 1:
         values = values[0::2] + values[1::2]
         group //= 2

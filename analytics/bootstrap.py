@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analytics.blocks import block_slices
 from analytics.special import student_quantile
 from analytics.statistics import CONFIDENCE, Interval
 
@@ -19,6 +20,8 @@ REPLICATES = 2_000
 """Replicates of a percentile interval: its ends then wander by about 3 % of its width from seed to seed."""
 SEED = 20_260_401
 """Results must not depend on when they were computed: the generator always begins here."""
+_MOST_DRAWS = 1 << 20
+"""Draws at a time: 8 MB."""
 
 
 def resampled(units: int, *, replicates: int = REPLICATES, seed: int = SEED) -> npt.NDArray[np.int64]:
@@ -27,11 +30,18 @@ def resampled(units: int, *, replicates: int = REPLICATES, seed: int = SEED) -> 
 
 
 def weights(units: int, *, replicates: int = REPLICATES, seed: int = SEED) -> npt.NDArray[np.float64]:
-    """Return how often each unit was drawn, (replicates, units): sums over draws are products with this matrix."""
-    picks = resampled(units, replicates=replicates, seed=seed)
-    offsets = np.arange(replicates)[:, None] * units
-    counted = np.bincount((picks + offsets).ravel(), minlength=replicates * units)
-    return counted.reshape(replicates, units).astype(np.float64)
+    """Return how often each unit was drawn, (replicates, units): sums over draws are products with this matrix.
+
+    The draws are those of `resampled`, made some replicates at a time: of many units they take as much room again.
+    """
+    generator = np.random.default_rng(seed)
+    found = np.empty((replicates, units))
+    for part in block_slices(replicates, max(_MOST_DRAWS // max(units, 1), 1)):
+        picks = generator.integers(0, units, (part.stop - part.start, units))
+        offsets = np.arange(picks.shape[0])[:, None] * units
+        counted = np.bincount((picks + offsets).ravel(), minlength=picks.size)
+        found[part] = counted.reshape(picks.shape)
+    return found
 
 
 def percentile_interval(
@@ -51,3 +61,17 @@ def percentile_interval(
     low = ordered[int(np.floor(tail * (ordered.size - 1)))]
     high = ordered[int(np.ceil((1 - tail) * (ordered.size - 1)))]
     return Interval(*(float(end) if np.isfinite(end) else None for end in (low, high)))
+
+
+def difference_interval(before: float, after: float, a: Interval, b: Interval) -> Interval:
+    """Return the interval of after - before from both sides' own: distances to the bounds add as squares.
+
+    Newcombe 1998, method 10; no interval where a side's own is not bounded.
+    """
+    if None in {a.low, a.high, b.low, b.high}:
+        return Interval(None, None)
+    low_a, high_a, low_b, high_b = (float(end or 0.0) for end in (a.low, a.high, b.low, b.high))
+    difference = after - before
+    return Interval(
+        difference - math.hypot(after - low_b, high_a - before), difference + math.hypot(high_b - after, before - low_a)
+    )

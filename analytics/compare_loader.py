@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import psycopg
 
+from analytics.burstiness import WorthScan
 from analytics.comparison.alignment import Alignment, Elapsed, whole_sections
 from analytics.comparison.effects import Comparison, Effect
 from analytics.comparison.packets import compare_packets
@@ -16,10 +17,10 @@ from analytics.comparison.streams import compare_streams
 from analytics.comparison.units import Drawn, usual_length_s
 from analytics.exclusions import stated, total_s
 from analytics.legs import Key, Leg, read_leg, read_packets_of, streams_of, waited_words, worst_clock
-from analytics.loader import load_exclusions, load_probes, run_window_us
+from analytics.loader import load_exclusions, run_window_us
+from analytics.packet_loader import walked
 from analytics.requirements import Profile, load_requirements
 from analytics.road import road_of
-from analytics.statistics import effective_n
 from storage.errors import NoDataError
 from storage.pairs import get_pair
 from storage.reader import link_ids
@@ -210,16 +211,11 @@ def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -
         if not name or link not in ("", name):
             continue
         excluded = exclusions.of(name)
-        probes = load_probes(connection, link_id, *window, excluded)
-        if not probes.n:
+        scan = walked(connection, link_id, window, excluded, WorthScan)
+        if not scan.n:
             continue
-        ends = (int(probes.t_us.min()), int(probes.t_us.max()))
+        ends = (scan.first_us, scan.last_us)
         span_s = (ends[1] - ends[0]) / 1e6 - total_s(excluded, ends)
         if span_s > 0:
-            order = np.argsort(probes.t_us, kind="stable")
-            lost = probes.lost[order] > 0
-            delay = probes.delays["round_trip"] if probes.has("round_trip") else probes.delays["up"]
-            varies = lost.any() and not lost.all()
-            worth = effective_n(lost if varies else delay.us[order][delay.valid[order]]) / probes.n
-            return Burstiness(name, min(worth, 1.0), probes.n / span_s, stated(excluded, window))
+            return Burstiness(name, min(scan.n_eff() / scan.n, 1.0), scan.n / span_s, stated(excluded, window))
     raise NoDataError(f"run {run.name} has no probes{f' on link {link}' if link else ''} to take the burstiness from")

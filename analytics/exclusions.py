@@ -93,4 +93,4 @@ def _stated(result: KpiResult, value: float) -> str:
 
 def _key(result: KpiResult) -> tuple[str, ...]:
     # Not by `filter`: it also states figures that the excluded time may have changed.
-    return result.id, result.device, result.link, result.direction, result.statistic, result.variant, result.part
+    return result.id, result.device, result.link, result.direction, result.statistic, result.variant

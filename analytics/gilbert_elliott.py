@@ -88,7 +88,7 @@ def gilbert_elliott(runs: LossRuns) -> GilbertElliott | NoModel:
         return NoModel(TOO_FEW)
     runs = runs.sample(MOST_LINES)
     chain = FateChain(runs)
-    found = _at_bounds(chain, runs, climb(chain, _start(runs)))
+    found = _at_bounds(chain, runs, _likeliest(chain, runs))
     compared, states = fits(runs, found.expected.log_likelihood), found.states
     if compared.gilbert_elliott.bic >= compared.independent.bic:
         return NoModel(INDEPENDENT if compared.best == "independent" else TWO_STATE, compared)
@@ -134,17 +134,18 @@ def _extrapolated(start: Floats, once: Floats, twice: Floats) -> HiddenStates:
     return HiddenStates.of(np.where(aim <= 0, twice / 10, np.where(aim >= 1, 1 - (1 - twice) / 10, aim)))
 
 
-def _start(runs: LossRuns) -> HiddenStates:
-    """Return the likeliest states of a small sample, from the guess that a few steps make the best."""
+def _likeliest(chain: FateChain, runs: LossRuns) -> Climb:
+    """Search from where a small sample leads, and there from the guess that a few steps make the best."""
     small = runs.sample(_START_LINES)
     guesses = [_clustered(small, apart) for apart in _APART]
     three = gilbert(small)
     if isinstance(three, Gilbert):
         guesses.append(HiddenStates(three.p, three.r, three.p / 100, 1 - three.h, 0.5))
-    chain = FateChain(small)
-    climbs = [climb(chain, HiddenStates.of(np.clip(each.values(), *_INSIDE)), _START_STEPS) for each in guesses]
+    near = chain if small is runs else FateChain(small)
+    climbs = [climb(near, HiddenStates.of(np.clip(each.values(), *_INSIDE)), _START_STEPS) for each in guesses]
     best = max(climbs, key=lambda each: each.log_likelihoods[-1])
-    return climb(chain, best.states).states
+    found = climb(near, best.states)
+    return found if near is chain else climb(chain, found.states)
 
 
 def _clustered(runs: LossRuns, apart: int) -> HiddenStates:
@@ -177,7 +178,7 @@ def _at_bounds(chain: FateChain, runs: LossRuns, found: Climb) -> Climb:
         if expected.log_likelihood >= least:
             return replace(found, states=two, expected=expected)
     states = found.states.named()
-    expected = chain.expect(states)
+    expected = found.expected if states == found.states else chain.expect(states)
     for name, bound in _BOUNDS.items():
         there = replace(states, **{name: bound})
         expected_there = chain.expect(there)

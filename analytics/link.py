@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from analytics.delay_scan import DelayScan
@@ -39,12 +39,18 @@ _CLOCKED = {
 class Link:
     """One link's packets, read once, with what several KPIs need of them."""
 
-    def __init__(self, packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "") -> None:
-        """`packets` may be all there are; `data_hash` names the data they were made of, where they are not those."""
+    def __init__(
+        self, packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "",
+        delays: Mapping[str, DelayScan] | None = None,
+    ) -> None:  # fmt: skip
+        """`packets` may be all there are; `data_hash` names the data they were made of, where they are not those.
+
+        `delays` by direction are given where they were read otherwise.
+        """
         self.packets = packets if isinstance(packets, LinkScan) else scanned([packets], subject)
         self.subject = subject
         self._given_hash = data_hash
-        self._scans: dict[str, DelayScan] = {}
+        self._scans = dict(delays or {})
 
     @cached_property
     def data_hash(self) -> str:

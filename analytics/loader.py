@@ -1,4 +1,4 @@
-"""A run's streams from the database as arrays; route and conditions of runs."""
+"""A run's streams from the database as arrays."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ import numpy as np
 import psycopg
 
 from analytics.clock import ClockQuality, ClockSamples, clock_quality
-from analytics.conditions import LinkConditions, by_condition
 from analytics.exclusions import without
-from analytics.families.device import (
-    DEVICE_STREAMS,
-    track_of,
-)
+from analytics.families.device import DEVICE_STREAMS
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
-from analytics.requirements import load_requirements
-from analytics.route import Grid, RouteCell, route_cells
 from analytics.series import Series, series
 from analytics.spans import Span
 from storage.columnar import ArrayColumn
-from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
 from storage.long_reader import read_long
-from storage.reader import link_ids, read_columns
+from storage.reader import read_columns
 from storage.runs import RunRecord
 
 _CLOCK_MARGIN_US = 60_000_000
@@ -58,8 +51,13 @@ class Exclusions:
     intervals: tuple[tuple[int, int, str], ...]
 
     def of(self, *links: str) -> list[Span]:
-        """Return the intervals that concern any of some links."""
-        return [(start, end) for start, end, only in self.intervals if only in {"", *links}]
+        """Return the intervals that concern any of some links, each once."""
+        found = [(start, end) for start, end, only in self.intervals if only in {"", *links}]
+        return list(dict.fromkeys(found))
+
+    def and_of(self, links: Sequence[str], spans: Sequence[Span]) -> Exclusions:
+        """Return these and more intervals, left out of some links only: not of what a device itself says."""
+        return Exclusions(self.intervals + tuple((start, end, link) for link in links for start, end in spans))
 
 
 def load_exclusions(connection: psycopg.Connection, run: RunRecord) -> Exclusions:
@@ -92,70 +90,6 @@ def load_clock_quality(
     own = load_clock(connection, own_id, start_us, end_us)
     far = load_clock(connection, far_id, start_us, end_us)
     return clock_quality(own, far, start_us, end_us)
-
-
-def route_of_run(
-    connection: psycopg.Connection, run: RunRecord, link: str, profile: str | None, *, grid: Grid = "section",
-    size_m: float | None = None, moving_only: bool = False,
-) -> dict[str, list[RouteCell]]:  # fmt: skip
-    """Return the cells of the route of each link (or of the one named), excluded intervals left out.
-
-    Raises NoDataError where there is no position or no probe, ValueError for a size that a grid does not have.
-    """
-    requirements = load_requirements(profile)
-    ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
-    exclusions = load_exclusions(connection, run)
-    found: dict[str, list[RouteCell]] = {}
-    for (device, name), link_id in ids.items():
-        if not name or link not in ("", name):
-            continue
-        path = track_of(about_device(connection, ids.get((device, "")), window))
-        probes = load_probes(connection, link_id, *window, exclusions.of(name))
-        if path is None or not path.t_us.size or not probes.n:
-            continue
-        radio = load_streams(connection, {"radio": ("rsrp_dbm", "sinr_db")}, link_id, window).get("radio")
-        ends = (int(probes.t_us.min()), int(probes.t_us.max()))
-        clock = load_clock_quality(connection, ids.get((device, "")), link_id, *ends)
-        key = name if len({who for who, _ in ids}) == 1 else f"{device}/{name}"
-        found[key] = route_cells(
-            probes,
-            path,
-            radio,
-            requirements,
-            grid=grid,
-            size_m=size_m,
-            moving_only=moving_only,
-            link=name,
-            clock=clock,
-        )
-    if not found:
-        raise NoDataError(
-            f"run {run.name} has no link with both probes and positions: collect the gpsd source beside the probes,"
-            " or import a recording with a position"
-        )
-    return found
-
-
-def conditions_of_run(connection: psycopg.Connection, run: RunRecord, link: str = "") -> list[LinkConditions]:
-    """Return how delay and loss of each link (or of the one named) depend on RSRP, SINR, speed and cell.
-
-    Excluded intervals are left out. A link beside which nothing of that was measured has no rows.
-    """
-    ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
-    exclusions = load_exclusions(connection, run)
-    found = []
-    for (device, name), link_id in ids.items():
-        if not name or link not in ("", name):
-            continue
-        probes = load_probes(connection, link_id, *window, exclusions.of(name))
-        if not probes.n:
-            continue
-        about = about_device(connection, ids.get((device, "")), window)
-        wanted = {"radio": ("rat", "rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")}
-        radio = load_streams(connection, wanted, link_id, window).get("radio")
-        direction, rows = by_condition(probes, radio, track_of(about), about.get("vehicle"))
-        found.append(LinkConditions(device=device, link=name, direction=direction, rows=rows))
-    return found
 
 
 def load_streams(

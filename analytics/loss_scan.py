@@ -58,7 +58,7 @@ class LossScanner:
         """Add the next packets."""
         places = lost_places(probes)
         self._worth.add_places(places, probes.n)
-        self._has_numbers = self._has_numbers or bool((probes.refl_seq >= 0).any())
+        self._has_numbers = self._has_numbers or int(probes.refl_seq.max(initial=-1)) >= 0
         whole = probes if self._last is None else concatenated([self._last, probes.rows(slice(1))])
         if self._last is not None:
             is_same = whole.session[0] == whole.session[1]

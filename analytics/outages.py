@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.availability import Availability
 from analytics.probes import ProbeArrays, Values
-from analytics.spans import Spans
+from analytics.results import Direction
+from analytics.road import Chainage
+from analytics.spans import Spans, overlaps
 
 NEAR_US = 10_000_000
 """Place, speed and radio are sampled about once a second; what is older than ten seconds is not "just before"."""
@@ -29,35 +31,50 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Samples in the order of time: `t_us` and columns by name, NaN where null."""
+    """Samples in the order of time: `t_us`, columns of numbers by name (NaN where null) and of texts (None)."""
 
     t_us: Times = field(default_factory=lambda: np.empty(0, np.int64))
     columns: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    texts: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
 
     def before(self, name: str, at_us: int, within_us: int) -> float | None:
         """Return the last value of a column at or before an instant, if it is not older than `within_us`."""
-        return self._nearest(name, self.t_us <= at_us, -1, at_us, within_us)
+        values = self._between(self.columns.get(name), at_us - within_us, at_us)
+        known = values[~np.isnan(values)]
+        return float(known[-1]) if known.size else None
 
     def after(self, name: str, at_us: int, within_us: int) -> float | None:
         """Return the first value of a column at or after an instant, if it is not later than `within_us`."""
-        return self._nearest(name, self.t_us >= at_us, 0, at_us, within_us)
+        values = self._between(self.columns.get(name), at_us, at_us + within_us)
+        known = values[~np.isnan(values)]
+        return float(known[0]) if known.size else None
 
-    def _nearest(self, name: str, side: npt.NDArray[np.bool_], which: int, at_us: int, within_us: int) -> float | None:
-        if name not in self.columns:
-            return None
-        rows = np.flatnonzero(side & (np.abs(self.t_us - at_us) <= within_us) & ~np.isnan(self.columns[name]))
-        return float(self.columns[name][rows[which]]) if rows.size else None
+    def text_before(self, name: str, at_us: int, within_us: int) -> str | None:
+        """Return the last text of a column at or before an instant, if it is not older than `within_us`."""
+        values = self._between(self.texts.get(name), at_us - within_us, at_us)
+        return next((str(value) for value in reversed(values.tolist()) if value is not None), None)
+
+    def _between(self, values: npt.NDArray[Any] | None, start_us: int, end_us: int) -> npt.NDArray[Any]:
+        if values is None:
+            return np.empty(0)
+        return values[np.searchsorted(self.t_us, start_us) : np.searchsorted(self.t_us, end_us, side="right")]
 
 
 def track(columns: Mapping[str, Values]) -> Track:
     """Make a track from columns as the reader gives them; "t_us" is the time."""
-    values = {}
+    values, texts = {}, {}
     for name, column in columns.items():
-        if name != "t_us":
-            values[name] = column.values.astype(np.float64)
+        if name == "t_us":
+            continue
+        if column.values.dtype == np.object_:
+            texts[name] = column.values.copy()
             if column.valid is not None:
-                values[name][~column.valid] = np.nan
-    return Track(columns["t_us"].values, values)
+                texts[name][~column.valid] = None
+            continue
+        values[name] = column.values.astype(np.float64)
+        if column.valid is not None:
+            values[name][~column.valid] = np.nan
+    return Track(columns["t_us"].values, values, texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +84,14 @@ class Surroundings:
     position: Track = field(default_factory=Track)
     vehicle: Track = field(default_factory=Track)
     radio: Track = field(default_factory=Track)
+    road: Chainage | None = None
+
+    def road_m(self, at_us: int) -> float | None:
+        """Return the metres along the road that the run drove (キロ程); None where the place is not known."""
+        if self.road is None:
+            return None
+        along_m = float(self.road.at(np.array([at_us], np.int64))[0])
+        return None if np.isnan(along_m) else along_m
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +116,17 @@ class Outage:
     failed: int
     lost: int
     is_open: bool
-    lat_deg: float | None
-    lon_deg: float | None
-    speed_mps: float | None
-    rsrp_dbm: float | None
-    sinr_db: float | None
-    cell_before: Cell | None
-    cell_after: Cell | None
+    lat_deg: float | None = None
+    lon_deg: float | None = None
+    road_m: float | None = None
+    speed_mps: float | None = None
+    drive_mode: str | None = None
+    mrm_state: str | None = None
+    rsrp_dbm: float | None = None
+    rsrq_db: float | None = None
+    sinr_db: float | None = None
+    cell_before: Cell | None = None
+    cell_after: Cell | None = None
 
     @property
     def duration_s(self) -> float:
@@ -122,26 +151,12 @@ def list_outages(
         mine = np.flatnonzero(session[first:stop] == session[first]) + first
         restored = np.flatnonzero(is_timely[mine])
         mine = mine[: int(restored[0])] if restored.size else mine
-        before = around.radio.before
         outages.append(
-            Outage(
-                failed_us=failed_us,
-                start_us=start_us,
-                end_us=end_us,
-                failed=int(mine.size),
-                lost=int(is_lost[mine].sum()),
-                is_open=bool((found.window_end_us == end_us).any()),
-                lat_deg=around.position.before("lat_deg", failed_us, NEAR_US),
-                lon_deg=around.position.before("lon_deg", failed_us, NEAR_US),
-                speed_mps=_speed(around, failed_us),
-                rsrp_dbm=before("rsrp_dbm", failed_us, NEAR_US),
-                sinr_db=before("sinr_db", failed_us, NEAR_US),
-                cell_before=_cell(before("pci", failed_us, CELL_US), before("cell_id", failed_us, CELL_US)),
-                cell_after=_cell(
-                    around.radio.after("pci", end_us, CELL_US), around.radio.after("cell_id", end_us, CELL_US)
-                ),
+            outage(
+                OutageTimes(failed_us, start_us, end_us), failed=int(mine.size), lost=int(is_lost[mine].sum()),
+                is_open=bool((found.window_end_us == end_us).any()), around=around,
             )
-        )
+        )  # fmt: skip
     return outages
 
 
@@ -164,34 +179,89 @@ def _first_failed(
     return max(begun, default=min(first, sent_us.size - 1))
 
 
-def list_joint_outages(  # noqa: PLR0917 - two links, what is asked of them, and what lay around
-    links: Sequence[ProbeArrays], direction: str, windows: Spans, both: Spans, around: Surroundings, t_max_us: int
-) -> list[Outage]:
+def joint(found: Sequence[Availability]) -> tuple[Spans, Spans]:
+    """Return the time in which both of two links were observed, and that in which both were down."""
+    windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
+    return windows, overlaps(*(overlaps((each.start_us, each.end_us), windows) for each in found))
+
+
+class SpanFailures:
+    """Counts the packets of one link that failed in some stretches of time, chunk by chunk."""
+
+    def __init__(self, spans: Spans, direction: str, t_max_us: int) -> None:
+        """`spans` are sorted and do not overlap."""
+        self._spans, self._direction, self._t_max_us = spans, direction, t_max_us
+        self.failed, self.lost = (np.zeros(spans[0].size, np.int64) for _ in range(2))
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets, in any order."""
+        starts_us, ends_us = self._spans
+        place = np.searchsorted(starts_us, probes.t_us, side="right") - 1
+        rows = np.flatnonzero((place >= 0) & (probes.t_us < ends_us[place]))
+        place, is_lost, delay = place[rows], probes.lost[rows] > 0, probes.delays[self._direction]
+        is_late = ~delay.valid[rows] | (delay.us[rows] > self._t_max_us)
+        self.failed += np.bincount(place[is_lost | is_late], minlength=starts_us.size)
+        self.lost += np.bincount(place[is_lost], minlength=starts_us.size)
+
+
+def joint_outages(windows: Spans, both: Spans, failures: Sequence[SpanFailures], around: Surroundings) -> list[Outage]:
     """Return the times in which both links were down, with the packets of both that failed in them.
 
-    `windows` is the time observed on both, `both` the outages. Place and speed are those at the beginning; `failed_us`
-    is the beginning itself, for each link failed at a moment of its own.
+    `windows` is the time observed on both, `both` the outages. Place and vehicle are those at the beginning;
+    `failed_us` is the beginning itself, for each link failed at a moment of its own.
     """
-    sent_us, is_lost, is_late = (
-        np.concatenate(each)
-        for each in zip(
-            *((probes.t_us, probes.lost > 0, ~probes.delays[direction].valid | (probes.delays[direction].us > t_max_us))
-              for probes in links), strict=True
+    return [
+        outage(
+            OutageTimes(start_us, start_us, end_us), failed=int(sum(each.failed[place] for each in failures)),
+            lost=int(sum(each.lost[place] for each in failures)), is_open=bool((windows[1] == end_us).any()),
+            around=around,
         )
+        for place, (start_us, end_us) in enumerate(zip(both[0].tolist(), both[1].tolist(), strict=True))
+    ]  # fmt: skip
+
+
+class OutageTimes(NamedTuple):
+    """When the first packet that failed was sent, and start and end of an outage, in Unix microseconds."""
+
+    failed_us: int
+    start_us: int
+    end_us: int
+
+
+def outage(times: OutageTimes, *, failed: int, lost: int, is_open: bool, around: Surroundings) -> Outage:
+    """Return an outage with what lay around it, as it was at the first packet that failed."""
+    at_us, position, vehicle, radio = times.failed_us, around.position, around.vehicle, around.radio
+    return Outage(
+        failed_us=at_us, start_us=times.start_us, end_us=times.end_us, failed=failed, lost=lost, is_open=is_open,
+        lat_deg=position.before("lat_deg", at_us, NEAR_US), lon_deg=position.before("lon_deg", at_us, NEAR_US),
+        road_m=around.road_m(at_us), speed_mps=_speed(around, at_us),
+        drive_mode=vehicle.text_before("drive_mode", at_us, NEAR_US),
+        mrm_state=vehicle.text_before("mrm_state", at_us, NEAR_US),
+        rsrp_dbm=radio.before("rsrp_dbm", at_us, NEAR_US), rsrq_db=radio.before("rsrq_db", at_us, NEAR_US),
+        sinr_db=radio.before("sinr_db", at_us, NEAR_US),
+        cell_before=_cell(*(radio.before(name, at_us, CELL_US) for name in ("pci", "cell_id"))),
+        cell_after=_cell(*(radio.after(name, times.end_us, CELL_US) for name in ("pci", "cell_id"))),
     )  # fmt: skip
-    outages = []
-    for start_us, end_us in zip(both[0].tolist(), both[1].tolist(), strict=True):
-        inside = (sent_us >= start_us) & (sent_us < end_us)
-        outages.append(
-            Outage(
-                failed_us=start_us, start_us=start_us, end_us=end_us, failed=int((inside & (is_lost | is_late)).sum()),
-                lost=int((inside & is_lost).sum()), is_open=bool((windows[1] == end_us).any()),
-                lat_deg=around.position.before("lat_deg", start_us, NEAR_US),
-                lon_deg=around.position.before("lon_deg", start_us, NEAR_US), speed_mps=_speed(around, start_us),
-                rsrp_dbm=None, sinr_db=None, cell_before=None, cell_after=None,
-            )
-        )  # fmt: skip
-    return outages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOutages:
+    """The outages of one link, or of two at once ("l5g+lte"), in the direction and by the bounds of its availability.
+
+    `reason` says why nothing could be observed, or qualifies what was; `excluded` says what is left out, `filter` which
+    packets count as lost.
+    """
+
+    device: str
+    link: str
+    direction: Direction
+    t_max_ms: float
+    survival_ms: float
+    observed_s: float
+    outages: Sequence[Outage]
+    reason: str = ""
+    excluded: str = ""
+    filter: str = ""
 
 
 def _speed(around: Surroundings, at_us: int) -> float | None:

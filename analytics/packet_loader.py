@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 import numpy as np
 import psycopg
@@ -109,16 +110,77 @@ def _whole(connection: psycopg.Connection, link_id: int, window_us: Span) -> dic
 
 def packet_chunks(
     connection: psycopg.Connection, link_id: int, window_us: Span, excluded: Sequence[Span], *, is_at_once: bool
-) -> Iterator[ProbeArrays]:
+) -> Generator[ProbeArrays]:
     """Yield a link's packets once more, at once or in chunks."""
     packets = PacketChunks()
     if is_at_once:
         yield packets.add(without(_whole(connection, link_id, window_us), excluded))
         return
-    for columns in iterate_long(
+    chunks = iterate_long(
         connection, PROBE, COLUMNS, link_ids=[link_id], start_us=window_us[0], end_us=window_us[1]
-    ):  # fmt: skip
-        yield packets.add(without(columns, excluded))
+    )  # fmt: skip
+    with closing(chunks):
+        for columns in chunks:
+            yield packets.add(without(columns, excluded))
+
+
+class Reader(Protocol):
+    """Takes packets chunk by chunk, in order of sending."""
+
+    def add(self, probes: ProbeArrays, /) -> None:
+        """Add the next packets. Raises NotInOrderError where they must be seen all at once."""
+
+
+R = TypeVar("R", bound=Reader)
+
+
+def walked(
+    connection: psycopg.Connection, link_id: int, window_us: Span, excluded: Sequence[Span], begin: Callable[[], R]
+) -> R:
+    """Read a link's packets in chunks with what `begin` gives; once more, all at once with another, if it must be."""
+    try:
+        return _walk(connection, link_id, window_us, excluded, begin(), is_at_once=False)
+    except NotInOrderError:
+        return _walk(connection, link_id, window_us, excluded, begin(), is_at_once=True)
+
+
+def _walk(
+    connection: psycopg.Connection, link_id: int, window_us: Span, excluded: Sequence[Span], reader: R, *,
+    is_at_once: bool,
+) -> R:  # fmt: skip
+    with closing(packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once)) as chunks:
+        for chunk in chunks:
+            reader.add(chunk)
+    return reader
+
+
+def packets_in_step(
+    connection: psycopg.Connection, ends_us: Mapping[int, int], start_us: int, *, is_at_once: bool
+) -> Generator[dict[int, dict[str, ArrayColumn]]]:
+    """Yield the probe rows of several links by link, in stretches of time that are the same for all, or all at once.
+
+    `ends_us` says until when each link is read. What a stretch holds was sent before all that comes after it.
+    """
+    names, window = (*COLUMNS, "link_id"), {"start_us": start_us, "end_us": max(ends_us.values())}
+    if is_at_once:
+        yield _by_link(read_long(connection, PROBE, names, link_ids=[*ends_us], **window), ends_us)
+        return
+    with closing(iterate_long(connection, PROBE, names, link_ids=[*ends_us], **window)) as chunks:
+        for columns in chunks:
+            yield _by_link(columns, ends_us)
+
+
+def _by_link(columns: dict[str, ArrayColumn], ends_us: Mapping[int, int]) -> dict[int, dict[str, ArrayColumn]]:
+    t_us, link = columns["t_us"].values, columns["link_id"].values
+    found = {}
+    for link_id, end_us in ends_us.items():
+        rows = np.flatnonzero((link == link_id) & (t_us < end_us))
+        found[link_id] = {
+            name: ArrayColumn(column.values[rows], None if column.valid is None else column.valid[rows])
+            for name, column in columns.items()
+            if name != "link_id"
+        }
+    return found
 
 
 def sending_times(

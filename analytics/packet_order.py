@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +51,7 @@ def reordering(probes: ProbeArrays, direction: str) -> Reordering:
     Arrival is the time of sending plus the delay: a constant offset of the clocks changes nothing. Two packets that
     arrive in the same microsecond are in order. Packets lost or without a delay do not count, copies neither (4.1).
     """
-    found = [_of_session(_arrivals(probes, direction, part)) for part in probes.sessions()]
+    found = [_of_session(np.concatenate([*_arrivals(probes, direction, part)])) for part in probes.sessions()]
     return Reordering(
         np.concatenate([each.is_reordered for each in found]) if found else np.empty(0, np.bool_),
         np.concatenate([each.extents for each in found]) if found else np.empty(0, np.int64),
@@ -85,7 +88,7 @@ class OrderScanner:
         self._worth = SeriesWorth(hits=True)
 
     def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets."""
+        """Add the next packets, block by block; where that does not suffice, those of a session at once."""
         if not probes.delays[self._direction].valid.any():
             return
         for part in probes.sessions():
@@ -93,22 +96,42 @@ class OrderScanner:
                 self._settle(self._waiting_us[:0])
                 self._session = probes.session[part.start]
                 self._view_us, self._settled_us, self._gone_us = self._view_us[:0], _LONG_AGO, _LONG_AGO
-            arrival_us = _arrivals(probes, self._direction, part)
-            if arrival_us.size and int(arrival_us.min()) < self._settled_us:
+            before = self._state()
+            try:
+                for block_us in _arrivals(probes, self._direction, part):
+                    self._add_arrivals(block_us)
+            except NotInOrderError:
+                self._return_to(before)
+                self._add_arrivals(np.concatenate([*_arrivals(probes, self._direction, part)]))
+
+    def _state(self) -> tuple[Any, ...]:
+        settled = self._waiting_us, self._view_us, self._settled_us, self._gone_us
+        return *settled, len(self._found), copy.deepcopy(self._worth)
+
+    def _return_to(self, state: tuple[Any, ...]) -> None:
+        self._waiting_us, self._view_us, self._settled_us, self._gone_us, found, self._worth = state
+        del self._found[found:]
+
+    def _add_arrivals(self, arrival_us: Times) -> None:
+        if arrival_us.size and int(arrival_us.min()) < self._settled_us:
+            raise NotInOrderError("packets overtook many others: their order must be found all at once")
+        if 0 < self._waiting_us.size < _AHEAD:
+            self._waiting_us = np.concatenate([self._waiting_us, arrival_us])
+        elif arrival_us.size:
+            self._settle(arrival_us[:_AHEAD])
+            if arrival_us.size > _AHEAD and int(arrival_us[_AHEAD:].min()) < self._settled_us:
                 raise NotInOrderError("packets overtook many others: their order must be found all at once")
-            if 0 < self._waiting_us.size < _AHEAD:
-                self._waiting_us = np.concatenate([self._waiting_us, arrival_us])
-                continue
-            if arrival_us.size:
-                self._settle(arrival_us[:_AHEAD])
-                if arrival_us.size > _AHEAD and int(arrival_us[_AHEAD:].min()) < self._settled_us:
-                    raise NotInOrderError("packets overtook many others: their order must be found all at once")
-                self._waiting_us = arrival_us
+            self._waiting_us = arrival_us
 
     def _settle(self, ahead_us: Times) -> None:
         """Take what is known of the packets that wait, of which the next ones are `ahead_us`."""
         n, before = self._waiting_us.size, self._view_us.size
         if not n:
+            return
+        if n >= _VIEW and self._is_rising(ahead_us):
+            self._worth.add_places(np.empty(0, np.intp), n)
+            self._settled_us, self._gone_us = int(self._waiting_us[-1]), int(self._waiting_us[-_VIEW - 1 :][0])
+            self._view_us, self._waiting_us = self._waiting_us[-_VIEW:].copy(), self._waiting_us[:0]
             return
         around = before or ahead_us.size
         window_us = np.concatenate([self._view_us, self._waiting_us, ahead_us]) if around else self._waiting_us
@@ -127,6 +150,13 @@ class OrderScanner:
             self._gone_us = max(self._gone_us, int(settled_us[:gone].max()))
         self._view_us, self._waiting_us = settled_us[gone:].copy(), self._waiting_us[:0]
 
+    def _is_rising(self, ahead_us: Times) -> bool:
+        """Tell whether nobody overtook anybody from the view on: the usual case, of which nothing need be kept."""
+        parts = [each for each in (self._view_us, self._waiting_us, ahead_us) if each.size]
+        return all(not (each[1:] < each[:-1]).any() for each in parts) and all(
+            left[-1] <= right[0] for left, right in itertools.pairwise(parts)
+        )
+
     def result(self) -> OrderScan:
         """Return what was read."""
         self._settle(self._waiting_us[:0])
@@ -142,19 +172,13 @@ class OrderScanner:
         )
 
 
-def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Times:
-    """Return when the packets of a session arrived, in the order of sending; by blocks, which stay in the cache."""
+def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Iterator[Times]:
+    """Return when the packets of a session arrived, in the order of sending, block by block."""
     delay = probes.delays[direction]
-    arrival_us = np.empty(session.stop - session.start, np.int64)
-    n = 0
     for inner in block_slices(session.stop - session.start):
         part = slice(session.start + inner.start, session.start + inner.stop)
         us, here = probes.t_us[part] + delay.us[part], delay.valid[part]
-        if not here.all():
-            us = us[here]
-        arrival_us[n : n + us.size] = us
-        n += us.size
-    return arrival_us[:n]
+        yield us if here.all() else us[here]
 
 
 def _of_session(arrival_us: Times) -> Reordering:

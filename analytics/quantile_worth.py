@@ -102,7 +102,7 @@ class _Levels:
         self.n += values.size
         middle = values > self._levels[self._middle]
         self._hits[self._middle] += int(np.count_nonzero(middle))
-        self._marks[self._middle].add(middle.view(np.int8))
+        self._marks[self._middle].add(middle)
         for places in (range(self._middle - 1, -1, -1), range(self._middle + 1, len(self._levels))):
             rows: npt.NDArray[np.intp] | None = None
             for place in places:

@@ -9,36 +9,38 @@ nothing here is multiplied: every figure is of what was measured at the same tim
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.availability import availability
+from analytics.availability import Availability, availability
 from analytics.bootstrap import percentile_interval, weights
 from analytics.clock import ClockQuality
-from analytics.comparison import LEAST_BLOCKS, REPLICATES, Effect, Side, compare, time_blocks, usual_block_s
-from analytics.data_hash import data_hash
+from analytics.comparison import LEAST_BLOCKS, REPLICATES
 from analytics.delay_kpis import quantile
+from analytics.delay_scan import DelayScan
 from analytics.dictionary.redundancy import PAIR_QUANTILES
+from analytics.leg_scan import AskedLeg, asked_leg
 from analytics.link import Link
-from analytics.pairing import common_direction, faster, infinite_delay, matched, only
-from analytics.probes import ProbeArrays, absent
+from analytics.link_scan import LinkScan
+from analytics.pair_gains import Gain, PairGains
+from analytics.pair_scan import JOINT, PairScan, PairsScan
+from analytics.probes import ProbeArrays
 from analytics.requirements import Profile
-from analytics.results import MS, Direction, KpiResult
+from analytics.results import Direction, KpiResult
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
-from analytics.statistics import CONFIDENCE, Interval, effective_n, histogram, proportion_interval, rank, share_of
-from analytics.subject import BINOMIAL, NONE, Subject
+from analytics.statistics import CONFIDENCE, Interval, proportion_interval, share_of
+from analytics.subject import BINOMIAL, NONE
 from analytics.uptime import METHOD, assumed_s, said, uptime_worth
+from analytics.waiting_time import Waited, with_waiting_time
 
-JOINT = "+"
-"""Between the names of two links; no link's own name has it."""
+__all__ = ["JOINT", "Leg", "down_together", "evaluate_pairs", "pair_kpis"]
+
 NEVER_TOGETHER = "同時に観測した時間なし / never observed at the same time"
 NO_PAIRS = "送信時刻の近いパケットの組なし / no packets were sent at about the same time"
 NO_COMMON = "両回線で共通して測定した方向がない / no direction was measured on both links"
@@ -58,8 +60,20 @@ class Leg:
 
 
 def evaluate_pairs(legs: Sequence[Leg], device: str, profile: Profile) -> list[KpiResult]:
-    """Return the KPIs of every pair of links; the best pair of several is named in the reason of its results."""
-    pairs = [_Pair(a, b, device, profile).results() for a, b in itertools.combinations(legs, 2)]
+    """Return the KPIs of every pair of links whose packets are all here."""
+    scan = PairsScan([_asked(leg, device, profile) for leg in legs])
+    scan.add([leg.probes for leg in legs])
+    return pair_kpis(scan)
+
+
+def _asked(leg: Leg, device: str, profile: Profile) -> AskedLeg:
+    extent_us = (int(leg.probes.t_us.min()), int(leg.probes.t_us.max())) if leg.probes.n else (0, 0)
+    return asked_leg(device, leg.link, extent_us, profile, leg.clock)
+
+
+def pair_kpis(scan: PairsScan) -> list[KpiResult]:
+    """Return the KPIs of every pair that was read; the best pair of several is named in the reason of its results."""
+    pairs = [_Pair(each).results() for each in scan.finish()]
     ranked = sorted((pair for pair in pairs if pair[0].value is not None), key=_rank)
     if len(ranked) > 1:
         best = ranked[0][0].link
@@ -84,38 +98,34 @@ def down_together(
     links: Sequence[ProbeArrays], direction: str, t_max_us: int, survival_us: int
 ) -> tuple[Spans, list[Spans], Spans]:
     """Return when both links were observed, the outages of each inside that time, and those of both at once."""
-    found = [availability(probes, direction, t_max_us, survival_us) for probes in links]
+    return _together([availability(probes, direction, t_max_us, survival_us) for probes in links])
+
+
+def _together(found: Sequence[Availability]) -> tuple[Spans, list[Spans], Spans]:
     windows = overlaps(*((each.window_start_us, each.window_end_us) for each in found))
     down = [overlaps((each.start_us, each.end_us), windows) for each in found]
     return windows, down, overlaps(*down)
 
 
 class _Pair:
-    """Two links, their packets paired once."""
+    """The results of two links, their packets paired."""
 
-    def __init__(self, a: Leg, b: Leg, device: str, profile: Profile) -> None:
-        self.legs = (a, b)
-        self.profile = profile
-        self.direction = common_direction(a.probes, b.probes)
-        within_us = round(profile.parameters.pair_within_ms * MS)
-        rows = matched(a.probes.t_us, b.probes.t_us, within_us)
-        way = self.direction or "round_trip"
-        self.singles = (only(a.probes, rows[0], way), only(b.probes, rows[1], way))
-        self.together = faster(*self.singles, way)
-        ends = [(int(leg.probes.t_us.min()), int(leg.probes.t_us.max())) for leg in self.legs]
-        low, high = max(each[0] for each in ends), min(each[1] for each in ends)
-        self.subject = Subject(
-            device=device, link=f"{a.link}{JOINT}{b.link}", profile=profile, clock=_worse(a.clock, b.clock),
-            started_at=datetime.fromtimestamp(low / 1e6, tz=UTC),
-            ended_at=datetime.fromtimestamp(max(low, high) / 1e6, tz=UTC),
-        )  # fmt: skip
-        digest = hashlib.sha256("".join(data_hash(leg.probes) for leg in self.legs).encode()).hexdigest()[:16]
-        self.link = Link(self.together, self.subject, data_hash=digest)
-        self.block_s = usual_block_s(a.probes, b.probes)
+    def __init__(self, scan: PairScan) -> None:
+        self.scan, self.legs, self.profile = scan, scan.legs, scan.profile
+        self.direction = scan.direction
+        self.way = scan.ways[self.direction or "round_trip"]
+        self.subject = scan.subject
+        digest = hashlib.sha256("".join(leg.data_hash() for leg in self.legs).encode()).hexdigest()[:16]
+        delays: dict[str, DelayScan] = {self.direction or "round_trip": self.way.together.scan()}
+        self.link = Link(LinkScan(self.subject), self.subject, data_hash=digest, delays=delays)
 
     def results(self) -> list[KpiResult]:
         """Return all KPIs of the pair; the first is its availability."""
-        if any(not (leg.probes.lost > 0).any() and absent(leg.probes) for leg in self.legs):
+        late = Waited(*(sum(each) for each in zip(*(leg.waited for leg in self.legs), strict=True)))
+        return with_waiting_time(self._results(), self.subject, late)
+
+    def _results(self) -> list[KpiResult]:
+        if any(leg.is_blind for leg in self.legs):
             return [self._none(kpi, BLIND) for kpi in ("redundant_availability", "redundant_loss", "redundant_delay")]
         in_time = self._in_time() if self.direction else [self._none("redundant_availability", NO_COMMON)]
         return [*in_time, *self._by_packet()]
@@ -125,14 +135,13 @@ class _Pair:
         return self.link.make(kpi, self.direction or "round_trip", statistic, None, n=0, reason=reason, filters=filters)
 
     def _down(self, direction: Direction, t_max_us: int) -> tuple[Spans, list[Spans], Spans]:
-        survival_us = round(self.profile.parameters.survival_ms * MS)
-        return down_together([leg.probes for leg in self.legs], direction, t_max_us, survival_us)
+        return _together([leg.service(direction, t_max_us) for leg in self.legs])
 
     def _in_time(self) -> Iterator[KpiResult]:
         parameters, direction, make = self.profile.parameters, self.direction, self.link.make
         assert direction is not None
         filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
-        t_max_us, bound_us = round(parameters.t_max_ms * MS), round(self.link.bound_us(direction))
+        t_max_us, *shifted = self.scan.deadlines_us(direction)
         windows, down, both = self._down(direction, t_max_us)
         observed_us = total_us(windows)
         if not observed_us:
@@ -143,7 +152,7 @@ class _Pair:
         up = [1 - covered_us(spans, cells) / lengths for spans in (both, *down)]
         n = int(lengths.size)
         # Without pairs of packets nothing tells how long their fates hang together.
-        assumed = assumed_s(parameters, observed_us / 1e6, self._loss_n_eff() if self.together.n else n)
+        assumed = assumed_s(parameters, observed_us / 1e6, self._loss_n_eff() if self.scan.n else n)
         worths = [
             uptime_worth(share, spans[1] - spans[0], observed_us, assumed)
             for share, spans in zip(up, (both, *down), strict=True)
@@ -151,12 +160,11 @@ class _Pair:
         n_eff = worths[0]
         ratio = 1 - total_us(both) / observed_us
         ratios = [ratio]
-        if bound_us:
-            for shifted_us in (max(t_max_us - bound_us, 0), t_max_us + bound_us):
-                seen, _, joint = self._down(direction, shifted_us)
-                ratios.append(1 - total_us(joint) / max(total_us(seen), 1))
-                shares = 1 - covered_us(joint, cells) / lengths
-                n_eff = min(n_eff, uptime_worth(shares, joint[1] - joint[0], max(total_us(seen), 1), assumed))
+        for shifted_us in shifted:
+            seen, _, joint = self._down(direction, shifted_us)
+            ratios.append(1 - total_us(joint) / max(total_us(seen), 1))
+            shares = 1 - covered_us(joint, cells) / lengths
+            n_eff = min(n_eff, uptime_worth(shares, joint[1] - joint[0], max(total_us(seen), 1), assumed))
 
         def interval(total: int) -> Interval:
             """Return the interval that `total` seconds like these would give."""
@@ -191,7 +199,7 @@ class _Pair:
         lengths = cells[1] - cells[0]
         whole = [float((each * lengths).sum() / lengths.sum()) for each in up]
         better = 1 if whole[1] >= whole[2] else 2
-        block_us = round(self.block_s * 1e6)
+        block_us = round(self.scan.block_s * 1e6)
         units, place = np.unique((cells[0] - cells[0].min()) // block_us, return_inverse=True)
         interval = NONE
         reason = f"区間なし: ブロックが {units.size} 個({LEAST_BLOCKS} 個必要) / too few blocks for an interval"
@@ -210,22 +218,22 @@ class _Pair:
         )  # fmt: skip
 
     def _better(self, which: int, value: str) -> str:
-        better = f"良い方の単独回線 better single link: {self.legs[which].link} ({value})"
-        return f"{better}; ブロック blocks {self.block_s:.3g} s"
+        better = f"良い方の単独回線 better single link: {self.legs[which].subject.link} ({value})"
+        return f"{better}; ブロック blocks {self.scan.block_s:.3g} s"
 
     def _by_packet(self) -> Iterator[KpiResult]:
-        link, direction, probes = self.link, self.direction, self.together
+        link, direction, n = self.link, self.direction, self.scan.n
         within_ms = self.profile.parameters.pair_within_ms
         filters = f"送信時刻差 {within_ms:g} ms 以内の組 / pairs sent within {within_ms:g} ms"
-        if not probes.n:
+        if not n:
             for kpi in ("redundant_loss", "redundant_delay"):
                 yield self._none(kpi, NO_PAIRS, filters)
             return
-        alone = [leg.probes.n - probes.n for leg in self.legs]
+        alone = [leg.n - n for leg in self.legs]
         note = (
             f"組にならない {sum(alone)} を除く / {sum(alone)} packets without a partner left out" if any(alone) else ""
         )
-        lost, n, n_eff = int((probes.lost > 0).sum()), probes.n, self._loss_n_eff()
+        lost, n_eff = self.scan.lost.lost, self._loss_n_eff()
 
         def interval(total: int) -> Interval:
             """Return the interval that `total` pairs like these would give."""
@@ -235,92 +243,40 @@ class _Pair:
             "redundant_loss", "round_trip", "ratio", lost / n, n=n, interval=interval(n), n_eff=n_eff, method=BINOMIAL,
             reason=note, filters=filters, project=interval,
         )  # fmt: skip
-        gains = self._gains()
-        yield self._gain("redundant_loss_gain", "round_trip", "ratio", gains["loss", "ratio"], filters)
+        gains = PairGains(self.scan, direction or "round_trip")
+        yield self._gain("redundant_loss_gain", "round_trip", "ratio", gains.loss(), filters)
         if direction is None:
             yield self._none("redundant_delay", NO_COMMON, filters)
             return
-        values = probes.delays[direction].us[probes.delays[direction].valid]
-        counted = histogram(values, int(infinite_delay(probes, direction).sum()))
-        kind = "rtt" if direction == "round_trip" else "owd"
+        counted = self.way.together.counted()
         for statistic in PAIR_QUANTILES:
             what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
             worth = link.quantile_n_eff(direction, share_of(statistic), counted.n)
-            found = quantile(link, what, counted, worth, note, probes.n - counted.n)
+            found = quantile(link, what, counted, worth, note, n - counted.n)
             yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
-        if values.size:
-            for statistic in PAIR_QUANTILES:
-                yield self._gain("redundant_delay_gain", direction, statistic, gains[kind, statistic], filters)
+        if counted.finite:
+            for statistic, gain in gains.delays().items():
+                yield self._gain("redundant_delay_gain", direction, statistic, gain, filters)
 
     def _loss_n_eff(self) -> int:
         """Return what the pairs are worth for a proportion: where both never failed together, what each link's are."""
-        lost = self.together.lost > 0
-        return effective_n(lost) if lost.any() and not lost.all() else self._alone_n_eff()
+        n_eff = self.scan.lost.n_eff()
+        return self._alone_n_eff() if n_eff is None else n_eff
 
     def _alone_n_eff(self) -> int:
         """Return what the pairs are worth by the losses of each link, by the delays where neither lost anything."""
-        series = [probes.lost > 0 for probes in self.singles]
-        varying = [effective_n(lost) for lost in series if lost.any() and not lost.all()]
-        return min(varying, default=self.link.loss_n_eff)
+        varying = [n_eff for each in self.scan.single_lost if (n_eff := each.n_eff()) is not None]
+        return min(varying, default=max(self.link.delay_n_eff(self.direction or "round_trip"), 1))
 
-    def _gains(self) -> dict[tuple[str, str], tuple[int, Effect]]:
-        """Return for each statistic the better single link and the pair against it."""
-        better = self._better_ones()
-        found: dict[int, dict[tuple[str, str], Effect]] = {}
-        for place in set(better.values()):
-            single = replace(self.singles[place], t_us=self.together.t_us)
-            sides = [Side(probes, time_blocks(probes, self.block_s, int(self.together.t_us[0]))) for probes in
-                     (single, self.together)]  # fmt: skip
-            effects = compare(
-                *sides, is_paired=True, unit_name=f"blocks of {self.block_s:g} s", statistics=PAIR_QUANTILES,
-                within_ms=self.profile.parameters.rtt_within_ms,
-            )  # fmt: skip
-            found[place] = {(effect.id, effect.statistic): effect for effect in effects}
-        return {key: (place, found[place][key]) for key, place in better.items() if key in found[place]}
-
-    def _better_ones(self) -> dict[tuple[str, str], int]:
-        """Return for each statistic which single link has the smaller value."""
-        direction = self.direction
-        lost = [float((probes.lost > 0).mean()) for probes in self.singles]
-        better = {("loss", "ratio"): int(lost[1] < lost[0])}
-        if direction is None:
-            return better
-        kind = "rtt" if direction == "round_trip" else "owd"
-        counted = [
-            histogram(probes.delays[direction].us[probes.delays[direction].valid],
-                      int(infinite_delay(probes, direction).sum()))
-            for probes in self.singles
-        ]  # fmt: skip
-        for statistic in PAIR_QUANTILES:
-            q = share_of(statistic)
-            values = [each.at([rank(q, each.n)])[0] if each.n else math.inf for each in counted]
-            # Where neither has a value, the one of which anything arrived can at least be compared.
-            equal = values[0] == values[1]
-            better[kind, statistic] = int(counted[1].finite > counted[0].finite if equal else values[1] < values[0])
-        return better
-
-    def _gain(
-        self, kpi: str, direction: Direction, statistic: str, found: tuple[int, Effect], filters: str
-    ) -> KpiResult:
-        which, effect = found
-        value = None if effect.difference is None else 0.0 - effect.difference
-        ends = (effect.ci_high, effect.ci_low)
-        interval = Interval(*(None if end is None else 0.0 - end for end in ends))
-        method, reason = _BOOTSTRAP, effect.reason
-        if kpi == "redundant_loss_gain" and value == 0.0:
+    def _gain(self, kpi: str, direction: Direction, statistic: str, gain: Gain, filters: str) -> KpiResult:
+        interval, method, reason = gain.interval, _BOOTSTRAP, gain.reason
+        if kpi == "redundant_loss_gain" and gain.value == 0.0:
             # What is saved is the share of packets lost on the better link and not on the other: 0 of n. Resampling
             # would say exactly zero.
-            interval = proportion_interval(0, effect.n_b, self._alone_n_eff())
+            interval = proportion_interval(0, gain.n, self._alone_n_eff())
             method, reason = BINOMIAL, NONE_SAVED
-        scale = f"{effect.a:.6g}" if effect.a is not None else "損失 lost"
+        scale = f"{gain.alone:.6g}" if gain.alone is not None else "損失 lost"
         return self.link.make(
-            kpi, direction, statistic, value, n=effect.n_b, method=method, reason=reason, interval=interval,
-            filters=f"{filters}; {self._better(which, scale)}",
+            kpi, direction, statistic, gain.value, n=gain.n, method=method, reason=reason, interval=interval,
+            filters=f"{filters}; {self._better(gain.better, scale)}",
         )  # fmt: skip
-
-
-def _worse(a: ClockQuality, b: ClockQuality) -> ClockQuality:
-    """Return the quality that holds for both: the larger bound, unknown where one is."""
-    if not a.is_known or not b.is_known:
-        return b if a.is_known else a
-    return max(a, b, key=lambda each: each.bound_us or 0.0)

@@ -17,12 +17,12 @@ definitions. Rules that hold for all of them:
   Means are of delivered packets. (RFC 7679 5, RFC 2681 4)
 * A quantile is the smallest value x with F(x) >= q (RFC 2330 11.3); ranks are computed in fractions.
 * Intervals respect autocorrelation: n is reduced to n_eff by Geyer's initial positive sequence. Quantiles get exact
-  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 524,288
+  order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 32,768
   values is summed in groups first. For a quantile of a delay, n_eff is that of lying above it: the drift that makes a
   mean uncertain hardly moves a 99th percentile.
-* A packet that came later than the profile's `lost_after_ms` is lost before anything of its link is computed; results
-  say so, with how many. Which way it was lost: up where the delay up shows it, down where the reflector had it.
-  (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
+* A packet that came later than the profile's `lost_after_ms` is lost before anything of its link, or of a pair of
+  links, is computed; results say so, with how many. Which way it was lost: up where the delay up shows it, down where
+  the reflector had it. (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
 * Where nothing failed, that alone is no sign of independence: packets are worth what their delays are, and an
   availability rests on how long an outage lasts. Observed time is worth T / s trials, s the mean duration of the outage
   in which a random instant of down time lies; where none or few were seen, one of `outage_s` of the profile (10 s) is
@@ -33,6 +33,15 @@ definitions. Rules that hold for all of them:
 * One-way figures carry the bound of both clocks. Where it is unknown they are 参考値, neither 達成 nor 未達.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.
 * Sequence numbers without a record are absent: not measured or lost, and never silently either.
+* Of driving only (`jissho kpi --moving-only`, `moving_only=true`): what was measured of the links while the vehicle
+  stood, below 0.5 m/s for ten seconds and more, is left out as an excluded interval is: each figure beside its value
+  with that time, and its filter says how many halts of how long. Half a metre a second is below walking pace and above
+  the speed noise of a receiver; a stop line takes less than ten seconds, a stop more. Time without a known speed stays
+  (a tunnel is where the link is worst). What the vehicle says of itself is of the whole drive: a manoeuvre ends in a
+  halt.
+* Places, conditions and the list of outages are of the same packets as the KPIs of a link: without excluded intervals,
+  and with the waiting time of the profile. Of a class of more than 65,536 packets (a section or mesh of 16,384) the
+  correlation is that of sums of groups.
 
 | id | 指標 | KPI | unit | better | statistics | clause | rev |
 |---|---|---|---|---|---|---|---|

@@ -60,11 +60,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
     default those of `analytics.stop_names`. Profiles without them use these.
 
-    `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of a link a packet that came later is
-    lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together: `ip_unavailable_loss` is c1, the
-    loss ratio above which an interval of `ip_interval_s` (Tav) is unavailable, `ip_least_packets` the packets an
-    interval needs to count as measured, `ip_source` the edition and clause they come from; without them those KPIs are
-    not computed. Raises RequirementError where some are given and others are not, or a value cannot be.
+    `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of links and of their pairs a packet
+    that came later is lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together:
+    `ip_unavailable_loss` is c1, the loss ratio above which an interval of `ip_interval_s` (Tav) is unavailable,
+    `ip_least_packets` the packets an interval needs to count as measured, `ip_source` the edition and clause they come
+    from; without them those KPIs are not computed. Raises RequirementError where some are given and others are not, or
+    a value cannot be.
     """
 
     owd_within_ms: float = 100.0

@@ -11,8 +11,8 @@ Direction = Literal["up", "down", "round_trip", ""]
 DIRECTIONS: tuple[Direction, ...] = ("round_trip", "up", "down")
 MS = 1000.0
 """Microseconds in a millisecond: delays are measured in the one and stated in the other."""
-CAMERA_PART, CAUSE_PART = "カメラ: ", "原因: "
-"""How the filter of a result begins that is of one camera, or of one cause, of those that its KPI has in the link."""
+CAMERA_VARIANT, CAUSE_VARIANT = "カメラ: {}", "原因: {}"
+"""Variants of results of one camera, or of one cause, of those that their KPI has in the link."""
 Verdict = Literal["達成", "未達", "判定不能"]
 
 MET: Verdict = "達成"
@@ -29,8 +29,8 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     events, the events) behind it and `n_eff` what they are worth given their autocorrelation. `clock` is the clock
     quality in words and `clock_bound_us` the uncertainty of one-way values. Where intervals of the run are excluded,
     `excluded` says how many and `value_of_all` what the value is with them. `variant` tells apart results of the same
-    KPI, direction and statistic (protocol, quantity or radio technology); `filter` states it too, with figures that may
-    change with the data. `definition` names clause and revision; the hashes name data and definitions.
+    KPI, direction and statistic (protocol, quantity, radio technology, camera or cause); `filter` states it too, with
+    figures that may change with the data. `definition` names clause and revision; the hashes name data and definitions.
     """
 
     id: str
@@ -63,9 +63,3 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     value_of_all: float | None = None
     data_hash: str = ""
     definition_hash: str = ""
-
-    @property
-    def part(self) -> str:
-        """Which part of a link it is of ("カメラ: front", "原因: 路上駐車"), "" where it is of the whole."""
-        head = self.filter.split("; ", 1)[0]
-        return head if head.startswith((CAMERA_PART, CAUSE_PART)) else ""

@@ -53,28 +53,17 @@ class Road:
         steps_m = np.array([along if away <= SAME_M else np.nan for away, along, _ in found] or [np.nan])
         return _between(path, number, steps_m)
 
+    def chainage(self, path: Track) -> Chainage:
+        """Return the metres along the road (キロ程) of a track, for any instants."""
+        return Chainage(path, self.along(path), self.length_m)
+
     def at(self, path: Track, at_us: Times) -> Floats:
         """Return where on the road the vehicle of a track was at each instant; NaN without a fresh fix, or off it."""
-        along = self.along(path)
-        place, is_fresh = freshness(path, at_us)
-        if not path.t_us.size:
-            return np.full(at_us.size, np.nan)
-        after = np.clip(np.searchsorted(path.t_us, at_us), 1, max(path.t_us.size - 1, 1))
-        after = np.minimum(after, path.t_us.size - 1)
-        before = np.maximum(after - 1, 0)
-        span_us = np.maximum(path.t_us[after] - path.t_us[before], 1)
-        share = np.clip((at_us - path.t_us[before]) / span_us, 0, 1)
-        between = along[before] + share * (along[after] - along[before])
-        # Where the line jumps from branch to branch there is nothing in between.
-        is_smooth = (
-            np.abs(along[after] - along[before]) <= np.abs(path.distance_m[after] - path.distance_m[before]) + SAME_M
-        )
-        return np.where(is_fresh, np.where(is_smooth, between, along[place]), np.nan)
+        return self.chainage(path).at(at_us)
 
     def sections(self, path: Track, at_us: Times, section_m: float) -> npt.NDArray[np.int64]:
         """Return the number of the section of road in which the vehicle was at each instant, -1 where not known."""
-        # What turns round a few metres beyond the end of the road is in its last section.
-        return sections(np.clip(self.at(path, at_us), 0.0, math.nextafter(self.length_m, 0.0)), section_m)
+        return self.chainage(path).sections(at_us, section_m)
 
     def whole_sections(self, path: Track, at_us: Times, section_m: float) -> npt.NDArray[np.int64]:
         """Return the same, -1 also in sections that were driven only in part (less than nine tenths).
@@ -96,6 +85,38 @@ class Road:
         size_m = np.minimum(section_m, self.length_m - keys * section_m)
         numbers[known[(high - low < _WHOLE * size_m - apart_m)[where]]] = -1
         return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Chainage:
+    """Where along a road the fixes of a track lie (`along_m`, NaN off it): found once, asked chunk by chunk."""
+
+    path: Track
+    along_m: Floats
+    length_m: float
+
+    def at(self, at_us: Times) -> Floats:
+        """Return where on the road the vehicle was at each instant; NaN without a fresh fix, or off it."""
+        path, along = self.path, self.along_m
+        place, is_fresh = freshness(path, at_us)
+        if not path.t_us.size:
+            return np.full(at_us.size, np.nan)
+        after = np.clip(np.searchsorted(path.t_us, at_us), 1, max(path.t_us.size - 1, 1))
+        after = np.minimum(after, path.t_us.size - 1)
+        before = np.maximum(after - 1, 0)
+        span_us = np.maximum(path.t_us[after] - path.t_us[before], 1)
+        share = np.clip((at_us - path.t_us[before]) / span_us, 0, 1)
+        between = along[before] + share * (along[after] - along[before])
+        # Where the line jumps from branch to branch there is nothing in between.
+        is_smooth = (
+            np.abs(along[after] - along[before]) <= np.abs(path.distance_m[after] - path.distance_m[before]) + SAME_M
+        )
+        return np.where(is_fresh, np.where(is_smooth, between, along[place]), np.nan)
+
+    def sections(self, at_us: Times, section_m: float) -> npt.NDArray[np.int64]:
+        """Return the number of the section of road in which the vehicle was at each instant, -1 where not known."""
+        # What turns round a few metres beyond the end of the road is in its last section.
+        return sections(np.clip(self.at(at_us), 0.0, math.nextafter(self.length_m, 0.0)), section_m)
 
 
 def road_of(path: Track) -> Road:

@@ -8,27 +8,32 @@ measured, which is neither fit nor unfit. Many seconds in one place are one expe
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from analytics.class_tally import CELL_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, SparseCounts, grouped
 from analytics.clock import ClockQuality
 from analytics.link import blind_words
-from analytics.probes import ProbeArrays, absent, lost_in
-from analytics.requirements import Profile
-from analytics.results import REFERENCE_ONLY, UNDECIDED, Direction, Verdict
+from analytics.probes import ProbeArrays
+from analytics.requirements import Profile, Requirement
+from analytics.results import UNDECIDED, Direction, Verdict
 from analytics.road import SAME_M, road_of
 from analytics.series import Floats, Series, Times, near_values
-from analytics.statistics import Interval, effective_n, proportion_interval
-from analytics.track import MESH_SIZES_M, Track, grid_cells, mesh_codes, places
+from analytics.statistics import MOST_VALUES, Histogram, Interval, proportion_interval, rank
+from analytics.track import MESH_SIZES_M, Place, Track, first_place, grid_cells, mesh_codes, places
 from analytics.verdict import judge
 
 Grid = Literal["section", "mesh", "grid"]
 USUAL_SIZE_M: dict[Grid, float] = {"section": 50.0, "mesh": 125.0, "grid": 20.0}
 """Sections of the route, JIS X 0410 meshes (125 m and up), and a square grid for 5 to 50 m."""
 _STANDING_MPS = 0.5
+_PLACES = 1e9
+"""Degrees are added up in whole parts of a tenth of a millimetre."""
+_LEVELS = ("rsrp_dbm", "sinr_db")
 UNKNOWN = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
 
 
@@ -67,54 +72,107 @@ def route_cells(
     probes: ProbeArrays, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
     size_m: float | None = None, moving_only: bool = False, link: str = "", clock: ClockQuality = UNKNOWN,
 ) -> list[RouteCell]:  # fmt: skip
-    """Return the cells in which packets were sent, in order of first visit.
+    """Return the cells in which packets were sent, in order of first visit. As `RouteScan`, of packets all here."""
+    scan = RouteScan(
+        path, radio, profile, grid=grid, size_m=size_m, moving_only=moving_only, link=link, clock=clock
+    )  # fmt: skip
+    scan.add(probes)
+    return scan.result()
+
+
+class RouteScan:
+    """Reads the packets of one link chunk by chunk, in order of sending, and keeps counts of each cell.
 
     `moving_only` leaves out what was measured while the vehicle stood. One-way delays, where there are no round trips,
-    are judged by the `clock`: unknown, they are for reference and decide nothing. Raises ValueError for a size that no
-    mesh has.
+    are judged by the `clock`: unknown, they are for reference and decide nothing. Packets later than the waiting time
+    of the `profile`, if it has one, are lost. `path` and `radio` are those of the whole run. Raises ValueError for a
+    size that no mesh has.
     """
-    size = USUAL_SIZE_M[grid] if size_m is None else size_m
-    if size <= 0:
-        raise ValueError("the size of a cell must be positive (metres)")
-    order = np.argsort(probes.t_us, kind="stable")
-    t_us = probes.t_us[order]
-    lat, lon, distance, speed = places(path, t_us)
-    cells = _cells(grid, size, path, t_us, (lat, lon))
-    if moving_only:
-        cells = np.where(np.nan_to_num(speed) >= _STANDING_MPS, cells, -1)
-    known = cells >= 0
-    keys, first, where = np.unique(cells[known], return_index=True, return_inverse=True)
-    if not keys.size:
-        return []
-    packets = _Packets(probes, order[known], profile, link, clock)
-    levels = {name: near_values(radio, name, t_us[known]) for name in ("rsrp_dbm", "sinr_db")}
-    passes = _passes(where, distance[known], keys.size, size)
-    found = []
-    for place in np.argsort(first, kind="stable").tolist():
-        rows = np.flatnonzero(where == place)
-        found.append(RouteCell(
-            cell=int(keys[place]), distance_m=float(keys[place]) * size if grid == "section" else None,
-            lat_deg=round(float(lat[known][rows].mean()), 7), lon_deg=round(float(lon[known][rows].mean()), 7),
-            n=int(rows.size), passes=int(passes[place]), rsrp_dbm=_median(levels["rsrp_dbm"][rows]),
-            sinr_db=_median(levels["sinr_db"][rows]), **packets.figures(rows),
-        ))  # fmt: skip
-    return found
 
+    def __init__(
+        self, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
+        size_m: float | None = None, moving_only: bool = False, link: str = "", clock: ClockQuality = UNKNOWN,
+    ) -> None:  # fmt: skip
+        """Lay out the cells."""
+        self._size_m = USUAL_SIZE_M[grid] if size_m is None else size_m
+        if self._size_m <= 0:
+            raise ValueError("the size of a cell must be positive (metres)")
+        if grid == "mesh" and self._size_m not in MESH_SIZES_M:
+            sizes = ", ".join(map(str, MESH_SIZES_M))
+            raise ValueError(f"no JIS X 0410 mesh of {self._size_m:g} m; there are {sizes}")
+        self._path, self._radio, self._grid, self._moving_only = path, radio, grid, moving_only
+        self._road = road_of(path).chainage(path) if grid == "section" else None
+        self._origin_deg: Place | None = None
+        self._feed = PacketFeed(profile, clock)
+        self._rules = _Rules(profile, link, clock)
+        self._cells: dict[int, _Cell] = {}
+        self._passes = _Passes(min(self._size_m / 2, SAME_M))
+        self._usual: dict[Direction, DelayTally] = {}
+        self._last_cell = -1
 
-def _worth(delay_us: Floats, timely: npt.NDArray[np.bool_], usual: float) -> int:
-    """Return what the packets of a cell are worth for the share in time.
+    @property
+    def n(self) -> int:
+        """Packets so far, in cells or not."""
+        return self._feed.n
 
-    Where all fared alike that says nothing of how far their fates depended on each other: then they are worth what
-    their delays are, in order of time, and what their losses are where only some were lost. Where nothing arrived,
-    what the delays of the link usually are (`usual`, a packet).
-    """
-    if timely.any() and not timely.all():
-        return effective_n(timely)
-    arrived = np.isfinite(delay_us)
-    if not arrived.any():
-        return max(int(usual * delay_us.size), 1)
-    worth = effective_n(delay_us[arrived])
-    return worth if arrived.all() else min(worth, effective_n(arrived))
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets."""
+        if not probes.n:
+            return
+        if before := self._feed.absent_before(probes):
+            self._add_absent(self._last_cell, before)
+        packets = self._feed.take(probes)
+        lat, lon, distance, speed = places(self._path, packets.t_us)
+        cells = self._numbers(packets.t_us, lat, lon)
+        if self._moving_only:
+            cells = np.where(np.nan_to_num(speed) >= _STANDING_MPS, cells, -1)
+        missing = _absent_after(probes)[packets.order]
+        # Which cell the numbers after the last packet are counted in is asked when the next ones come.
+        self._last_cell = int(cells[np.flatnonzero(packets.order == probes.n - 1)[0]])
+        known = np.flatnonzero(cells >= 0)
+        if not known.size:
+            return
+        for key in cells[known[np.sort(np.unique(cells[known], return_index=True)[1])]].tolist():
+            self._cells.setdefault(key, _Cell())
+        self._passes.add(cells[known], distance[known])
+        for direction in self._feed.directions:
+            us, has_delay, _ = packets.delays(direction)
+            usual = self._usual.setdefault(direction, DelayTally(MOST_VALUES))
+            usual.add(us[known][has_delay[known]])
+        levels = {name: near_values(self._radio, name, packets.t_us) for name in _LEVELS}
+        for key, rows in grouped(cells[known]):
+            mine, at = self._cells[key], known[rows]
+            mine.add(packets, at, self._feed.directions, self._rules)
+            mine.add_place(lat[at], lon[at], {name: values[at] for name, values in levels.items()})
+            mine.absent += int(missing[at].sum())
+
+    def _numbers(self, t_us: Times, lat: Floats, lon: Floats) -> npt.NDArray[np.int64]:
+        if self._road is not None:
+            return self._road.sections(t_us, self._size_m)
+        if self._grid == "mesh":
+            return mesh_codes(lat, lon, int(self._size_m))
+        self._origin_deg = self._origin_deg or first_place(lat, lon)
+        return grid_cells(lat, lon, self._size_m, self._origin_deg)
+
+    def _add_absent(self, cell: int, missing: int) -> None:
+        if cell in self._cells:
+            self._cells[cell].absent += missing
+
+    def result(self) -> list[RouteCell]:
+        """Return the cells in order of first visit."""
+        if not self._cells:
+            return []
+        counted, worth = self._usual[self._feed.direction].result()
+        usual = worth / counted.n if counted.n else 0.0
+        passes = self._passes.result()
+        is_section = self._grid == "section"
+        return [
+            RouteCell(
+                cell=key, distance_m=float(key) * self._size_m if is_section else None, passes=passes[key],
+                **cell.place(), **cell.figures(self._feed, self._rules, usual),
+            )
+            for key, cell in self._cells.items()
+        ]  # fmt: skip
 
 
 def _absent_after(probes: ProbeArrays) -> npt.NDArray[np.int64]:
@@ -125,95 +183,155 @@ def _absent_after(probes: ProbeArrays) -> npt.NDArray[np.int64]:
     return found
 
 
-class _Packets:
-    """The packets of known places, and how those of a cell are judged."""
+class _Rules:
+    """What a cell's packets are held against."""
 
-    def __init__(
-        self, probes: ProbeArrays, order: npt.NDArray[np.intp], profile: Profile, link: str, clock: ClockQuality
-    ) -> None:
-        ways: tuple[Direction, ...] = ("round_trip", "up", "down")
-        self._way: Direction = next((way for way in ways if probes.has(way)), "round_trip")
-        lost, delay = probes.lost[order], probes.delays[self._way]
-        self._is_lost = lost > 0
-        gone = lost_in(lost, self._way)
-        valid = delay.valid[order] & ~gone
-        self._delay_us = np.where(gone, np.inf, np.where(valid, delay.us[order].astype(np.float64), np.nan))
-        parameters = profile.parameters
-        is_round = self._way == "round_trip"
-        self._limit_us = 1000 * (parameters.rtt_within_ms if is_round else parameters.owd_within_ms)
-        self._bound_us = 0.0 if is_round else clock.bound_us or 0.0
-        self._doubt = "" if is_round or clock.is_known else f"{REFERENCE_ONLY}: {clock.reason}"
-        self._requirement = profile.find("reliability", self._way, "ratio", link)
-        missing = absent(probes)
-        self._is_blind = missing > 0 and not (probes.lost > 0).any()
-        self._blind_words = blind_words(probes.n, missing) if self._is_blind else ""
-        self._absent = _absent_after(probes)[order]
-        arrived_us = self._delay_us[np.isfinite(self._delay_us)]
-        self._usual = effective_n(arrived_us) / arrived_us.size if arrived_us.size else 0.0
+    def __init__(self, profile: Profile, link: str, clock: ClockQuality) -> None:
+        self._profile, self._link, self._clock = profile, link, clock
 
-    def figures(self, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+    def limit_us(self, direction: Direction) -> float:
+        """Return the bound of the delay."""
+        parameters = self._profile.parameters
+        return 1000 * (parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms)
+
+    def bound_us(self, direction: Direction) -> float:
+        """Return how far delays may be off by the clocks."""
+        return 0.0 if direction == "round_trip" else self._clock.bound_us or 0.0
+
+    def requirement(self, direction: Direction) -> Requirement | None:
+        """Return what is required of the share delivered within the bound."""
+        return self._profile.find("reliability", direction, "ratio", self._link)
+
+
+class _Fates:
+    """Of one cell and direction: the delays, and which packets of known fate were in time and which arrived at all."""
+
+    def __init__(self) -> None:
+        self.delays = DelayTally(CELL_SUMS)
+        self.timely, self.arrived = HitTally(CELL_SUMS), HitTally(CELL_SUMS)
+
+    def worth(self, delay_worth: int, usual: float) -> int:
+        """Return what the packets are worth for the share in time.
+
+        Where all fared alike that says nothing of how far their fates depended on each other: then they are worth what
+        their delays are, in order of time, and what their losses are where only some were lost. Where nothing arrived,
+        what the delays of the link usually are (`usual`, a packet).
+        """
+        if self.timely.is_mixed:
+            return self.timely.result()
+        if not self.arrived.hits:
+            return max(int(usual * self.arrived.n), 1)
+        return min(delay_worth, self.arrived.result()) if self.arrived.is_mixed else delay_worth
+
+
+class _Cell:
+    """The packets of one cell."""
+
+    def __init__(self) -> None:
+        self.absent = 0
+        self._n = self._lost = self._late = 0
+        self._fates: dict[Direction, _Fates] = {}
+        self._sums = [0, 0]
+        self._levels = {name: SparseCounts() for name in _LEVELS}
+
+    def add(self, packets: Packets, rows: Places, directions: Sequence[Direction], rules: _Rules) -> None:
+        """Add the packets at some places, which are in order of time."""
+        self._n += rows.size
+        self._lost += int(np.count_nonzero(packets.lost[rows]))
+        if packets.is_late is not None:
+            self._late += int(np.count_nonzero(packets.is_late[rows]))
+        for direction in directions:
+            us, has_delay, is_gone = (each[rows] for each in packets.delays(direction))
+            mine = self._fates.setdefault(direction, _Fates())
+            known = has_delay | is_gone
+            mine.delays.add(us[has_delay])
+            mine.arrived.add(has_delay[known])
+            mine.timely.add((has_delay & (us <= rules.limit_us(direction)))[known])
+
+    def add_place(self, lat_deg: Floats, lon_deg: Floats, levels: Mapping[str, Floats]) -> None:
+        """Add where they were sent, and the levels measured near them."""
+        # Whole numbers add up to the same however they are cut.
+        for axis, values in enumerate((lat_deg, lon_deg)):
+            self._sums[axis] += int(np.rint(values * _PLACES).astype(np.int64).sum())
+        for name, values in levels.items():
+            self._levels[name].add(values[np.isfinite(values)])
+
+    def place(self) -> dict[str, Any]:
+        """Return the mean place and the median levels."""
+        lat, lon = (round(each / self._n / _PLACES, 7) for each in self._sums)
+        return {"lat_deg": lat, "lon_deg": lon} | {name: _median(each) for name, each in self._levels.items()}
+
+    def figures(self, feed: PacketFeed, rules: _Rules, usual: float) -> dict[str, Any]:
         """Return what a cell says of its packets."""
-        every = self._delay_us[rows]
-        values = every[~np.isnan(every)]
-        n, unknown = int(values.size), int(np.isnan(every).sum())
-        timely = values <= self._limit_us
+        way = feed.direction
+        mine = self._fates[way]
+        counted, delay_worth = mine.delays.result()
+        n = mine.arrived.n
+        unknown = self._n - n
+        delays = Histogram(counted.values, counted.counts, n - counted.n)
+        limit_us, bound_us = rules.limit_us(way), rules.bound_us(way)
         low, high = None, None
         if n:
             # As for the reliability of a link: what clock and unknown fates hide widens the interval, and shifts none.
-            hidden = unknown + (int(self._absent[rows].sum()) if self._is_blind else 0)
-            worth, total = _worth(values, timely, self._usual), n + hidden
-            surely, perhaps = (int((values <= self._limit_us + sign * self._bound_us).sum()) for sign in (-1, 1))
-            low = proportion_interval(surely, total, worth).low
-            high = proportion_interval(perhaps + hidden, total, worth).high
+            hidden = unknown + (self.absent if feed.is_blind else 0)
+            worth, total = mine.worth(delay_worth, usual), n + hidden
+            low = proportion_interval(delays.up_to(limit_us - bound_us), total, worth).low
+            high = proportion_interval(delays.up_to(limit_us + bound_us) + hidden, total, worth).high
+        requirement = rules.requirement(way)
         verdict: Verdict | None = None
-        if self._requirement is not None:
+        if requirement is not None:
             verdict = UNDECIDED
-            if n and not self._doubt:
-                share = float(timely.mean())
-                verdict = judge(share, Interval(low, high), self._requirement.limit, "larger", n).verdict
-        notes = [self._doubt, f"遅延が不明 {unknown} / {unknown} with unknown delay" if unknown else "",
-                 self._blind_words]  # fmt: skip
+            if n and not feed.doubt:
+                share = mine.timely.hits / n
+                verdict = judge(share, Interval(low, high), requirement.limit, "larger", n).verdict
+        notes = [feed.doubt, f"遅延が不明 {unknown} / {unknown} with unknown delay" if unknown else "",
+                 feed.late_words(self._late),
+                 blind_words(feed.n, feed.absent, feed.waited.late) if feed.is_blind else ""]  # fmt: skip
         return {
-            "direction": self._way, "p50_ms": _quantile_ms(values, 0.5), "p95_ms": _quantile_ms(values, 0.95),
-            "loss": None if self._is_blind else float(self._is_lost[rows].mean()), "unknown": unknown,
-            "within": float(timely.mean()) if n else None, "ci_low": low, "ci_high": high, "verdict": verdict,
-            "reason": "; ".join(filter(None, notes)),
+            "n": self._n, "direction": way, "p50_ms": _quantile_ms(delays, "0.5"),
+            "p95_ms": _quantile_ms(delays, "0.95"), "loss": None if feed.is_blind else self._lost / self._n,
+            "unknown": unknown, "within": mine.timely.hits / n if n else None, "ci_low": low, "ci_high": high,
+            "verdict": verdict, "reason": "; ".join(filter(None, notes)),
         }  # fmt: skip
 
 
-def _cells(grid: Grid, size_m: float, path: Track, t_us: Times, place: tuple[Floats, Floats]) -> npt.NDArray[np.int64]:
-    if grid == "section":
-        return road_of(path).sections(path, t_us, size_m)
-    if grid == "mesh":
-        if size_m not in MESH_SIZES_M:
-            raise ValueError(f"no JIS X 0410 mesh of {size_m:g} m; there are {', '.join(map(str, MESH_SIZES_M))}")
-        return mesh_codes(*place, int(size_m))
-    return grid_cells(*place, size_m)
+class _Passes:
+    """Counts how often each cell was entered; who drove less than 20 m (half a small cell) elsewhere never left it."""
+
+    def __init__(self, least_m: float) -> None:
+        self._least_m = least_m
+        self._passes: dict[int, int] = {}
+        self._left_m: dict[int, float] = {}
+        self._cell, self._at_m = -1, 0.0
+
+    def add(self, cells: npt.NDArray[np.int64], distance_m: Floats) -> None:
+        """Add the cells of the next packets, and how far the vehicle had driven."""
+        enters = np.flatnonzero(np.concatenate([[cells[0] != self._cell], cells[1:] != cells[:-1]]))
+        leaves_m = np.where(enters > 0, distance_m[enters - 1], self._at_m).tolist()
+        for cell, at_m, left_m in zip(cells[enters].tolist(), distance_m[enters].tolist(), leaves_m, strict=True):
+            self._left_m[self._cell] = left_m
+            is_new = at_m - self._left_m.get(cell, -np.inf) >= self._least_m
+            self._passes[cell] = self._passes.get(cell, 0) + is_new
+            self._cell = cell
+        self._at_m = float(distance_m[-1])
+
+    def result(self) -> dict[int, int]:
+        """Return the passes of each cell."""
+        return self._passes
 
 
-def _passes(where: npt.NDArray[Any], distance_m: Floats, size: int, size_m: float) -> npt.NDArray[np.int64]:
-    """Count how often each cell was entered; who drove less than 20 m (half a small cell) elsewhere never left it."""
-    enters = np.flatnonzero(np.concatenate([[True], np.diff(where) != 0]))
-    leaves = np.append(enters[1:] - 1, where.size - 1)
-    left_m, passes = np.full(size, -np.inf), np.zeros(size, np.int64)
-    for first, last in zip(enters.tolist(), leaves.tolist(), strict=True):
-        cell = where[first]
-        passes[cell] += distance_m[first] - left_m[cell] >= min(size_m / 2, SAME_M)
-        left_m[cell] = distance_m[last]
-    return passes
-
-
-def _quantile_ms(values_us: Floats, q: float) -> float | None:
-    if not values_us.size:
+def _quantile_ms(delays: Histogram, q: str) -> float | None:
+    if not delays.n:
         return None
-    ordered = np.sort(values_us)
-    value = float(ordered[max(int(np.ceil(q * ordered.size)), 1) - 1])
+    value = delays.at([rank(q, delays.n)])[0]
     return None if np.isinf(value) else value / 1000
 
 
-def _median(values: Floats) -> float | None:
-    known = np.sort(values[np.isfinite(values)])
-    return float(known[(known.size - 1) // 2]) if known.size else None
+def _median(levels: SparseCounts) -> float | None:
+    values, counts = levels.result()
+    if not values.size:
+        return None
+    return float(values[np.searchsorted(np.cumsum(counts), (int(counts.sum()) + 1) // 2)])
 
 
 def geojson(cells: list[RouteCell], properties: dict[str, Any]) -> dict[str, Any]:

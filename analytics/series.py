@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,12 @@ def series(columns: Mapping[str, Values]) -> Series:
         values[~np.isfinite(values)] = np.nan
         numbers[name] = values
     return Series(t_us[order], numbers, texts)
+
+
+def ends_us(some: Iterable[Series]) -> tuple[int, int]:
+    """Return the first and the last instant of several series, none of them empty."""
+    ends = [(int(each.t_us[0]), int(each.t_us[-1])) for each in some]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def _as_doubles(values: npt.NDArray[Any]) -> Floats:

@@ -12,7 +12,7 @@ from analytics.statistics import CONFIDENCE, Interval, proportion_interval
 from analytics.subject import BINOMIAL
 from analytics.uptime import METHOD, assumed_s, said, uptime_worth
 
-_NOTHING = "観測時間が0 / nothing observed"
+NOTHING = "観測時間が0 / nothing observed"
 
 
 def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
@@ -54,7 +54,7 @@ def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     found, worst, best = link.service(direction)
     is_untimed = not link.packets.measured[direction] and bool(link.lost.delivered)
     if found.ratio is None or is_untimed:
-        reason = NOT_MEASURED if is_untimed else _NOTHING
+        reason = NOT_MEASURED if is_untimed else NOTHING
         yield link.make("availability", direction, "ratio", None, n=0, reason=reason, filters=filters)
         return
     n = max(int(found.up_ratio_by_second.size), 1)

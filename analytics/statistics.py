@@ -17,8 +17,8 @@ from analytics.special import beta_quantile, binomial_cdf, student_quantile
 Array = npt.NDArray[Any]
 CONFIDENCE = 0.95
 _BLOCK = 1 << 16
-MOST_VALUES = 1 << 19
-"""Values whose autocorrelation is taken as they are: eight blocks. Longer series are summed in groups first."""
+MOST_VALUES = 1 << 15
+"""Values whose autocorrelation is taken as they are: one block. Longer series are summed in groups first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def effective_n(series: Array, deviation: float | None = None) -> int:
 
     n / (1 + 2 * sum of autocorrelations), where the sum ends when a pair of lags stops being positive. At most n,
     at least 1; a series that does not vary gives n. `deviation` is its standard deviation where the caller knows it.
-    A long series (more than 524,288 values) is summed in groups first, see `worth_of_groups`.
+    A long series (more than 32,768 values) is summed in groups first, see `worth_of_groups`.
     """
     n, group = len(series), group_of(len(series))
     if group == 1:

@@ -15,7 +15,7 @@ from analytics.figures import Figures
 from analytics.loader import Exclusions, load_streams
 from analytics.requirements import Profile
 from analytics.results import KpiResult
-from analytics.series import Series, joined
+from analytics.series import Series, ends_us, joined
 from analytics.spans import Span
 from analytics.subject import Subject
 
@@ -49,7 +49,7 @@ class SwitchWork:
         every = [*events, *video.values()]
         if not every:
             return []
-        ends = (min(int(each.t_us[0]) for each in every), max(int(each.t_us[-1]) for each in every))
+        ends = ends_us(every)
         subject = Subject(
             device=self.device, link="", profile=self.profile, clock=ClockQuality("不明", None),
             started_at=datetime.fromtimestamp(ends[0] / 1e6, tz=UTC),

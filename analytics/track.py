@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jismesh.utils as jismesh
 import numpy as np
@@ -23,6 +24,8 @@ FIX_AGE_US = 2_000_000
 _MESH_LEVEL = {10_000: 2, 1_000: 3, 500: 4, 250: 5, 125: 6}
 """JIS X 0410 meshes by their size in metres, with the level that jismesh gives them; finer ones are not in the JIS."""
 MESH_SIZES_M = tuple(_MESH_LEVEL)
+Place = tuple[float, float]
+"""Latitude and longitude in degrees."""
 _MESH_END_LAT_DEG = 66.66
 _MESH_LON_DEG = (100.0, 180.0)
 """JIS X 0410 numbers places up to 66.66 degrees north and from 100 degrees east on; others have no mesh."""
@@ -116,16 +119,26 @@ def mesh_codes(lat_deg: Floats, lon_deg: Floats, size_m: int) -> npt.NDArray[np.
     return codes
 
 
-def grid_cells(lat_deg: Floats, lon_deg: Floats, size_m: float) -> npt.NDArray[np.int64]:
+def grid_cells(lat_deg: Floats, lon_deg: Floats, size_m: float, origin_deg: Place | None = None) -> npt.NDArray[Any]:
     """Return numbers of the cells of a square metre grid (for 5 to 50 m, finer than the JIS), -1 without a place.
 
-    The grid hangs on the equator and the meridian of the first place; equal numbers are equal cells within one call.
+    The grid hangs on the equator and the meridian of `origin_deg` (latitude, longitude), by default the first place;
+    equal numbers are equal cells for the same origin.
     """
     codes = np.full(lat_deg.size, -1, np.int64)
     known = np.isfinite(lat_deg) & np.isfinite(lon_deg)
     if known.any():
+        first = first_place(lat_deg, lon_deg) if origin_deg is None else origin_deg
+        assert first is not None
+        lat0, lon0 = np.radians(first)
         lat, lon = np.radians(lat_deg[known]), np.radians(lon_deg[known])
         row = np.floor(lat * EARTH_M / size_m).astype(np.int64)
-        column = np.floor((lon - lon[0]) * EARTH_M * np.cos(lat[0]) / size_m).astype(np.int64)
+        column = np.floor((lon - lon0) * EARTH_M * np.cos(lat0) / size_m).astype(np.int64)
         codes[known] = row * 10_000_000 + column + 5_000_000
     return codes
+
+
+def first_place(lat_deg: Floats, lon_deg: Floats) -> Place | None:
+    """Return the first place that is known; None where none is."""
+    known = np.flatnonzero(np.isfinite(lat_deg) & np.isfinite(lon_deg))
+    return (float(lat_deg[known[0]]), float(lon_deg[known[0]])) if known.size else None

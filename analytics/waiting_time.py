@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import block_slices
+from analytics.clock import ClockQuality
 from analytics.probes import Bools, DelayColumn, ProbeArrays
 from analytics.results import REFERENCE_ONLY, UNDECIDED, KpiResult
 from analytics.subject import Subject
@@ -105,10 +106,14 @@ class Waited(NamedTuple):
 
 def within_waiting_time(probes: ProbeArrays, subject: Subject) -> tuple[ProbeArrays, Waited]:
     """Apply the waiting time of the subject's profile; without one the packets stay as they are."""
-    limit_ms = subject.profile.parameters.lost_after_ms
+    return waited_out(probes, subject.profile.parameters.lost_after_ms, subject.clock)
+
+
+def waited_out(probes: ProbeArrays, limit_ms: float | None, clock: ClockQuality) -> tuple[ProbeArrays, Waited]:
+    """Apply a waiting time, if any; where nothing is late the very same object is returned."""
     if limit_ms is None:
         return probes, Waited()
-    in_time, late = late_as_lost(probes, round(limit_ms * _MS), subject.clock.bound_us)
+    in_time, late = late_as_lost(probes, round(limit_ms * _MS), clock.bound_us)
     return in_time, Waited(late, _judged_by_one_way(probes))
 
 
@@ -127,17 +132,23 @@ def with_waiting_time(results: Sequence[KpiResult], subject: Subject, waited: Wa
     Where one-way delays were compared and nobody knows the clocks, every figure is for reference: loss too depends on
     them then. Without a waiting time the results stay as they are.
     """
-    limit_ms = subject.profile.parameters.lost_after_ms
-    if limit_ms is None:
+    stated = waiting_words(subject.profile.parameters.lost_after_ms, waited)
+    if not stated:
         return [*results]
-    stated = (
-        f"{limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
-        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
-    )
     doubt = ""
     if waited.by_one_way and not subject.clock.is_known:
         doubt = f"{REFERENCE_ONLY}: {subject.clock.reason}"
     return [_stated(result, stated, doubt) for result in results]
+
+
+def waiting_words(limit_ms: float | None, waited: Waited) -> str:
+    """Say from when on packets count as lost, and how many do; nothing without a waiting time."""
+    if limit_ms is None:
+        return ""
+    return (
+        f"{limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
+        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
+    )
 
 
 def _stated(result: KpiResult, stated: str, doubt: str) -> KpiResult:

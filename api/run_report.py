@@ -15,7 +15,10 @@ import psycopg
 from analytics.compare_loader import compare_pair
 from analytics.definitions import DEFINITIONS
 from analytics.exclusions import outside
-from analytics.loader import conditions_of_run, load_exclusions, run_window_us
+from analytics.loader import load_exclusions, run_window_us
+from analytics.outage_loader import outages_of_run
+from analytics.outage_rows import outage_list
+from analytics.place_loader import conditions_of_run
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -37,7 +40,6 @@ from analytics.results import KpiResult
 from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
 from api.run_interventions import run_interventions
-from api.run_outages import run_outages
 from contract.streams import STREAMS
 from storage.errors import NoDataError
 from storage.exclusions import list_exclusions
@@ -85,9 +87,9 @@ def run_report(
         made_at=made_at,
         program=_program(),
         profile=_profile(profile),
-        outages=run_outages(connection, run, profile, kpis),
+        outages=[outage_list(each) for each in outages_of_run(connection, run, profile)],
         interventions=run_interventions(connection, run),
-        conditions=conditions_of_run(connection, run),
+        conditions=conditions_of_run(connection, run, profile=profile),
         pairs=[_pair(connection, name, profile) for name in pairs_of_run(connection, run)],
         events=_events(connection, run, links),
         exclusions=[

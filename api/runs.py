@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
-from analytics.loader import conditions_of_run, route_of_run
+from analytics.outage_loader import outages_of_run
+from analytics.outage_rows import OutageList, outage_list
+from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
 from analytics.run_loader import evaluate_run
@@ -20,6 +22,9 @@ from storage.explain import ExplainedCompleteness, explained_completeness
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
+
+_LINKS = rf"^$|{Name}|^[a-z0-9][a-z0-9_-]{{0,62}}\+[a-z0-9][a-z0-9_-]{{0,62}}$"
+"""No link, one, or a pair of links."""
 
 
 @router.get("", responses=described(list[RunRecord]))
@@ -44,9 +49,15 @@ def kpis(
     correct_offset: Annotated[
         bool, Query(description="Correct one-way figures afterwards for the offset of the clocks; they say so")
     ] = False,
+    moving_only: Annotated[
+        bool, Query(description="Leave out of the links what was measured while the vehicle stood; the figures say so")
+    ] = False,
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
-    return JsonResponse(evaluate_run(connection, run, chosen_profile(settings, profile), correct_offset=correct_offset))
+    wanted = chosen_profile(settings, profile)
+    return JsonResponse(
+        evaluate_run(connection, run, wanted, correct_offset=correct_offset, moving_only=moving_only)
+    )  # fmt: skip
 
 
 @router.get("/{run}/exclusions", responses=described(list[Exclusion]))
@@ -79,9 +90,23 @@ def route(  # noqa: PLR0917 - query parameters
 
 
 @router.get("/{run}/conditions", responses=described(list[LinkConditions]))
-def conditions(connection: Connection, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "") -> Response:
+def conditions(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    profile: ProfileName = None, *, moving_only: bool = False,
+) -> Response:  # fmt: skip
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
-    return JsonResponse(conditions_of_run(connection, run, link))
+    wanted = chosen_profile(settings, profile)
+    return JsonResponse(conditions_of_run(connection, run, link, wanted, moving_only=moving_only))
+
+
+@router.get("/{run}/outages", responses=described(list[OutageList]))
+def outages(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=_LINKS)] = "",
+    profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return every outage of each link and pair of links, with place, radio and vehicle just before it."""
+    found = outages_of_run(connection, run, chosen_profile(settings, profile), link)
+    return JsonResponse([outage_list(each) for each in found])
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

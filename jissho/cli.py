@@ -26,6 +26,11 @@ _COMMANDS = (
     ("kpi", "kpi:kpi", "Print the KPIs of a run with interval, n, verdict and clause."),
     ("profile", "profile:app", "List and show requirement profiles (要求値), each value with its source."),
     ("route", "route:route", "Judge each section of the road or mesh of the area; write GeoJSON for a map."),
+    (
+        "outages",
+        "outages:outages",
+        "List every outage with place, radio and vehicle just before it (通信断一覧).",
+    ),
     ("compare", "compare:compare", "Compare two runs, two links or a pair of runs: each difference with its interval."),
     ("plan", "compare:plan", "Say how many packets and hours can demonstrate a reliability."),
     ("import", "recording:import_file", "Import a recorded file (ping log, CSV, Parquet), or an exported outbox."),

@@ -25,8 +25,8 @@ from storage.snapshot import connect_to_snapshot, export_snapshot
 LEAST_CHUNKS = 3
 """Windows of fewer chunks are read over one connection: opening the other takes as long as 30,000 rows."""
 
-AHEAD = 4
-"""Chunks read or being read while the caller works on one: 40 MB of a probe's columns."""
+AHEAD = 8
+"""Chunks read or being read while the caller works on one: 24 MB of a probe's columns."""
 
 Chunk = dict[str, ArrayColumn]
 

@@ -17,7 +17,7 @@ from analytics.dictionary.other_radios import METRIC_OF
 from analytics.families.levels import LEVELS
 from analytics.families.other_radios import SCALE
 from analytics.families.throughput import rates_bps
-from analytics.results import CAMERA_PART, Direction
+from analytics.results import CAMERA_VARIANT, Direction
 from analytics.series import Floats, Series
 from contract.streams import STREAMS
 
@@ -61,7 +61,7 @@ class Rows:
         return BY_ID[self.kpi].stream
 
     def of(self, series: Series) -> Iterator[tuple[Direction, str, Series]]:
-        """Yield direction, part and rows of what the KPI has values of its own for."""
+        """Yield direction, variant and rows of what the KPI has values of its own for."""
         mine = np.ones(series.n, np.bool_)
         for column, word in self.only.items():
             mine &= np.asarray(series.text(column) == word, np.bool_)
@@ -77,7 +77,7 @@ class Rows:
         for word in sorted(set(words.tolist()), key=str):
             yield (
                 "",
-                f"{CAMERA_PART}{'不明' if word is None else word}",
+                CAMERA_VARIANT.format("不明" if word is None else word),
                 rows.where(np.asarray(words == word, np.bool_)),
             )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from analytics.bootstrap import difference_interval
 from analytics.clock import ClockQuality
 from analytics.comparison.effects import ALL_OR_NONE, Effect
 from analytics.comparison.figures import ratio_of_sums
@@ -97,7 +97,7 @@ def _ratio(kpi: str, sides: Sequence[PacketUnits], hits: Sequence[Floats], drawn
     if not {before, after} & {0.0, 1.0}:
         return drawn.effect(what, found, drawn.of_difference(*found), counts)
     a, b = (_own_interval(side, each, n, drawn) for side, each, n in zip(sides, found, counts, strict=True))
-    return drawn.effect(what, found, _of_both(before, after, a, b), counts, reason=ALL_OR_NONE)
+    return drawn.effect(what, found, difference_interval(before, after, a, b), counts, reason=ALL_OR_NONE)
 
 
 def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) -> Interval:
@@ -106,18 +106,6 @@ def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) ->
     if found.value in {0.0, 1.0}:
         return proportion_interval(found.value * n, n, side.worth())
     return drawn.interval(found.replicates)
-
-
-def _of_both(before: float, after: float, a: Interval, b: Interval) -> Interval:
-    """Return the interval of after - before from both sides' own: distances to the bounds add as squares."""
-    ends = (a.low, a.high, b.low, b.high)
-    if None in ends:
-        return NONE
-    low_a, high_a, low_b, high_b = (float(end or 0.0) for end in ends)
-    difference = after - before
-    return Interval(
-        difference - math.hypot(after - low_b, high_a - before), difference + math.hypot(high_b - after, before - low_a)
-    )
 
 
 def _delays(

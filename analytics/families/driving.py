@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
 import numpy as np
 
 from analytics.figures import Figures
 from analytics.interventions import Happening, interventions_of, mrms_of
-from analytics.results import CAUSE_PART, KpiResult
+from analytics.results import CAUSE_VARIANT, KpiResult
 from analytics.series import Series, durations_s
 from analytics.spans import Span, crosses
 from analytics.special import poisson_lower, poisson_upper
@@ -100,7 +101,8 @@ def _counted(
     for one in happenings:
         by_cause[one.cause] = by_cause.get(one.cause, 0) + one.times
     for cause, number in sorted(by_cause.items(), key=lambda pair: (-pair[1], pair[0])):
-        yield from rows(number, "", f"{CAUSE_PART}{cause}")
+        variant = CAUSE_VARIANT.format(cause)
+        yield from (msgspec.structs.replace(result, variant=variant) for result in rows(number, "", variant))
 
 
 def _open(manoeuvres: list[Happening]) -> str:

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 
 from analytics.definitions import BY_ID
 from analytics.figures import Figures
-from analytics.results import CAMERA_PART, KpiResult
+from analytics.results import CAMERA_VARIANT, KpiResult
 from analytics.series import Floats, Series
 from analytics.spans import Span, merged
 from analytics.statistics import CONFIDENCE, Interval, effective_n, proportion_interval
@@ -91,7 +92,10 @@ def evaluate_video(
 
     def of_each(made: Figures) -> list[list[KpiResult]]:
         return [
-            list(_of_camera(name, rows, speeds_mps(rows.t_us, path, vehicle), made, horizon))
+            [
+                msgspec.structs.replace(result, variant=CAMERA_VARIANT.format(name))
+                for result in _of_camera(name, rows, speeds_mps(rows.t_us, path, vehicle), made, horizon)
+            ]
             for name, rows in cameras.items()
         ]  # fmt: skip
 
@@ -104,7 +108,7 @@ def evaluate_video(
 
 
 def _of_camera(name: str, video: Series, speed_mps: Floats, figures: Figures, horizon: Horizon) -> Iterator[KpiResult]:
-    filters = f"{CAMERA_PART}{name}"
+    filters = CAMERA_VARIANT.format(name)
     length_s = video.number("interval_s")
     for kpi, column, scale in (
         ("video_delay", "delay_us", 1 / _MS), ("video_fps", "fps", 1.0), ("video_rate", "rate_bps", 1 / _MBIT),

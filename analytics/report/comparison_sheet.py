@@ -74,8 +74,8 @@ def _row(pair: str, comparison: Comparison, effect: Effect) -> tuple[list[Cell],
     values = [scaled(value, factor) for value in (effect.a, effect.b, effect.difference, effect.ci_low, effect.ci_high)]
     shown = number_format(values, unit, n=max(effect.n_a, effect.n_b))
     cells: list[Cell] = [
-        pair, _links(comparison), f"{effect.name_ja or effect.id} {effect.part}".rstrip(), DIRECTION[effect.direction],
-        statistic_word(effect.statistic), unit, *("-" if value is None or isinf(value) else value for value in values),
+        pair, _links(comparison), f"{effect.name_ja or effect.id} {effect.variant}".rstrip(),
+        DIRECTION[effect.direction], statistic_word(effect.statistic), unit, *("-" if value is None or isinf(value) else value for value in values),
         effect.n_a, effect.n_b, effect.blocks, unit_word(effect.method), effect.clock or "-", effect.definition,
         effect.reason or None,
     ]  # fmt: skip

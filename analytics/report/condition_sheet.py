@@ -25,7 +25,8 @@ def write_conditions(book: Book, report: RunReport) -> str:
     """Write one row a class; a run beside which no condition was measured says so."""
     sheet = book.open(SHEET, widths=_WIDTHS)
     sheet.line(["無線品質・速度・セル毎の遅延と損失"], "title", height=26)
-    for note in _NOTES:
+    filters = dict.fromkeys(f"{each.link}: {each.filter}" for each in report.conditions if each.filter)
+    for note in (*_NOTES, *filters):
         sheet.line([note], "plain")
     sheet.head(_HEAD, height=30)
     rows = [(each, row) for each in report.conditions for row in each.rows]

@@ -95,7 +95,7 @@ def _row(kpi: KpiResult) -> tuple[list[Cell], list[str]]:
     open_end = "定まらず" if kpi.ci_method or kpi.n_eff is not None else "-"
     number = number_format([value, low, high], unit, n=kpi.n)
     cells: list[Cell] = [
-        f"{kpi.name_ja or kpi.id} {kpi.part}".rstrip(),
+        f"{kpi.name_ja or kpi.id} {kpi.variant}".rstrip(),
         DIRECTION[kpi.direction],
         kpi.device or "-",
         kpi.link or "-",

@@ -14,7 +14,7 @@ from analytics.comparison import Comparison
 from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
-from analytics.outages import Outage
+from analytics.outage_rows import OutageList
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -124,24 +124,6 @@ class CompletenessFacts:
             for name in ("taken", "committed", "quarantined", "missing", "pending", "rows", "deleted")
         }
         return EpochFacts(device="", epoch="", first_seq=0, last_seq=0, missing_ranges=(), **sums)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkOutages:
-    """The outages of one link in the direction and by the bounds of its availability.
-
-    `reason` says why availability could not be computed; then nothing was observed. `excluded` says what is left out.
-    """
-
-    device: str
-    link: str
-    direction: str
-    t_max_ms: float
-    survival_ms: float
-    observed_s: float
-    outages: Sequence[Outage]
-    reason: str = ""
-    excluded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +248,7 @@ class RunReport:
     made_at: datetime
     program: str
     profile: str = ""
-    outages: Sequence[LinkOutages] = ()
+    outages: Sequence[OutageList] = ()
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
     pairs: Sequence[PairRow] = ()

@@ -101,7 +101,7 @@ def _row(number: int, result: KpiResult, language: Language, *, several: bool) -
         "verdict": text(language, result.verdict) if result.verdict else "",
         "verdict_class": _VERDICT_CLASS.get(result.verdict or "", ""),
         "link": f"{result.device}/{result.link}" if several and result.device else result.link,
-        "kpi": f"{result.name_ja if language == 'ja' else result.name_en} {result.part}".rstrip(),
+        "kpi": f"{result.name_ja if language == 'ja' else result.name_en} {result.variant}".rstrip(),
         "direction": text(language, result.direction) if result.direction else "",
         "statistic": _statistic(result.statistic, language),
         "value": "–" if result.value is None else f"{_number(result.value * scale)} {unit}".strip(),

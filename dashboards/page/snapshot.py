@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeVar, cast
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from analytics.outage_loader import outages_of_run
+from analytics.outage_rows import OutageList, outage_list
 from analytics.results import KpiResult
 from analytics.run_loader import evaluate_run
 from dashboards.page import queries
@@ -78,6 +80,10 @@ class Snapshots:
         """Return the KPIs of a run (or of the last minutes), or why there are none. Blocks; call in a thread."""
         return self._cached("kpis", run_name, _KEEP_KPIS_S, self._kpis)
 
+    def outages(self, run_name: str) -> list[OutageList] | str:
+        """Return the outages of the same, or why they cannot be told. Blocks; call in a thread."""
+        return self._cached("outages", run_name, _KEEP_KPIS_S, self._outages)
+
     def _cached(self, kind: str, run_name: str, keep_s: float, ask: Callable[[str], _T]) -> _T:
         """Return what is kept, or ask; who comes while somebody asks for the same waits for that answer."""
         key = (kind, run_name)
@@ -104,14 +110,24 @@ class Snapshots:
             return Snapshot(problem=_problem(error), error=_one_line(error))
 
     def _kpis(self, run_name: str) -> list[KpiResult] | str:
+        return self._of_run(
+            run_name, lambda connection, run, is_live: evaluate_run(connection, run, self.profile, is_live=is_live)
+        )
+
+    def _outages(self, run_name: str) -> list[OutageList] | str:
+        def listed(connection: psycopg.Connection, run: RunRecord, is_live: bool) -> list[OutageList]:
+            found = outages_of_run(connection, run, self.profile, is_live=is_live)
+            return [outage_list(each) for each in found]
+
+        return self._of_run(run_name, listed)
+
+    def _of_run(
+        self, run_name: str, ask: Callable[[psycopg.Connection, RunRecord, bool], list[_T]]
+    ) -> list[_T] | str:  # fmt: skip
         try:
             with self._pool.connection() as connection:
                 run = _shown_run(connection, run_name)
-                return (
-                    []
-                    if run is None
-                    else evaluate_run(connection, run, self.profile, is_live=run.ended_at is None or not run_name)
-                )
+                return [] if run is None else ask(connection, run, run.ended_at is None or not run_name)
         except (psycopg.Error, StorageError, ValueError) as error:
             return _one_line(error)
 

@@ -114,6 +114,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     "col_reason": ("理由", "Reason"),
     "col_decided": ("決定者・日時 (JST)", "Decided by, at (JST)"),
     "col_revoked": ("取消者・日時 (JST)・理由", "Revoked by, at (JST), why"),
+    "outages": ("通信断一覧", "Outages"),
+    "outage_rule": (
+        "可用性と同じ定義。位置・無線・車両状態は最初の不達パケットの直前10秒以内の値。時刻は JST",
+        "As defined for availability; place, radio and vehicle as at most 10 s before the first failure; times in JST",
+    ),
+    "outage_counts": ("{count} 件", "{count} outages"),
+    "outage_counts_more": ("{count} 件(表は長い {shown} 件)", "{count} outages, the longest {shown} shown"),
+    "no_outages": ("通信断はありません", "no outages"),
+    "outages_unobserved": ("観測した時間がありません", "nothing was observed"),
+    "outages_failed": ("通信断を求められません: {reason}", "The outages cannot be told: {reason}"),
+    "outage_sum": (
+        "{link} {direction}: {count} 件 {total} s / 観測 {observed} s",
+        "{link} {direction}: {count}, {total} s of {observed} s observed",
+    ),
+    "outage_sum_unobserved": ("{link} {direction}: 観測なし", "{link} {direction}: not observed"),
     "definitions": ("評価指標の定義(意味・条項)", "Definitions of the KPIs (meaning and clause)"),
     "definition_rule": (
         "定義を変えると版が上がり、結果はどの版によるかを記録します。",

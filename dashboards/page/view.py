@@ -18,6 +18,7 @@ from dashboards.page.definition_panel import DefinitionPanel
 from dashboards.page.device_cards import DeviceCards
 from dashboards.page.exclusion_panel import ExclusionPanel
 from dashboards.page.kpi_table import sources, table_columns, table_rows, verdict_counts
+from dashboards.page.outage_panel import OutagePanel
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
 from dashboards.page.style import CSS
@@ -98,6 +99,7 @@ class _View:
             self._map()
         self.exclusions = ExclusionPanel(self.language)
         self._kpis()
+        self.outages = OutagePanel(self.language)
         self.definitions = DefinitionPanel(self.language)
         self.empty.set_text(self.message)
         ui.timer(_REFRESH_EVERY_S, self.refresh)
@@ -169,6 +171,7 @@ class _View:
         self.results, self.message, self.map_link = [], self.say("computing"), None
         self._fill_table()
         self.exclusions.show(None)
+        self.outages.show(None)
         self._point_links()
         ui.navigate.history.replace(f"/?lang={self.language}&run={quote(self.run_name, safe='')}")
         await self.refresh()
@@ -197,7 +200,7 @@ class _View:
             self._show(shown)
 
     async def compute(self) -> None:
-        """Compute the KPIs of what is shown, and again at once if something else was chosen meanwhile."""
+        """Compute KPIs and outages of what is shown, and again at once if something else was chosen meanwhile."""
         if self.is_computing:
             return
         self.is_computing = True
@@ -206,8 +209,15 @@ class _View:
             while wanted != self.run_name:
                 wanted = self.run_name
                 found = await workers.io_bound(self.snapshots.kpis, wanted)
+                if wanted == self.run_name:
+                    self._show_kpis(found)
+                    listed = await workers.io_bound(self.snapshots.outages, wanted)
+                    if wanted == self.run_name and not self.banner.is_deleted:
+                        self.outages.show(listed)
         finally:
             self.is_computing = False
+
+    def _show_kpis(self, found: list[KpiResult] | str | None) -> None:
         if found is None or self.banner.is_deleted:
             return
         if isinstance(found, str):

@@ -19,6 +19,7 @@ def kpi(
     link: str = "",
     conditions: bool = False,
     correct_offset: bool = False,
+    moving_only: bool = False,
     executor: str = "",
     json: bool = False,
 ) -> None:
@@ -39,6 +40,9 @@ def kpi(
     correct_offset
         Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
         They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
+    moving_only
+        Leave out of the links what was measured while the vehicle stood (below 0.5 m/s for ten seconds and more). The
+        figures say so, each beside its value with that time.
     executor
         Where links are evaluated: in this process, side by side in "processes" (one a processor; "processes:N"), or on
         a dask cluster, "dask://HOST:PORT". Workers read the database themselves, all in one snapshot.
@@ -47,7 +51,7 @@ def kpi(
 
     """
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
-    from analytics.loader import conditions_of_run  # noqa: PLC0415
+    from analytics.place_loader import conditions_of_run  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
@@ -56,13 +60,16 @@ def kpi(
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
-        if conditions:
-            _print_conditions(record.name, conditions_of_run(connection, record, link), is_json=json)
-            return
         wanted = profile or settings.text("JISSHO_PROFILE") or None
+        if conditions:
+            found = conditions_of_run(connection, record, link, wanted, moving_only=moving_only)
+            _print_conditions(record.name, found, is_json=json)
+            return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
-            results = evaluate_run(connection, record, wanted, correct_offset=correct_offset, elsewhere=elsewhere)
+            results = evaluate_run(
+                connection, record, wanted, correct_offset=correct_offset, moving_only=moving_only, elsewhere=elsewhere
+            )
     results = [
         result for result in results
         if link in ("", result.link) or (is_unmeasured(result) and fnmatchcase(link, result.link or "*"))
@@ -85,7 +92,7 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
         [
             (
                 result.link,
-                f"{result.name_ja} {result.part}".rstrip(),
+                f"{result.name_ja} {result.variant}".rstrip(),
                 DIRECTIONS[result.direction],
                 result.statistic,
                 None if result.value is None else f"{result.value:.5g}",
@@ -107,7 +114,13 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
 
     if is_json:
         print_json(
-            {"device": each.device, "link": each.link, "direction": each.direction, **msgspec.structs.asdict(row)}
+            {
+                "device": each.device,
+                "link": each.link,
+                "direction": each.direction,
+                "filter": each.filter,
+                **msgspec.structs.asdict(row),
+            }
             for each in links
             for row in each.rows
         )
@@ -131,7 +144,9 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
                 )
                 for row in each.rows
             ],
-            note="損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない",
+            note="。".join(filter(None, [
+                "損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない", each.filter
+            ])),
         )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def route(
         Print one JSON object a place.
 
     """
-    from analytics.loader import route_of_run  # noqa: PLC0415 - commands load what they need
+    from analytics.place_loader import route_of_run  # noqa: PLC0415 - commands load what they need
     from analytics.route import geojson as as_geojson  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.errors import StorageError  # noqa: PLC0415

@@ -141,7 +141,7 @@ def test_groups_keep_the_worth_of_a_long_series(phi):
     plain = worth_of_groups(values.size, 1, values.astype(np.float64), float(values.std()))
     expected = values.size * (1 - phi) / (1 + phi)
 
-    assert group_of(values.size) == 4
+    assert group_of(values.size) == 64
     assert group_of(MOST_VALUES) == 1
     assert expected == pytest.approx(effective_n(values), rel=0.05)
     assert plain == pytest.approx(effective_n(values), rel=0.05)

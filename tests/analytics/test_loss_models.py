@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from analytics.loss_models import (
     two_states,
 )
 from analytics.loss_runs import between, loss_runs
-from analytics.loss_states import FateChain, HiddenStates
+from analytics.loss_states import LEAST_CHANCE, FateChain, HiddenStates
 from tests.analytics.lawful import check_all
 from tests.analytics.making import by_name, round_trips, subject
 from tests.analytics.test_loss_runs import PERIODS, of_bits, recordings, sent, stretches
@@ -160,7 +161,8 @@ def test_moments_outside_of_the_model_are_refused():
 def test_expected_counts_are_those_of_forward_and_backward_steps(probes, states):
     """Likelihood, moves between states, fates in each and starts, of every packet in a plain loop."""
     fates = stretches(probes)
-    expected = forward(fates, states)
+    loss_good, loss_bad = np.clip([states.loss_good, states.loss_bad], LEAST_CHANCE, 1 - LEAST_CHANCE)
+    expected = forward(fates, replace(states, loss_good=loss_good, loss_bad=loss_bad))
     if not fates or not math.isfinite(expected[0]):
         return
     found = FateChain(loss_runs(probes)).expect(states)

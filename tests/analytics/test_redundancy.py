@@ -229,3 +229,61 @@ def test_one_way_a_packet_lost_on_the_way_back_has_no_known_delay():
     unknown, known = pair(answered_not, b)["redundant_delay", "p99"], pair(arrived_not, b)["redundant_delay", "p99"]
     assert (unknown.n, unknown.value, known.n, known.value) == (900, 20.0, 1000, 30.0)
     assert unknown.ci_high is None
+
+
+def waiting(limit_ms, **more):
+    """A profile with a waiting time."""
+    return Profile(name="x", ja="", en="", status="", parameters=Parameters(lost_after_ms=limit_ms, **more))
+
+
+def test_a_packet_that_came_too_late_is_lost_in_a_pair_too():
+    """A tenth late on each link, a hundredth on both: lost, infinitely slow, and down while both stay so."""
+    n = 2000
+    late = [np.arange(n) % 10 == 3, np.arange(n) % 100 == 3]
+    late[0][1000:1200], late[1][1050:1300] = True, True
+    both = late[0] & late[1]
+    a, b = (made(np.where(each, 90_000, base)) for each, base in zip(late, (20_000, 30_000), strict=True))
+    found = pair(a, b, profile=waiting(80.0, survival_ms=200.0))
+
+    assert found["redundant_loss", "ratio"].value == both.mean()
+    assert found["redundant_delay", "p50"].value == 20.0
+    assert (found["redundant_delay", "p99"].value, found["redundant_delay", "p99"].n) == (None, n)
+    # Both are down from the deadline and the survival time after packet 1050 on; 1200 restores the first.
+    assert found["redundant_outage", "total"].value == pytest.approx(150 * 0.02 + 0.02 - 0.4, abs=0.001)
+    said = f"{sum(int(each.sum()) for each in late)} packets later than 80 ms counted as lost"
+    assert all(said in result.filter for result in found.values())
+    assert pair(a, b)["redundant_loss", "ratio"].value == 0.0
+
+
+def test_a_waiting_time_that_nothing_reaches_changes_only_what_is_said():
+    """The same figures and intervals, and a filter that says that no packet was late."""
+    rng = np.random.default_rng(15)
+    a, b = (made(np.where(bursts(rng, 6000), -1, rng.integers(10_000, 40_000, 6000))) for _ in range(2))
+    plainly, waited = pair(a, b), pair(a, b, profile=waiting(10_000.0))
+    assert [(each.value, each.ci_low, each.ci_high, each.data_hash) for each in plainly.values()] == [
+        (each.value, each.ci_low, each.ci_high, each.data_hash) for each in waited.values()
+    ]
+    assert all("0 packets later than 10000 ms" in each.filter for each in waited.values())
+
+
+def test_a_late_packet_does_not_tell_what_absent_numbers_are():
+    """A recording that never says "lost" stays so, though a packet of it counts as lost."""
+    seq = np.delete(np.arange(501, dtype=np.int32), 250)
+    rtt_us = np.full(500, 20_000)
+    rtt_us[100] = 90_000
+    found = pair(made(rtt_us, seq=seq), made(np.full(500, 20_000)), profile=waiting(80.0))
+    assert {(result.value, result.reason) for result in found.values()} == {(None, BLIND)}
+
+
+def test_a_pair_that_one_way_delays_of_unknown_clocks_decide_is_for_reference():
+    """Whether a packet was late was read off a clock that nobody knows: loss of the pair is neither met nor missed."""
+    required = Requirement(kpi="redundant_loss", statistic="ratio", limit=0.5, source="plan")
+    profile = Profile(
+        name="x", ja="", en="", status="", parameters=Parameters(lost_after_ms=80.0), requirement=(required,)
+    )
+    a, b = (made(np.full(2000, 20_000), way="ul_us") for _ in range(2))
+    known, unknown = (
+        pair(a, b, clock=clock, profile=profile)["redundant_loss", "ratio"] for clock in (GOOD_CLOCK, UNKNOWN_CLOCK)
+    )
+    assert (known.verdict, unknown.verdict) == ("達成", "判定不能")
+    assert "参考値" in unknown.reason

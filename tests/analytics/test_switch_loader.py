@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from analytics.loader import route_of_run
+from analytics.place_loader import route_of_run
 from analytics.run_loader import evaluate_run
 from storage.exclusions import exclude
 from storage.runs import start_run

@@ -28,7 +28,7 @@ def test_the_list_of_outages_leaves_excluded_time_out(db, tmp_path):
     leave_out(writer.connection, run, 28, 40, link="l5g")
     rows = cells(writer.connection, run, tmp_path / "drive.xlsx")
     outages = [row for row in rows[rows.index(["通信断"]) :] if row and isinstance(row[0], int)]
-    assert [(row[2], row[3][11:19]) for row in outages] == [("l5g", "10:01:21")]
+    assert [(row[2], row[4][11:19]) for row in outages] == [("l5g", "10:01:21")]
     (sums,) = [row for row in rows if len(row) > 3 and row[1:3] == ["bus-1", "l5g"] and row[6:7] == ["往復"]]
     assert (sums[3], sums[5]) == ("1分48秒", 1)
     assert "除外 1 区間 12 s" in sums[-1]

@@ -67,6 +67,7 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/v1/runs/{run}/export.csv",
         "/v1/runs/{run}/export.xlsx",
         "/v1/runs/{run}/kpis",
+        "/v1/runs/{run}/outages",
         "/v1/runs/{run}/route",
         "/v1/streams",
     }

@@ -71,7 +71,7 @@ def drive(db):
 
 
 def keyed(results):
-    return {(each.id, each.link, each.statistic, each.part): each for each in results}
+    return {(each.id, each.link, each.statistic, each.variant): each for each in results}
 
 
 def test_the_list_of_interventions_has_what_the_kpis_count(drive, tmp_path):

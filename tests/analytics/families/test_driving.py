@@ -29,7 +29,7 @@ def cut(first_s, last_s):
 
 
 def keyed(results):
-    return {(result.id, result.statistic, result.part): result for result in results}
+    return {(result.id, result.statistic, result.variant): result for result in results}
 
 
 def test_interventions_have_the_cause_that_the_event_names():

@@ -27,7 +27,7 @@ def split(results):
     """Return the results of the whole, and those of each camera by its name."""
     cameras = {}
     for result in results:
-        cameras.setdefault(result.part.removeprefix("カメラ: "), []).append(result)
+        cameras.setdefault(result.variant.removeprefix("カメラ: "), []).append(result)
     return {name: by_name(found) for name, found in cameras.items()}
 
 

@@ -1,0 +1,81 @@
+"""The drive of a device from the database: in which seconds everything held at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from analytics.clock import ClockQuality
+from analytics.exclusions import beside
+from analytics.families.all_met import evaluate_all_met
+from analytics.families.device import LINK_STREAMS, track_of
+from analytics.loader import Exclusions, about_device, load_clock_quality, load_streams
+from analytics.packet_loader import packet_chunks
+from analytics.probe_seconds import ProbeSeconds
+from analytics.probes import NotInOrderError
+from analytics.requirements import Profile
+from analytics.results import KpiResult
+from analytics.series import ends_us
+from analytics.spans import Span
+from analytics.subject import Subject
+
+_AT_ONCE = ("video", "command")
+"""Streams of a link that are asked for in each second of the drive, beside its packets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveWork:
+    """In which seconds of a device's drive everything held at once; `links` by name, number and end of the settled."""
+
+    device: str
+    links: tuple[tuple[str, int, int], ...]
+    own_id: int
+    window: Span
+    exclusions: Exclusions
+    profile: Profile
+
+    def run(self, connection: psycopg.Connection) -> list[KpiResult]:
+        """Read and evaluate, with and without the excluded intervals."""
+        every = self.exclusions.of(*(link for link, *_ in self.links))
+        found = self._evaluate(connection, self.exclusions)
+        return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
+
+    def _seconds(
+        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span]
+    ) -> ProbeSeconds:
+        """Read the packets of a link once more, second by second."""
+
+        def read(*, is_at_once: bool) -> ProbeSeconds:
+            found = ProbeSeconds()
+            window_us = self.window[0], end_us
+            for chunk in packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once):
+                found.add(chunk)
+            return found
+
+        try:
+            return read(is_at_once=False)
+        except NotInOrderError:
+            return read(is_at_once=True)
+
+    def _evaluate(self, connection: psycopg.Connection, exclusions: Exclusions) -> list[KpiResult]:
+        about = about_device(connection, self.own_id, self.window, exclusions.of(""))
+        if "vehicle" not in about:
+            return []
+        seconds, streams, clocks, excluded = {}, {}, {}, {}
+        for link, link_id, end_us in self.links:
+            excluded[link] = exclusions.of(link)
+            seconds[link] = self._seconds(connection, link_id, end_us, excluded[link])
+            wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
+            streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
+            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *ends_us([about["vehicle"]]))
+        started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in ends_us([about["vehicle"]]))
+        subject = Subject(
+            device=self.device, link="", profile=self.profile, started_at=started_at, ended_at=ended_at,
+            clock=ClockQuality("不明", None),
+        )  # fmt: skip
+        return evaluate_all_met(
+            seconds, streams, about, subject, path=track_of(about), clocks=clocks, excluded=excluded
+        )  # fmt: skip

@@ -1,0 +1,111 @@
+"""One link as part of its device's pairs, in one pass over its packets: what pairs ask of each link alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from analytics.availability import Availability, observed
+from analytics.clock import ClockQuality
+from analytics.data_hash import DataHash
+from analytics.probes import ProbeArrays
+from analytics.requirements import Profile
+from analytics.results import DIRECTIONS, MS, Direction
+from analytics.service_scan import ServiceScanner
+from analytics.spans import Span
+from analytics.subject import Subject
+from analytics.waiting_time import Waited, within_waiting_time
+
+
+@dataclass(frozen=True, slots=True)
+class AskedLeg:
+    """A link whose packets are about to come: the link with its clocks, and its first and last instant.
+
+    Clocks and block lengths rest on those two instants (Unix microseconds), which need not be right: `LegScan` tells in
+    the end what they are.
+    """
+
+    subject: Subject
+    extent_us: Span
+
+    @property
+    def span_s(self) -> float:
+        """Time from the first packet to the last."""
+        return (self.extent_us[1] - self.extent_us[0]) / 1e6
+
+
+def asked_leg(device: str, link: str, extent_us: Span, profile: Profile, clock: ClockQuality) -> AskedLeg:
+    """Return a link of a device as asked for."""
+    started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in extent_us)
+    subject = Subject(
+        device=device, link=link, started_at=started_at, ended_at=ended_at, profile=profile, clock=clock
+    )  # fmt: skip
+    return AskedLeg(subject, extent_us)
+
+
+class LegScan:
+    """Reads the packets of one link, in order of sending.
+
+    Raises NotInOrderError where chunks reach into each other; packets that come in one chunk may lie in any way.
+    """
+
+    def __init__(self, asked: AskedLeg) -> None:
+        self.asked, self.subject = asked, asked.subject
+        self.n = self.lost = self.absent = 0
+        self.extent_us: Span = (0, 0)
+        self.measured: dict[Direction, bool] = dict.fromkeys(DIRECTIONS, False)
+        self.waited = Waited()
+        self._hash = DataHash()
+        self._last = (-1, -1)
+        self._services: dict[tuple[Direction, int], ServiceScanner] = {}
+
+    def want(self, direction: Direction, t_max_us: int) -> None:
+        """Ask for the outages by one deadline, before the first packet comes."""
+        survival_us = round(self.subject.profile.parameters.survival_ms * MS)
+        self._services.setdefault((direction, t_max_us), ServiceScanner(direction, t_max_us, survival_us))
+
+    def add(self, probes: ProbeArrays) -> ProbeArrays:
+        """Add the next packets, which are sorted by session and number; return them, the late ones lost."""
+        if not probes.n:
+            return probes
+        self._hash.add(probes)
+        probes, waited = within_waiting_time(probes, self.subject)
+        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())
+        self.extent_us = (
+            (min(self.extent_us[0], low_us), max(self.extent_us[1], high_us)) if self.n else (low_us, high_us)
+        )
+        self.n += probes.n
+        self.lost += int(np.count_nonzero(probes.lost))
+        for direction in DIRECTIONS:
+            self.measured[direction] = self.measured[direction] or probes.has(direction)
+        for part in probes.sessions():
+            session, low, high = (
+                int(each) for each in (probes.session[part.start], probes.seq[part.start], probes.seq[part.stop - 1])
+            )
+            first = self._last[1] + 1 if session == self._last[0] else low
+            self.absent += high - first + 1 - (part.stop - part.start)
+            self._last = (session, high)
+        return probes
+
+    def follow(self, probes: ProbeArrays, directions: Collection[Direction]) -> None:
+        """Follow the outages through packets that `add` gave back; a direction once left out is left out for good."""
+        self._services = {key: each for key, each in self._services.items() if key[0] in directions}
+        for scanner in self._services.values():
+            scanner.add(probes)
+
+    def service(self, direction: Direction, t_max_us: int) -> Availability:
+        """Return when the service was observed and down, by a deadline that was asked for."""
+        return observed(self._services[direction, t_max_us])
+
+    @property
+    def is_blind(self) -> bool:
+        """A recording that never says "lost" and skips numbers cannot tell a lost packet from one not measured."""
+        return self.lost == self.waited.late and self.absent > 0
+
+    def data_hash(self) -> str:
+        """Return the hash of everything that was read."""
+        return self._hash.result()

@@ -1,0 +1,143 @@
+"""What a pair of links gained over the better of the two alone, over the same pairs of packets. Pure.
+
+Blocks of time are drawn as `analytics.comparison` draws them, the same for the pair and the link: what both share
+cancels out. Which link is the better one is asked for each figure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.bootstrap import difference_interval, percentile_interval, weights
+from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS, REPLICATES
+from analytics.dictionary.redundancy import PAIR_QUANTILES
+from analytics.log_histogram import RELATIVE_ERROR
+from analytics.pair_scan import PairScan
+from analytics.results import MS, Direction
+from analytics.statistics import Histogram, Interval, proportion_interval, rank, share_of
+from analytics.subject import NONE, widened
+
+Floats = npt.NDArray[np.float64]
+NO_VALUE = "片方または両方に値がない(損失または測定なし) / one side has no value"
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """The better link by its place in the pair, its own figure, and by how much the pair's is smaller.
+
+    `alone` and `value` are None where the figure lies among lost packets; delays in ms. `reason` says why there is no
+    interval, or what it rests on.
+    """
+
+    better: int
+    alone: float | None
+    value: float | None
+    interval: Interval
+    n: int
+    reason: str
+
+
+class PairGains:
+    """The gains of one pair."""
+
+    def __init__(self, pair: PairScan, way: Direction) -> None:
+        self._pair, self._way = pair, pair.ways[way]
+
+    @cached_property
+    def _blocks(self) -> tuple[npt.NDArray[np.int64], Floats]:
+        return self._pair.blocks.result()
+
+    @cached_property
+    def _drawn(self) -> Floats | None:
+        """How often each replicate drew each block; None with too few of them."""
+        units = self._blocks[0].size
+        return weights(units, replicates=REPLICATES) if units >= LEAST_BLOCKS else None
+
+    @cached_property
+    def _too_few(self) -> str:
+        if self._drawn is not None:
+            return ""
+        few = f"blocks of {self._pair.block_s:g} s が {self._blocks[0].size} 個({LEAST_BLOCKS} 個必要)"
+        return f"区間なし: {few} / too few blocks for an interval"
+
+    def _percentiles(self, replicated: Floats) -> Interval:
+        return percentile_interval(replicated, units=self._blocks[0].size)
+
+    def loss(self) -> Gain:
+        """Return the gain of the loss ratio.
+
+        A side that lost all or nothing has a binomial interval on the worth of its delays.
+        """
+        pair = self._pair
+        better = int(pair.single_lost[1].share < pair.single_lost[0].share)
+        sides = (pair.single_lost[better].share, pair.lost.share)
+        if self._drawn is None:
+            return self._gain(better, sides, NONE, pair.n)
+        sent, both, *alone = self._blocks[1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = [self._drawn @ hits / (self._drawn @ sent) for hits in (alone[better], both)]
+        if not {*sides} & {0.0, 1.0}:
+            return self._gain(better, sides, self._percentiles(shares[1] - shares[0]), pair.n)
+        worths = [each.n_eff() for each in (self._way.singles[better], self._way.together)]
+        a, b = (
+            proportion_interval(side * pair.n, pair.n, worth) if side in {0.0, 1.0} else self._percentiles(share)
+            for side, share, worth in zip(sides, shares, worths, strict=True)
+        )
+        return self._gain(better, sides, difference_interval(*sides, a, b), pair.n, ALL_OR_NONE)
+
+    def delays(self) -> dict[str, Gain]:
+        """Return the gains of quantiles of the delay."""
+        together, singles = self._way.together.counted(), [each.counted() for each in self._way.singles]
+        better = {statistic: _faster(singles, statistic) for statistic in PAIR_QUANTILES}
+        replicated = [self._replicated(place) if place in better.values() else {} for place in range(2)]
+        joint = self._replicated(None)
+        found = {}
+        for statistic, place in better.items():
+            alone, value = (_quantile_ms(each, statistic) for each in (singles[place], together))
+            interval = NONE
+            if joint:
+                with np.errstate(invalid="ignore"):
+                    interval = self._percentiles(joint[statistic] - replicated[place][statistic])
+                # Values in buckets are off by as much, those of the replicates too.
+                interval = widened(interval, RELATIVE_ERROR * (abs(alone or 0.0) + abs(value or 0.0)))
+            found[statistic] = self._gain(place, (alone, value), interval, together.n)
+        return found
+
+    def _replicated(self, place: int | None) -> dict[str, Floats]:
+        """Return the quantiles of each replicate, of a link or (None) of the pair."""
+        if self._drawn is None:
+            return {}
+        series = self._way.together if place is None else self._way.singles[place]
+        shares = [share_of(statistic) for statistic in PAIR_QUANTILES]
+        return dict(zip(PAIR_QUANTILES, series.blocks.quantiles_ms(shares, self._blocks[0], self._drawn), strict=True))
+
+    def _gain(
+        self, better: int, sides: tuple[float | None, float | None], interval: Interval, n: int, reason: str = ""
+    ) -> Gain:
+        alone, together = sides
+        if alone is None or together is None:
+            return Gain(
+                better, alone, None, NONE, n, "片方または両方に値がない(損失または測定なし) / one side has no value"
+            )
+        # The pair minus the link is what the comparison draws: a gain is its opposite, and never minus zero.
+        ends = (None if end is None else 0.0 - end for end in (interval.high, interval.low))
+        return Gain(better, alone, 0.0 - (together - alone), Interval(*ends), n, self._too_few or reason)
+
+
+def _quantile_ms(counted: Histogram, statistic: str) -> float | None:
+    """Return the exact order statistic in ms, None among lost packets."""
+    value = counted.at([rank(share_of(statistic), counted.n)])[0]
+    return None if math.isinf(value) else value / MS
+
+
+def _faster(singles: list[Histogram], statistic: str) -> int:
+    """Return which single link has the smaller value."""
+    values = [each.at([rank(share_of(statistic), each.n)])[0] if each.n else math.inf for each in singles]
+    # Where neither has a value, the one of which anything arrived can at least be compared.
+    is_equal = values[0] == values[1]
+    return int(singles[1].finite > singles[0].finite if is_equal else values[1] < values[0])
