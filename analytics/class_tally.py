@@ -15,7 +15,7 @@ import numpy.typing as npt
 from analytics.clock import ClockQuality
 from analytics.probes import Bools, Ints, ProbeArrays, absent, lost_in
 from analytics.requirements import Profile
-from analytics.results import DIRECTIONS, REFERENCE_ONLY, Direction
+from analytics.results import DIRECTIONS, Direction
 from analytics.statistics import Histogram
 from analytics.waiting_time import Waited, waited_out, waiting_words
 from analytics.worth import SeriesWorth
@@ -159,7 +159,7 @@ class PacketFeed:
     """
 
     def __init__(self, profile: Profile, clock: ClockQuality) -> None:
-        self._limit_ms = profile.parameters.lost_after_ms
+        self._limit_ms, self._clock_limit_us = profile.parameters.lost_after_ms, profile.parameters.clock_limit_us
         self._clock = clock
         self.n = self.lost = self.absent = 0
         self.waited = Waited()
@@ -209,9 +209,9 @@ class PacketFeed:
 
     @property
     def doubt(self) -> str:
-        """Why figures are for reference only: they, or which packets were late, rest on clocks that nobody knows."""
+        """Why figures are for reference only: they, or which packets were late, rest on clocks known too little."""
         is_clocked = self.direction != "round_trip" or self.waited.by_one_way > 0
-        return f"{REFERENCE_ONLY}: {self._clock.reason}" if is_clocked and not self._clock.is_known else ""
+        return self._clock.doubt(self._clock_limit_us) if is_clocked else ""
 
     @property
     def waiting_words(self) -> str:

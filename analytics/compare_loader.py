@@ -80,7 +80,7 @@ def compare_repetitions(
             near, far = _same(ids[a.run_id], key, key[1]), _same(ids[b.run_id], key, other_link or key[1])
             pair = None
             if near is not None and far is not None:
-                pair = _read_both(connection, [(a, ids[a.run_id], near), (b, ids[b.run_id], far)], align)
+                pair = _read_both(connection, [(a, ids[a.run_id], near), (b, ids[b.run_id], far)], align, requirements)
             if pair is not None and all(leg.has_any for leg in pair):
                 legs.append(pair)
                 names.append((a.name, b.name))
@@ -105,11 +105,14 @@ def compare_repetitions(
     return found
 
 
-def _read_both(connection: psycopg.Connection, sides: Sequence[tuple[RunRecord, _Ids, Key]], align: str) -> _Pair:
+def _read_both(
+    connection: psycopg.Connection, sides: Sequence[tuple[RunRecord, _Ids, Key]], align: str, profile: Profile
+) -> _Pair:
     a, b = (
         read_leg(
             connection, run.run_id, ids, key, window=run_window_us(run),
-            excluded=load_exclusions(connection, run).of(key[1]), is_placed=align == "distance",
+            excluded=load_exclusions(connection, run).of(key[1]), clock_limit_us=profile.parameters.clock_limit_us,
+            is_placed=align == "distance",
         )
         for run, ids, key in sides
     )  # fmt: skip
@@ -156,7 +159,9 @@ def _compare(
             kept.append(packets)
             notes += waited_words(word, side, waited, profile)
         clocks = [worst_clock([leg.clock for leg, _ in side]) for side in sides]
-        effects += compare_packets(kept[0], kept[1], drawn, clocks=clocks)
+        effects += compare_packets(
+            kept[0], kept[1], drawn, clocks=clocks, clock_limit_us=profile.parameters.clock_limit_us
+        )
     streams = [streams_of(side) for side in sides]
     effects += compare_streams(streams[0], streams[1], is_paired=is_paired, unit_name=unit_name)
     return (effects, notes) if effects else None

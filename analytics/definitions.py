@@ -11,18 +11,25 @@ from functools import cache
 
 import msgspec
 
+from analytics.dictionary.clock import CLOCK
 from analytics.dictionary.definition import Better, KpiDefinition
 from analytics.dictionary.link import CDF_MS, LINK, N_REORDERING, QUANTILES
 from analytics.dictionary.monitoring import MONITORING
 from analytics.dictionary.other_radios import OTHER_RADIOS
+from analytics.dictionary.pattern import GMIN, PATTERN
 from analytics.dictionary.radio import RADIO
 from analytics.dictionary.redundancy import REDUNDANCY
 from analytics.dictionary.throughput import THROUGHPUT
 from analytics.dictionary.traffic import TRAFFIC
 
-__all__ = ["BY_ID", "CDF_MS", "DEFINITIONS", "N_REORDERING", "QUANTILES", "Better", "KpiDefinition", "definitions_hash"]
+__all__ = [
+    "BY_ID", "CDF_MS", "DEFINITIONS", "GMIN", "N_REORDERING", "QUANTILES", "Better", "KpiDefinition",
+    "definitions_hash",
+]  # fmt: skip
 
-DEFINITIONS: tuple[KpiDefinition, ...] = (*LINK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS)
+DEFINITIONS: tuple[KpiDefinition, ...] = (
+    *LINK, *PATTERN, *CLOCK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS,
+)  # fmt: skip
 
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from analytics.definitions import CDF_MS, QUANTILES
 from analytics.jitter import Jitter
 from analytics.link import AMONG_LOST, NOT_MEASURED, Link, in_ms
+from analytics.poor_clock import NOTHING, Clouded
 from analytics.results import MS, Direction, KpiResult
 from analytics.statistics import (
     Histogram,
     Interval,
     mean_interval,
-    proportion_interval,
     quantile_interval,
     rank,
     share_of,
 )
 from analytics.subject import BINOMIAL, ORDER, ORDER_OF_SHARE, STUDENT
+from analytics.within import within
 
 EVERY_16TH = "16パケットごとの値 / its value after every 16th packet"
 
@@ -30,6 +34,7 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     delivered = link.scan(direction).possible.counted
     size = delivered.n
     counted = replace(delivered, infinite=link.lost_in(direction))
+    clouded = link.clouded(direction)
     worth = link.delay_n_eff(direction)
     hidden = link.hidden(direction)
     elsewhere = link.losses.undecided if direction != "round_trip" else 0
@@ -38,16 +43,24 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     filters = "到達分 delivered"
     if size:
         mean, deviation = delivered.mean, delivered.deviation
+        known = clouded_mean(Interval(mean, mean), size, clouded)
+        value = min(max(mean, known.low or 0.0), math.inf if known.high is None else known.high)
+        of_all = link.of_all(f"{delivered.merge(clouded.measured).mean / MS:.6g} ms")
         yield link.make(
-            kpi, direction, "mean", mean / MS, n=size, n_eff=worth, method=STUDENT, filters=filters,
-            interval=in_ms(mean_interval(mean, deviation, worth)), reason=note,
-            project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // size, 1))),
+            kpi, direction, "mean", value / MS, n=size, n_eff=worth, method=STUDENT, filters=filters,
+            interval=in_ms(clouded_mean(mean_interval(mean, deviation, worth), size, clouded)),
+            reason="; ".join(filter(None, [note, of_all if clouded.n else ""])),
+            project=lambda total: in_ms(
+                clouded_mean(mean_interval(mean, deviation, max(worth * total // size, 1)), size, clouded)
+            ),
         )  # fmt: skip
         yield link.make(kpi, direction, "std", deviation / MS, n=size, filters=filters, reason=note)
         yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
     for statistic in QUANTILES:
         n_eff = link.quantile_n_eff(direction, share_of(statistic), counted.n)
-        yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden)
+        yield quantile(link, (kpi, direction, statistic), counted, n_eff, note, hidden, clouded)
+    n_eff = link.quantile_n_eff(direction, "0.5", counted.n)
+    yield quantile(link, (kpi, direction, "median"), counted, n_eff, note, hidden, clouded)
     if size:
         yield link.make(kpi, direction, "max", float(delivered.values[-1]) / MS, n=size, filters=filters)
 
@@ -57,59 +70,99 @@ def cdf_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
 
     As with reliability, what the clocks may be off by and packets of which nobody knows widen the interval.
     """
-    delivered = link.scan(direction).possible.counted
-    size, sent = delivered.n, delivered.n + link.lost_in(direction)
+    size = link.scan(direction).possible.counted.n
     if not size:
         return
-    hidden, bound_us = link.hidden(direction), link.bound_us(direction)
-    n_eff = max(int(link.delay_n_eff(direction) * sent / size), 1)
+    n_eff = max(int(link.delay_n_eff(direction) * (size + link.lost_in(direction)) / size), 1)
     for statistic, limit_ms in CDF_MS.items():
-        limit_us = limit_ms * MS
-        surely, perhaps = (delivered.up_to(limit_us + shift_us) for shift_us in (-bound_us, bound_us))
-
-        def interval(total: int, surely: int = surely, perhaps: int = perhaps) -> Interval:
-            """Return the interval that `total` packets like these would give."""
-            scale, worth = total / sent, max(n_eff * total // sent, 1)
-            whole = max(round((sent + hidden) * scale), 1)
-            low = proportion_interval(surely * scale, whole, worth).low
-            return Interval(low, proportion_interval((perhaps + hidden) * scale, whole, worth).high)
-
+        found = within(link, direction, limit_ms * MS)
+        sent = found.sent
         yield link.make(
-            "delay_cdf", direction, statistic, delivered.up_to(limit_us) / sent, n=sent, interval=interval(sent),
-            n_eff=n_eff, method=BINOMIAL, filters="送信全数 all sent (lost = inf)", reason=link.absent_note,
-            project=interval,
+            "delay_cdf", direction, statistic, found.value, n=sent, interval=found.interval(sent, n_eff),
+            n_eff=n_eff, method=BINOMIAL, filters="送信全数 all sent (lost = inf)",
+            reason="; ".join(filter(None, [link.absent_note, found.note])),
+            project=partial(found.interval, n_eff=n_eff),
         )  # fmt: skip
 
 
 def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of them
-    link: Link, what: tuple[str, Direction, str], counted: Histogram, n_eff: int, note: str = "", hidden: int = 0
-) -> KpiResult:
-    """Return one quantile; `hidden` further packets may have been faster than all others, or lost."""
+    link: Link, what: tuple[str, Direction, str], counted: Histogram, n_eff: int, note: str = "", hidden: int = 0,
+    clouded: Clouded = NOTHING,
+) -> KpiResult:  # fmt: skip
+    """Return one quantile; `hidden` further packets may have been faster than all others, or lost.
+
+    Of those, `clouded` were delivered, no later than their round trips.
+    """
     kpi, direction, statistic = what
-    q = share_of(statistic)
-    value = counted.at([rank(q, counted.n)])[0]
-    if math.isinf(value):
-        note = AMONG_LOST if counted.n else NOT_MEASURED
+    q = "0.5" if statistic == "median" else share_of(statistic)
+    value = _estimate(counted, q, hidden, clouded)
+    if statistic == "median" and value is not None and not clouded.n:
+        value = counted.median
+    if value is None:
+        note = NOT_MEASURED
+    elif math.isinf(value):
+        note = AMONG_LOST
+    elif clouded.n:
+        every = counted.merge(clouded.measured)
+        of_all = every.at([rank(q, every.n)])[0] / MS
+        note = "; ".join(filter(None, [note, link.of_all("-" if math.isinf(of_all) else f"{of_all:.6g} ms")]))
     filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
     size = max(counted.n, 1)
     return link.make(
-        kpi, direction, statistic, value / MS if counted.n else None, n=counted.n, n_eff=n_eff,
+        kpi, direction, statistic, None if value is None else value / MS, n=counted.n, n_eff=n_eff,
         method=ORDER if kpi == "ipdv" else ORDER_OF_SHARE,
-        interval=in_ms(_interval(counted, q, n_eff, hidden)), filters=filters, reason=note,
-        project=lambda total: in_ms(_interval(counted, q, max(n_eff * total // size, 1), hidden)),
+        interval=in_ms(_interval(counted, q, n_eff, hidden, clouded)), filters=filters, reason=note,
+        project=lambda total: in_ms(_interval(counted, q, max(n_eff * total // size, 1), hidden, clouded)),
     )  # fmt: skip
 
 
-def _interval(counted: Histogram, q: str, n_eff: int, hidden: int) -> Interval:
+def _estimate(counted: Histogram, q: str, hidden: int, clouded: Clouded) -> float | None:
+    """Return a quantile of all packets sent, None where no delay says what it is.
+
+    Delivered packets that poor clocks hide are taken to be as fast as the others, as far as their round trips allow.
+    """
+    if not counted.n or (clouded.n and not counted.values.size):
+        return None
+    if not clouded.n:
+        return counted.at([rank(q, counted.n)])[0]
+    place, seen = rank(q, counted.n + clouded.n), counted.finite
+    if place > seen + clouded.n:
+        return math.inf
+    value = counted.at([-(-place * seen // (seen + clouded.n))])[0]
+    fastest, slowest = _extremes(counted, hidden, clouded)
+    return min(max(value, fastest.at([rank(q, fastest.n)])[0]), slowest.at([rank(q, slowest.n)])[0])
+
+
+def _extremes(counted: Histogram, hidden: int, clouded: Clouded) -> tuple[Histogram, Histogram]:
+    """Return the delays with hidden packets as the fastest of all, and as lost or as late as their round trips."""
+    fastest = counted.counts.copy()
+    fastest[0] += hidden - clouded.n
+    fast = Histogram(counted.values, fastest, counted.infinite)
+    slow = replace(counted, infinite=counted.infinite + hidden - clouded.n)
+    if not clouded.n:
+        return fast, slow
+    least = np.array([min(int(counted.values[0]), 0)])
+    return fast.merge(Histogram(least, np.array([clouded.n]))), slow.merge(clouded.at_most)
+
+
+def _interval(counted: Histogram, q: str, n_eff: int, hidden: int, clouded: Clouded) -> Interval:
     """Return the interval of a quantile; hidden packets as the fastest of all for its low end, as lost for its high."""
-    if not hidden or not counted.values.size:
+    if not counted.values.size:
+        return Interval(None, None) if clouded.n else quantile_interval(counted, q, n_eff)
+    if not hidden:
         return quantile_interval(counted, q, n_eff)
     more = max(n_eff * (counted.n + hidden) // max(counted.n, 1), 1)
-    fastest = counted.counts.copy()
-    fastest[0] += hidden
-    low = quantile_interval(Histogram(counted.values, fastest, counted.infinite), q, more).low
-    high = quantile_interval(Histogram(counted.values, counted.counts, counted.infinite + hidden), q, more).high
-    return Interval(low, high)
+    fast, slow = _extremes(counted, hidden, clouded)
+    return Interval(quantile_interval(fast, q, more).low, quantile_interval(slow, q, more).high)
+
+
+def clouded_mean(known: Interval, n: int, clouded: Clouded) -> Interval:
+    """Return the interval of a mean of `n` delays and those that poor clocks hide, in microseconds."""
+    if not clouded.n or known.low is None or known.high is None:
+        return known
+    total, most = n + clouded.n, clouded.at_most
+    latest_us = float((most.values * most.counts).sum())
+    return Interval(known.low * n / total, None if most.infinite else (known.high * n + latest_us) / total)
 
 
 def variation_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:

@@ -70,7 +70,8 @@ class DriveWork:
             seconds[link] = self._seconds(connection, link_id, end_us, excluded[link])
             wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
             streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
-            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *ends_us([about["vehicle"]]))
+            limit_us = self.profile.parameters.clock_limit_us
+            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *ends_us([about["vehicle"]]), limit_us)
         started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in ends_us([about["vehicle"]]))
         subject = Subject(
             device=self.device, link="", profile=self.profile, started_at=started_at, ended_at=ended_at,

@@ -5,6 +5,7 @@ Pure: no I/O, no clock. `analytics.loader` brings the arrays.
 
 from __future__ import annotations
 
+from analytics.clock_kpis import clock_kpis
 from analytics.definitions import BY_ID
 from analytics.delay_kpis import cdf_kpis, delay_kpis, variation_kpis
 from analytics.ip_availability_kpis import ip_availability_kpis
@@ -43,6 +44,7 @@ def evaluate_link(packets: LinkScan | ProbeArrays, subject: Subject, *, data_has
     results += [reliability_kpi(link, direction) for direction in link.directions()]
     results += availability_kpis(link, link.directions()[0])
     results += ip_availability_kpis(link, link.packets.intervals())
+    results += clock_kpis(link)
     return with_waiting_time(results, subject, link.packets.waited)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.definitions import BY_ID
+from analytics.doubt import Doubt
 from analytics.results import Direction, KpiResult
 from analytics.series import Floats
 from analytics.statistics import (
@@ -52,23 +53,25 @@ class Figures:
     def make(
         self, kpi: str, statistic: str, value: float | None, *, n: int, direction: Direction = "",
         interval: Interval = NONE, n_eff: int | None = None, method: str = "", reason: str = "", filters: str = "",
-        unit: str = "", is_judged: bool = True,
+        unit: str = "", is_judged: bool = True, doubt: Doubt | None = None,
     ) -> KpiResult:  # fmt: skip
         """Build one result and judge it (`analytics.subject.result_of`)."""
         return result_of(
             self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
             interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit,
-            is_judged=is_judged,
+            is_judged=is_judged, doubt=doubt,
         )  # fmt: skip
 
     def spread(
         self, kpi: str, values: Floats, *, direction: Direction = "", filters: str = "", infinite: int = 0,
         mean: float | None = None, reason: str = "", at_least: float = -math.inf,
+        doubt: Callable[[Interval], Doubt] | None = None,
     ) -> Iterator[KpiResult]:  # fmt: skip
         """Yield the statistics that the definition names of values in order of time; NaN are left out.
 
         `infinite` more values never came; `mean` replaces the plain mean where another weighting is the right one;
         no bound of an interval goes below `at_least` (a delay is never negative, whatever Student's formula says).
+        `doubt` gives what else an interval may be off by.
         Known statistics: mean, mean_linear (of decibels), std, min, max and pQ.
         """
         known = values[np.isfinite(values)]
@@ -109,6 +112,7 @@ class Figures:
             yield self.make(
                 kpi, statistic, value, n=n, direction=direction, interval=interval, n_eff=worth, method=method,
                 reason=note, filters=filters, unit="dB" if (statistic, unit) == ("std", "dB[mW]") else "",
+                doubt=None if doubt is None else doubt(interval),
             )  # fmt: skip
 
     def share(

@@ -10,6 +10,7 @@ from analytics.link_scan import LinkScan, Service, scanned
 from analytics.loss import LossCounts
 from analytics.loss_scan import LossScan
 from analytics.packet_order import OrderScan
+from analytics.poor_clock import Clouded
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
 from analytics.statistics import Interval
@@ -36,6 +37,10 @@ _CLOCKED = {
 """KPIs that compare the clocks of both ends where they are of one direction; variations are of one pair of clocks."""
 
 
+_VARYING = {"ipdv", "pdv", "jitter_rfc3550", "reordering", "n_reordering", "reordering_extent", "reordering_late"}
+"""KPIs of how delays of one direction differ, or in which order packets arrived."""
+
+
 class Link:
     """One link's packets, read once, with what several KPIs need of them."""
 
@@ -51,6 +56,7 @@ class Link:
         self.subject = subject
         self._given_hash = data_hash
         self._scans = dict(delays or {})
+        self._clouded: dict[str, Clouded] = {}
 
     @cached_property
     def data_hash(self) -> str:
@@ -93,7 +99,7 @@ class Link:
         """
         if self.lost.n_eff is not None:
             return self.lost.n_eff
-        return min((max(self.delay_n_eff(direction), 1) for direction in self.directions()), default=self.n)
+        return min((max(self._delays_worth(direction), 1) for direction in self.directions()), default=self.n)
 
     @property
     def is_blind(self) -> bool:
@@ -133,6 +139,16 @@ class Link:
             self._scans[direction] = self.packets.delays(direction)
         return self._scans[direction]
 
+    def clouded(self, direction: str) -> Clouded:
+        """Return what poor clocks hide of a direction."""
+        if direction not in self._clouded:
+            self._clouded[direction] = self.packets.clouded(direction)
+        return self._clouded[direction]
+
+    def of_all(self, value: str) -> str:
+        """Say what a value is with the packets in time of poor clocks."""
+        return f"時計を問わない値 {value} / whatever the clocks: {value}"
+
     def impossible(self, direction: str) -> int:
         """How many delays lie below minus the clocks' bound: the clocks were worse than they said."""
         found = self.scan(direction)
@@ -154,6 +170,12 @@ class Link:
         known = self.scan(direction).possible.counted.n + self.lost_in(direction)
         return max(population - known, 0) + (self.absent if self.is_blind else 0)
 
+    def _delays_worth(self, direction: str) -> int:
+        """Worth of all delivered packets' delays, those that poor clocks hide being worth as much as the others."""
+        known = self.scan(direction).possible
+        more = self.clouded(direction).n / max(known.counted.n, 1)
+        return int(known.n_eff * (1 + more)) if more else known.n_eff
+
     def delay_n_eff(self, direction: str) -> int:
         """Worth of the delivered packets' delays."""
         return self.scan(direction).possible.n_eff
@@ -171,24 +193,39 @@ class Link:
     ) -> KpiResult:  # fmt: skip
         """Build one result and judge it (`analytics.subject.result_of`)."""
         clocks = None
-        if kpi in _CLOCKED and direction in {"up", "down"}:
-            shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
-            clocks = TwoClocks(shift, self._doubts(direction))
+        if direction in {"up", "down"}:
+            if kpi in _CLOCKED:
+                shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
+                clocks = TwoClocks(shift, *self._doubts(direction))
+            if (kpi in _CLOCKED or kpi in _VARYING) and (clouded := self.clouded(direction).n):
+                note = self._clouded_words(clouded, is_variation=kpi in _VARYING)
+                reason = "; ".join(filter(None, [note, reason]))
         return result_of(
             self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
             interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit, project=project,
             clocks=clocks,
         )  # fmt: skip
 
-    def _doubts(self, direction: Direction) -> list[str]:
-        """Say why one-way figures are for reference only, if they are."""
+    def _clouded_words(self, n: int, *, is_variation: bool) -> str:
+        """Say of how many packets poor clocks hide the delay, and how that counts."""
+        limit = f"±{self.subject.profile.parameters.clock_limit_us / MS:.4g} ms"
+        ja, en = "の片方向遅延は、区間では往復遅延以下の不明な値とする", "have an unknown delay up to their round trip"
+        if is_variation:
+            ja, en = "を除く", "left out"
+        return (
+            f"時計の誤差上限が限度 {limit} を超えるか不明な間のパケット {n} {ja} / "
+            f"{n} packets sent while the clocks were unknown or beyond {limit}: {en}"
+        )
+
+    def _doubts(self, direction: Direction) -> tuple[list[str], bool]:
+        """Say why one-way figures are for reference only, if they are, and whether the clocks' bound holds still."""
         clock = self.subject.clock
-        if not clock.is_known:
-            return [f"{REFERENCE_ONLY}: {clock.reason}"]
-        if impossible := self.impossible(direction):
+        doubts = [clock.doubt(self.subject.profile.parameters.clock_limit_us)]
+        impossible = self.impossible(direction) if clock.is_known else 0
+        if impossible:
             what = f"時計の誤差上限を超える負の遅延 {impossible} を除く"
-            return [f"{REFERENCE_ONLY}: {what} / {impossible} delays below minus the clock bound excluded"]
-        return []
+            doubts.append(f"{REFERENCE_ONLY}: {what} / {impossible} delays below minus the clock bound excluded")
+        return [*filter(None, doubts)], clock.is_known and not impossible
 
 
 def in_ms(interval: Interval) -> Interval:

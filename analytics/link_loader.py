@@ -51,9 +51,16 @@ class LinkWork:
         asked = [self._asked(connection, each) for each in ([spans, ()] if spans else [()])]
         packets: list[Packets | None] = [None] * len(asked)
         if self.link and (extent_us := probe_extent(connection, self.link_id, self.window[0], self.settled_us)):
-            clock = load_clock_quality(connection, self.own_id, self.link_id, *extent_us)
-            subject = self._subject(*extent_us, clock)
-            jobs = [PacketJob(subject, each.excluded, packets_asked(each.streams)) for each in asked]
+            limit_us = self.profile.parameters.clock_limit_us
+            jobs = [
+                PacketJob(
+                    self._subject(*extent_us, load_clock_quality(
+                        connection, self.own_id, self.link_id, *extent_us, limit_us, each.excluded
+                    )),
+                    each.excluded, packets_asked(each.streams),
+                )
+                for each in asked
+            ]  # fmt: skip
             window_us = self.window[0], self.settled_us
             packets = [*read_packets(connection, self.link_id, window_us, jobs)]
         is_ping = bool(self.link) and _is_from_ping(connection, self.link_id, *self.window)

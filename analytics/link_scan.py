@@ -18,6 +18,7 @@ from analytics.delay_scan import DelayScan, DelayScanner
 from analytics.ip_availability import IntervalCounts, IntervalLoss
 from analytics.loss_scan import LossScan, LossScanner
 from analytics.packet_order import OrderScan, OrderScanner
+from analytics.poor_clock import Clouded, PoorTime, restored
 from analytics.probes import Ints, ProbeArrays, absent, absent_as_lost, concatenated
 from analytics.results import DIRECTIONS, MS, Direction
 from analytics.service_scan import ServiceScanner
@@ -54,6 +55,7 @@ class LinkScan:
         self._orders: dict[str, OrderScanner] = {direction: OrderScanner(direction) for direction in ORDERED}
         self._services: dict[str, _Service] = {direction: _Service(direction, self) for direction in DIRECTIONS}
         self._hash = DataHash()
+        self._poor = PoorTime(subject.clock.poor)
         tav_s = subject.profile.parameters.ip_interval_s
         self._intervals = None if tav_s is None else IntervalLoss(round(tav_s * 1e6))
         self.waited = Waited()
@@ -78,7 +80,9 @@ class LinkScan:
         if not probes.n:
             return
         self._hash.add(probes)
-        probes, waited = within_waiting_time(probes, self.subject)
+        whole = probes
+        probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
+        self._poor.add(whole, probes)
         self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
         low_us, high_us = _ends(probes.t_us)
         self.first_us = min(self.first_us, low_us) if self.n else low_us
@@ -87,11 +91,11 @@ class LinkScan:
         self._losses.add(probes)
         for direction, scanner in self._delays.items():
             scanner.add(probes)
-            self.measured[direction] = self.measured[direction] or probes.has(direction)
+            self.measured[direction] = self.measured[direction] or probes.has(direction) or self._poor.has(direction)
         for each in self._orders.values():
             each.add(probes)
         for direction in DIRECTIONS:
-            self._services[direction].add(probes)
+            self._services[direction].add(probes, whole)
             if self.measured[direction]:
                 break
         if self._intervals is not None:
@@ -116,6 +120,10 @@ class LinkScan:
     def delays(self, direction: str) -> DelayScan:
         """Return what the delays of a direction are."""
         return self._delays[direction].result()
+
+    def clouded(self, direction: str) -> Clouded:
+        """Return what poor clocks hide of a direction."""
+        return self._poor.result(direction)
 
     def order(self, direction: str) -> OrderScan:
         """Return what arrived out of order."""
@@ -147,16 +155,22 @@ class _Service:
         bound_us, least_us = round(scan.bound_us(direction)), scan.least_us(direction)
         self._found = ServiceScanner(direction, t_max_us, survival_us, least_us)
         self._worst = self._best = self._found
-        if bound_us:
+        self._direction, self._is_poor = direction, direction != "round_trip" and bool(scan.subject.clock.poor)
+        if bound_us or self._is_poor:
             self._worst = ServiceScanner(direction, max(t_max_us - bound_us, 0), survival_us, least_us)
             self._best = ServiceScanner(direction, t_max_us + bound_us, survival_us, least_us)
         self._blind: ServiceScanner | None = None
         self._has_lost = self._is_unbounded = False
         self._last: ProbeArrays | None = None
 
-    def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets."""
+    def add(self, probes: ProbeArrays, whole: ProbeArrays) -> None:
+        """Add the next packets; `whole` has the delays too that poor clocks measured: it is found what they say."""
         self._add_absent(probes)
+        if self._is_poor:
+            self._found.add(restored(whole, probes, self._direction))
+            self._worst.add(probes)
+            self._best.add(restored(whole, probes, self._direction, are_fast=True))
+            return
         for scanner in dict.fromkeys((self._found, self._worst, self._best)):
             scanner.add(probes)
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 import psycopg
 
-from analytics.clock import ClockQuality, ClockSamples, clock_quality
+from analytics.clock import ClockQuality, clock_quality
+from analytics.clock_record import ClockSamples
 from analytics.exclusions import without
 from analytics.families.device import DEVICE_STREAMS
 from analytics.probes import COLUMNS, ProbeArrays, probe_arrays
@@ -80,16 +81,20 @@ def load_clock(connection: psycopg.Connection, link_id: int | None, start_us: in
     bound_us = bound.values.astype(np.float64)
     if bound.valid is not None:
         bound_us[~bound.valid] = np.nan
-    return ClockSamples(columns["t_us"].values, columns["synced"].values.astype(np.bool_), bound_us)
+    return ClockSamples(
+        columns["t_us"].values, columns["synced"].values.astype(np.bool_), bound_us,
+        np.asarray(columns["method"].values == "declared", np.bool_),
+    )  # fmt: skip
 
 
-def load_clock_quality(
-    connection: psycopg.Connection, own_id: int | None, far_id: int, start_us: int, end_us: int
-) -> ClockQuality:
-    """Judge the clocks of both ends of a link."""
+def load_clock_quality(  # noqa: PLR0917 - two clocks, and the time they are judged for
+    connection: psycopg.Connection, own_id: int | None, far_id: int, start_us: int, end_us: int,
+    limit_us: float | None = None, excluded: Sequence[Span] = (),
+) -> ClockQuality:  # fmt: skip
+    """Judge the clocks of both ends of a link (`analytics.clock.clock_quality`)."""
     own = load_clock(connection, own_id, start_us, end_us)
     far = load_clock(connection, far_id, start_us, end_us)
-    return clock_quality(own, far, start_us, end_us)
+    return clock_quality(own, far, start_us, end_us, limit_us, excluded)
 
 
 def load_streams(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from analytics.burst_kpis import burst_kpis
 from analytics.link import NO_PACKETS, Link, blind_words
 from analytics.loss_model_kpis import loss_model_kpis
 from analytics.results import Direction, KpiResult
@@ -43,7 +44,20 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
         if periods.size:
             yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
+        apart = link.lost.runs.apart
+        if apart.size:
+            worth = effective_n(apart)
+            mean = float(apart.mean())
+            yield link.make(
+                "inter_loss_period", "round_trip", "mean", mean, n=apart.size, n_eff=worth, method=STUDENT,
+                interval=mean_interval(mean, float(apart.std()), worth), reason=link.absent_note,
+            )  # fmt: skip
+            for statistic, value in (("min", apart.min()), ("max", apart.max())):
+                yield link.make(
+                    "inter_loss_period", "round_trip", statistic, float(value), n=apart.size, reason=link.absent_note
+                )  # fmt: skip
         yield from _distances(link, link.lost.distances)
+        yield from burst_kpis(link)
         yield from loss_model_kpis(link, link.lost.runs)
     delivered = link.lost.delivered
     if delivered:

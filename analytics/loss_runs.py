@@ -62,6 +62,13 @@ class LossRuns:
         return int(np.count_nonzero(self.good == 0))
 
     @property
+    def apart(self) -> Ints:
+        """By how many numbers each run of losses follows the one before it in its stretch (RFC 3357 6.4)."""
+        follows = np.ones(self.lost.size, np.bool_)
+        follows[self.first[:-1][self.has_loss]] = False
+        return self.good[follows] + 1
+
+    @property
     def has_loss(self) -> npt.NDArray[np.bool_]:
         """Whether anything was lost, stretch by stretch."""
         return np.asarray(self.first[1:] > self.first[:-1])

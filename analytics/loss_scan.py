@@ -22,7 +22,7 @@ class LossScan:
 
     `runs` are the loss periods and what was delivered between them, `distances` those of RFC 3357, `n_eff` is the worth
     of the loss indicator (None where all packets fared alike), `has_numbers` tells whether the reflector numbered any
-    packet.
+    packet. `interval_us` is the mean time from one number to the next within a session, None where that is no time.
     """
 
     counts: LossCounts
@@ -31,6 +31,7 @@ class LossScan:
     n_eff: int | None
     absent: int
     has_numbers: bool
+    interval_us: float | None
 
     @property
     def delivered(self) -> int:
@@ -52,6 +53,7 @@ class LossScanner:
         self._worth = SeriesWorth(hits=True)
         self._runs = LossRunsBuilder()
         self._absent = 0
+        self._steps = self._span_us = 0
         self._has_numbers = False
 
     def add(self, probes: ProbeArrays) -> None:
@@ -62,12 +64,13 @@ class LossScanner:
         whole = probes if self._last is None else concatenated([self._last, probes.rows(slice(1))])
         if self._last is not None:
             is_same = whole.session[0] == whole.session[1]
-            self._absent += int(whole.seq[1]) - int(whole.seq[0]) - 1 if is_same else 0
+            if is_same:
+                self._add_span(whole, 0, 1)
             if whole.lost[1] > 0 and not self._is_last_kept:
                 self._kept.append(_slim(self._last, np.array([0])))
         self._runs.add(probes)
         for part in probes.sessions():
-            self._absent += int(probes.seq[part.stop - 1]) - int(probes.seq[part.start]) - (part.stop - part.start - 1)
+            self._add_span(probes, part.start, part.stop - 1)
         near = np.concatenate([places - 1, places, places + 1])
         if self._last is not None and self._last.lost[0] > 0:
             near = np.append(near, 0)
@@ -78,13 +81,21 @@ class LossScanner:
         self._is_last_kept = bool(near.size) and int(near[-1]) == probes.n - 1
         self._last = probes.rows(slice(-1, None))
 
+    def _add_span(self, probes: ProbeArrays, first: int, last: int) -> None:
+        """Add the numbers and the time from one packet of a session to a later one."""
+        steps = int(probes.seq[last]) - int(probes.seq[first])
+        self._absent += steps - (last - first)
+        self._steps += steps
+        self._span_us += int(probes.t_us[last]) - int(probes.t_us[first])
+
     def result(self) -> LossScan:
         """Return what was read."""
         sent, runs = self._worth.n, self._runs.result()
+        interval_us = self._span_us / self._steps if self._steps and self._span_us > 0 else None
         if not self._kept:
             return LossScan(
                 counts=LossCounts(sent, 0, 0, 0, 0), runs=runs, distances=np.empty(0, np.int64), n_eff=None,
-                absent=self._absent, has_numbers=self._has_numbers,
+                absent=self._absent, has_numbers=self._has_numbers, interval_us=interval_us,
             )  # fmt: skip
         kept = concatenated(self._kept)
         counts = replace(count_losses(kept), sent=sent)
@@ -92,7 +103,7 @@ class LossScanner:
         return LossScan(
             counts=counts, runs=runs, distances=loss_distances(kept, lost_places(kept)),
             n_eff=self._worth.result(math.sqrt(share * (1 - share))) if counts.lost < sent else None,
-            absent=self._absent, has_numbers=self._has_numbers,
+            absent=self._absent, has_numbers=self._has_numbers, interval_us=interval_us,
         )  # fmt: skip
 
 

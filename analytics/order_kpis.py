@@ -8,6 +8,7 @@ import numpy as np
 
 from analytics.definitions import N_REORDERING
 from analytics.link import Link
+from analytics.packet_order import OrderScan
 from analytics.results import MS, Direction, KpiResult
 from analytics.statistics import proportion_interval
 from analytics.subject import BINOMIAL
@@ -42,3 +43,33 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     for kpi, values, unit in (("reordering_extent", found.extents, 1.0), ("reordering_late", found.late_us, MS)):
         yield link.make(kpi, direction, "mean", float(values.mean()) / unit, n=late)
         yield link.make(kpi, direction, "max", float(values.max()) / unit, n=late)
+    yield from _held(link, direction, found)
+    yield from _spread(link, direction, found)
+
+
+def _held(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
+    """Yield what a receiver must hold to restore the order, in packets, and in bytes where their length is known."""
+    late, each = found.held.size, link.subject.profile.parameters.payload_bytes
+    for statistic, packets in (("mean", float(found.held.mean())), ("max", float(found.held.max()))):
+        yield link.make("reordering_held", direction, statistic, packets, n=late)
+        if each is not None:
+            yield link.make(
+                "reordering_byte_offset", direction, statistic, packets * each, n=late,
+                filters=f"ペイロード {each} B / payload of {each} B",
+            )  # fmt: skip
+
+
+def _spread(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
+    """Yield how far apart reordering happened, and how long the packets between came in order."""
+    runs, gaps = found.pattern.runs, found.pattern.gaps
+    early = float(found.pattern.discontinuities)
+    yield link.make("reordering_discontinuity", direction, "count", early, n=found.delivered)
+    if gaps.size:
+        yield link.make("reordering_gap", direction, "mean", float(gaps.mean()), n=gaps.size)
+        yield link.make("reordering_gap", direction, "min", float(gaps.min()), n=gaps.size)
+    yield link.make("reordering_free_run", direction, "mean", float(runs.mean()), n=runs.size)
+    yield link.make("reordering_free_run", direction, "max", float(runs.max()), n=runs.size)
+    # What overtook the first reordered packet came in order: there is one at least.
+    in_order = int(runs.sum())
+    weighted = float(np.square(runs.astype(np.float64)).sum()) / in_order
+    yield link.make("reordering_free_run", direction, "weighted", weighted, n=in_order)

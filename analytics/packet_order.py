@@ -6,13 +6,14 @@ import copy
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import block_slices
+from analytics.overtaken import OrderPattern, later_before, order_pattern
 from analytics.probes import Bools, NotInOrderError, ProbeArrays
 from analytics.worth import SeriesWorth
 
@@ -24,6 +25,8 @@ _AHEAD = 1024
 _VIEW = 4096
 """Packets looked at after those that wait, and before them: one and four seconds at 1,000 packets/s."""
 
+_OF_EACH = ("extents", "late_us", "degrees", "held", "places")
+"""What is known of each reordered packet."""
 _LONG_AGO = int(np.iinfo(np.int64).min)
 _NEAR = 16
 """Packets looked at before and after a step back in time; more where they do not suffice."""
@@ -36,13 +39,16 @@ class Reordering:
     Of each reordered packet, `extents` counts the packets by which it was late (4.2.3, e = i - j for the earliest
     arrival j of a later packet) and `late_us` the time since that arrival (4.3.3). `degrees` are the largest n for
     which it is n-reordered (5.3: each of the n packets that arrived just before it was sent later), counted up to
-    `MOST_DEGREES`; 0 where the packet just before it was sent earlier.
+    `MOST_DEGREES`; 0 where the packet just before it was sent earlier. `held` counts the packets sent later that had
+    arrived by then (4.4.3), and `places` says as the how manieth of its session it arrived, from 0.
     """
 
     is_reordered: Bools
     extents: Times
     late_us: Times
     degrees: Times
+    held: Times
+    places: Times
 
 
 def reordering(probes: ProbeArrays, direction: str) -> Reordering:
@@ -52,22 +58,30 @@ def reordering(probes: ProbeArrays, direction: str) -> Reordering:
     arrive in the same microsecond are in order. Packets lost or without a delay do not count, copies neither (4.1).
     """
     found = [_of_session(np.concatenate([*_arrivals(probes, direction, part)])) for part in probes.sessions()]
+    return _joined(found, np.concatenate([np.empty(0, np.bool_), *(each.is_reordered for each in found)]))
+
+
+def _joined(found: list[Reordering], is_reordered: Bools) -> Reordering:
+    """Return what was found piece by piece."""
+    nothing = np.empty(0, np.int64)
     return Reordering(
-        np.concatenate([each.is_reordered for each in found]) if found else np.empty(0, np.bool_),
-        np.concatenate([each.extents for each in found]) if found else np.empty(0, np.int64),
-        np.concatenate([each.late_us for each in found]) if found else np.empty(0, np.int64),
-        np.concatenate([each.degrees for each in found]) if found else np.empty(0, np.int64),
+        is_reordered, *(np.concatenate([nothing, *(getattr(each, name) for each in found)]) for name in _OF_EACH)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class OrderScan:
-    """What arrived out of order of `delivered` packets; `n_eff` is the worth of being reordered."""
+    """What arrived out of order of `delivered` packets; `n_eff` is the worth of being reordered.
+
+    Of each reordered packet as in `Reordering`; `pattern` says how they are spread.
+    """
 
     delivered: int
     extents: Times
     late_us: Times
     degrees: Times
+    held: Times
+    pattern: OrderPattern
     n_eff: int
 
 
@@ -85,6 +99,7 @@ class OrderScanner:
         self._view_us: Times = np.empty(0, np.int64)
         self._settled_us = self._gone_us = _LONG_AGO
         self._found: list[Reordering] = []
+        self._sessions: list[int] = []
         self._worth = SeriesWorth(hits=True)
 
     def add(self, probes: ProbeArrays) -> None:
@@ -95,6 +110,7 @@ class OrderScanner:
             if probes.session[part.start] != self._session:
                 self._settle(self._waiting_us[:0])
                 self._session = probes.session[part.start]
+                self._sessions.append(self._worth.n)
                 self._view_us, self._settled_us, self._gone_us = self._view_us[:0], _LONG_AGO, _LONG_AGO
             before = self._state()
             try:
@@ -140,10 +156,12 @@ class OrderScanner:
         mine = (rows >= before) & (rows < before + n)
         if mine.any() and int(window_us[before:].min()) < self._gone_us:
             raise NotInOrderError("packets arrived long after others: their order must be found all at once")
+        if mine.any():
+            # All that came before the window arrived before these.
+            passed = self._worth.n - before
+            new = Reordering(found.is_reordered[:0], *(getattr(found, name)[mine] for name in _OF_EACH))
+            self._found.append(replace(new, places=new.places + passed))
         self._worth.add_places(rows[mine] - before, n)
-        self._found.append(
-            Reordering(found.is_reordered[:0], found.extents[mine], found.late_us[mine], found.degrees[mine])
-        )
         self._settled_us = max(self._settled_us, int(self._waiting_us.max()))
         settled_us = window_us[: before + n]
         if gone := max(before + n - _VIEW, 0):
@@ -160,16 +178,13 @@ class OrderScanner:
     def result(self) -> OrderScan:
         """Return what was read."""
         self._settle(self._waiting_us[:0])
-        nothing = np.empty(0, np.int64)
-        extents = np.concatenate([nothing, *(each.extents for each in self._found)])
-        n, share = self._worth.n, extents.size / max(self._worth.n, 1)
+        found = _joined(self._found, np.empty(0, np.bool_))
+        n, share = self._worth.n, found.extents.size / max(self._worth.n, 1)
         return OrderScan(
-            delivered=n,
-            extents=extents,
-            late_us=np.concatenate([nothing, *(each.late_us for each in self._found)]),
-            degrees=np.concatenate([nothing, *(each.degrees for each in self._found)]),
+            delivered=n, extents=found.extents, late_us=found.late_us, degrees=found.degrees, held=found.held,
+            pattern=order_pattern(found.places, found.extents, np.array([0, *self._sessions[1:]])),
             n_eff=self._worth.result(math.sqrt(share * (1 - share))),
-        )
+        )  # fmt: skip
 
 
 def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Iterator[Times]:
@@ -192,7 +207,7 @@ def _of_session(arrival_us: Times) -> Reordering:
         for part in (slice(each.start, each.stop + 1) for each in block_slices(arrival_us.size))
     ]) if arrival_us.size else np.empty(0, np.intp)  # fmt: skip
     if not back.size:
-        return Reordering(is_reordered, *(np.empty(0, np.int64) for _ in range(3)))
+        return Reordering(is_reordered, *(np.empty(0, np.int64) for _ in _OF_EACH))
     rows = _stretches(arrival_us, back)
     near_us = arrival_us[rows]
     # A later packet came before it: the earliest arrival of all later ones lies before its own.
@@ -203,9 +218,11 @@ def _of_session(arrival_us: Times) -> Reordering:
     place[order] = np.arange(order.size)
     overtaker = np.searchsorted(np.maximum.accumulate(order), late, side="right")
     is_reordered[rows[late]] = True
-    return Reordering(
-        is_reordered, place[late] - overtaker, near_us[late] - near_us[order[overtaker]], _degrees(order, place[late])
-    )  # fmt: skip
+    places = place[late]
+    extents = places - overtaker
+    held = later_before(order, place, int(extents.max()))[places]
+    late_us = near_us[late] - near_us[order[overtaker]]
+    return Reordering(is_reordered, extents, late_us, _degrees(order, places), held, rows[places])
 
 
 def _degrees(order: npt.NDArray[np.intp], places: Times) -> Times:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from analytics.blocks import Counts
 from analytics.probes import Bools, Ints, ProbeArrays
 from analytics.results import DIRECTIONS
+from analytics.spans import Span
+from analytics.statistics import Histogram
 from analytics.worth import SeriesWorth
 
 Times = npt.NDArray[np.int64]
@@ -99,16 +103,70 @@ class GridLoss:
         self.elsewhere.add(lost[~is_near])
 
 
+class TransferDelays:
+    """Round trips of the packets sent while something was transferred, by direction, and the smallest of all others.
+
+    `busy` and the spans of `by_direction` are sorted and do not touch.
+    """
+
+    def __init__(self, busy: Sequence[Span], by_direction: Mapping[str, Sequence[Span]]) -> None:
+        self._busy = _sides(busy)
+        self._spans = {direction: _sides(spans) for direction, spans in by_direction.items()}
+        self._counts = {direction: Counts() for direction in by_direction}
+        self._worth = {direction: SeriesWorth() for direction in by_direction}
+        self.idle_us: int | None = None
+        self.idle_n = 0
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets."""
+        delay = probes.delays["round_trip"]
+        t_us, us = probes.t_us[delay.valid], delay.us[delay.valid]
+        for direction, spans in self._spans.items():
+            mine = us[_is_in(t_us, spans)]
+            self._counts[direction].add(mine)
+            self._worth[direction].add(mine)
+        idle = us[~_is_in(t_us, self._busy)]
+        self.idle_n += int(idle.size)
+        if idle.size:
+            least = int(idle.min())
+            self.idle_us = least if self.idle_us is None else min(self.idle_us, least)
+
+    def during(self, direction: str) -> tuple[Histogram, int] | None:
+        """Return the round trips during the transfers of a direction and what they are worth; None: there are none."""
+        if direction not in self._counts:
+            return None
+        counted = Histogram(*self._counts[direction].result())
+        return (counted, self._worth[direction].result(counted.deviation)) if counted.n else None
+
+
+def _sides(spans: Sequence[Span]) -> tuple[Times, Times]:
+    starts, ends = np.array(spans, np.int64).reshape(-1, 2).T
+    return starts, ends
+
+
+def _is_in(t_us: Ints, spans: tuple[Times, Times]) -> Bools:
+    """Return which instants lie in one of the spans; packets are mostly in order of sending, and spans are few."""
+    starts, ends = spans
+    if not (t_us[1:] < t_us[:-1]).any():
+        found = np.zeros(t_us.size, np.bool_)
+        for low, high in zip(np.searchsorted(t_us, starts).tolist(), np.searchsorted(t_us, ends).tolist(), strict=True):
+            found[low:high] = True
+        return found
+    place = np.searchsorted(ends, t_us, side="right")
+    return np.asarray((place < ends.size) & (np.append(starts, 0)[place] <= t_us))
+
+
 @dataclass(slots=True)
 class PacketWatch:
     """What the other streams of a link ask of its packets; None: they do not ask. `data_hash` names the packets."""
 
     gaps: ArrivalGaps | None = None
     grid: GridLoss | None = None
+    transfers: TransferDelays | None = None
     data_hash: str = ""
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets."""
-        for each in (self.gaps, self.grid):
+        for each in (self.gaps, self.grid, self.transfers):
             if each is not None:
                 each.add(probes)

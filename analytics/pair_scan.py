@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from analytics.clock import ClockQuality
-from analytics.comparison import usual_length_s
+from analytics.comparison.units import usual_length_s
 from analytics.leg_scan import AskedLeg, LegScan
 from analytics.link_scan import LinkScan
 from analytics.pair_blocks import BlockCounts, runs_of

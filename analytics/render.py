@@ -30,7 +30,13 @@ definitions. Rules that hold for all of them:
   of outages no longer than assumed, or of which five or more were expected, the intervals cover 93 % and more; outages
   that are longer and hardly seen are not covered (60 % where one of a minute is expected).
 * First copy counts; duplicates are a KPI of their own.
-* One-way figures carry the bound of both clocks. Where it is unknown they are 参考値, neither 達成 nor 未達.
+* One-way figures carry the bound of both clocks together, at any moment the larger of the sample after it and of what
+  the one before has grown to by then (15 ppm, RFC 5905 7.2). Its limit is the profile's `clock_within_ms`, without it a
+  tenth of `owd_within_ms`. In time with a larger or unknown bound packets have no one-way delay: they count as sent,
+  lost or delivered, and their delay lies between nothing and their round trip, which the interval holds. The value
+  takes delivered ones to be as fast as the others; beside it stands the value whatever the clocks. (RFC 7679 3.7)
+* Where there is no other time, one-way figures are 参考値: never 達成, and 未達 only where a known bound leaves no
+  doubt. Where the bound is within the limit and yet decides, the verdict is 判定不能.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.
 * Sequence numbers without a record are absent: not measured or lost, and never silently either.
 * Of driving only (`jissho kpi --moving-only`, `moving_only=true`): what was measured of the links while the vehicle

@@ -17,12 +17,17 @@ from analytics.stop_names import STOP_NAMES
 
 PROFILES = Path(__file__).parent / "profiles"
 _DAY_MS = 86_400_000
+_MS = 1000.0
+_CLOCK_SHARE = 0.1
+"""Of the delay that is asked, what the clocks may be off by where the profile says nothing else."""
+
 _LAWFUL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lost_after_ms": (lambda ms: 0 < ms < math.inf, "a waiting time is above 0 ms and finite"),
     "ip_unavailable_loss": (lambda ratio: 0 <= ratio < 1, "c1 is a loss ratio from 0 to below 1"),
     "ip_interval_s": (lambda s: 1 <= 1000 * s <= _DAY_MS, "Tav lies between 1 ms and a day"),
     "ip_least_packets": (lambda n: n >= 1, "an interval needs a packet to be measured"),
     "ip_source": (lambda text: bool(text.strip()), "it must say which edition and clause c1 and Tav come from (出典)"),
+    "payload_bytes": (lambda n: n >= 1, "the payload of a probe packet is a whole number of bytes"),
     "stop_names": (lambda names: bool(names) and all(map(str.strip, names)), "it names a command at least, none blank"),
 }
 """Which values of a parameter can be, and what is said of others."""
@@ -42,7 +47,10 @@ class Allowed(NamedTuple):
 
 
 _NUMBERS = {"count", "per_km"}
-_COUNTED = {"loss_burst", "reordering_extent", "mrm"}
+_COUNTED = {
+    "loss_burst", "inter_loss_period", "reordering_extent", "reordering_held", "reordering_gap", "reordering_free_run",
+    "mrm", "tcp_transfer_time_ratio", "tcp_buffer_delay",
+}  # fmt: skip
 """KPIs of the unit 1 whose statistics are numbers of packets or events, not shares."""
 
 
@@ -55,10 +63,17 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `required_*_mbps` the rates of 所要帯域充足率: without them those KPIs are not computed. `video_within_ms`,
     `fps_at_least` and `stop_within_ms` are for remote monitoring, `section_m` is the length of a short section,
     `ping_pong_s` the time of a return to the cell before, `pair_within_ms` how far apart two packets sent over two
-    links may be to count as one. `clock_within_ms` is the largest bound of an offset corrected afterwards that one-way
-    figures may be judged by; without it such figures are for reference only. `loss_constraint` is delta of the loss
-    noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `stop_names` are the names of commands to stop, by
-    default those of `analytics.stop_names`. Profiles without them use these.
+    links may be to count as one. `clock_within_ms` is the largest bound of both clocks together that one-way figures
+    may be judged by: in time with a larger one no one-way delay counts, and where there is no other they are for
+    reference only. Without it that is a tenth of `owd_within_ms`, as an instrument is chosen ten times as fine as what
+    it decides, and figures whose offset was corrected afterwards are for reference only. `loss_constraint` is delta of
+    the loss noticeable rate, in packets (99 in the examples of RFC 3357 6.1). `point_tests` is how many tests a
+    measuring point needs to count (three by MIC's guideline on effective speeds). `stop_names` are the names of
+    commands to stop, by default those of `analytics.stop_names`. Profiles without them use these.
+
+    Facts of the path that no measurement tells, without which what is made of them is not computed: `payload_bytes` is
+    the payload of a probe packet (reordering byte offset, RFC 4737 4.4.3), `tcp_ideal_*_mbps` the largest TCP
+    throughput that the path allows and `tcp_segment_bytes` what one TCP retransmission resends (RFC 6349).
 
     `lost_after_ms` is a waiting time shorter than the collector's: for the KPIs of links and of their pairs a packet
     that came later is lost (RFC 6703 4.1.2). The four of IP availability (ITU-T Y.1540) belong together:
@@ -85,12 +100,17 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pair_within_ms: float = 50.0
     clock_within_ms: float | None = None
     loss_constraint: int = 99
+    point_tests: int = 3
     stop_names: tuple[str, ...] = tuple(STOP_NAMES)
     lost_after_ms: float | None = None
     ip_unavailable_loss: float | None = None
     ip_interval_s: float | None = None
     ip_least_packets: int | None = None
     ip_source: str | None = None
+    payload_bytes: int | None = None
+    tcp_ideal_up_mbps: float | None = None
+    tcp_ideal_down_mbps: float | None = None
+    tcp_segment_bytes: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be, and IP availability half stated."""
@@ -105,6 +125,11 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise RequirementError(
                 f"IP availability needs {', '.join(four)} together: give {', '.join(missing)} too, or none of them"
             )
+
+    @property
+    def clock_limit_us(self) -> float:
+        """Largest bound of both clocks together that one-way figures may be judged by, in microseconds."""
+        return _MS * (self.owd_within_ms * _CLOCK_SHARE if self.clock_within_ms is None else self.clock_within_ms)
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,6 +227,8 @@ def _allowed_parameter(name: str) -> Allowed:
         return Allowed(-200.0, 50.0, words="dBm")
     if name == "loss_constraint":
         return Allowed(1.0, words="packets")
+    if name == "point_tests":
+        return Allowed(1.0, words="tests")
     return Allowed(0.0, is_above=name != "survival_ms", words=name.rsplit("_", 1)[-1])
 
 

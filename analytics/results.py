@@ -30,7 +30,9 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     quality in words and `clock_bound_us` the uncertainty of one-way values. Where intervals of the run are excluded,
     `excluded` says how many and `value_of_all` what the value is with them. `variant` tells apart results of the same
     KPI, direction and statistic (protocol, quantity, radio technology, camera or cause); `filter` states it too, with
-    figures that may change with the data. `definition` names clause and revision; the hashes name data and definitions.
+    figures that may change with the data. `uncertainty` is by how much each value behind it may be off for how it was
+    read, in `unit`; None where that is not known or no matter. `definition` names clause and revision; the hashes name
+    data and definitions.
     """
 
     id: str
@@ -53,6 +55,7 @@ class KpiResult(msgspec.Struct, frozen=True, kw_only=True):
     ci_method: str = ""
     clock: str = ""
     clock_bound_us: float | None = None
+    uncertainty: float | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     filter: str = ""

@@ -84,9 +84,9 @@ class RouteScan:
     """Reads the packets of one link chunk by chunk, in order of sending, and keeps counts of each cell.
 
     `moving_only` leaves out what was measured while the vehicle stood. One-way delays, where there are no round trips,
-    are judged by the `clock`: unknown, they are for reference and decide nothing. Packets later than the waiting time
-    of the `profile`, if it has one, are lost. `path` and `radio` are those of the whole run. Raises ValueError for a
-    size that no mesh has.
+    are judged by the `clock`: unknown or beyond the limit, they are for reference and decide nothing. Packets later
+    than the waiting time of the `profile`, if it has one, are lost. `path` and `radio` are those of the whole run.
+    Raises ValueError for a size that no mesh has.
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, proportion_interval
 from analytics.subject import BINOMIAL
 from analytics.uptime import METHOD, assumed_s, said, uptime_worth
+from analytics.within import within
 
 NOTHING = "観測時間が0 / nothing observed"
 
@@ -19,31 +20,20 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
     """Share of packets delivered within the bound; what clock, loss elsewhere or a blind recording hides widens it."""
     parameters = link.subject.profile.parameters
     within_ms = parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms
-    found = link.scan(direction)
-    delivered = found.possible.counted
-    sent = delivered.n + link.lost_in(direction)
-    bound_us, limit_us = link.bound_us(direction), within_ms * MS
-    timely = delivered.up_to(limit_us)
-    surely, perhaps = delivered.up_to(limit_us - bound_us), delivered.up_to(limit_us + bound_us)
+    found = within(link, direction, within_ms * MS)
+    sent = found.sent
     filters = f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"
-    if not sent:
+    if found.value is None:
         return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
     hidden = link.hidden(direction)
-    n_eff = max(min(int(link.loss_n_eff * sent / link.n), found.on_time_n_eff), 1)
-
-    def interval(total: int) -> Interval:
-        """Return the interval that `total` packets like these would give."""
-        scale, worth = total / sent, max(n_eff * total // sent, 1)
-        whole = max(round((sent + hidden) * scale), 1)
-        low = proportion_interval(surely * scale, whole, worth).low
-        return Interval(low, proportion_interval((perhaps + hidden) * scale, whole, worth).high)
-
-    elsewhere = hidden - (link.absent if link.is_blind else 0)
+    n_eff = max(min(int(link.loss_n_eff * sent / link.n), link.scan(direction).on_time_n_eff), 1)
+    elsewhere = hidden - (link.absent if link.is_blind else 0) - link.clouded(direction).n
     notes = [f"他方向で損失し遅延が不明 {elsewhere} / {elsewhere} with unknown delay" if elsewhere else "",
-             link.absent_note]  # fmt: skip
+             link.absent_note, found.note]  # fmt: skip
     return link.make(
-        "reliability", direction, "ratio", timely / sent, n=sent, interval=interval(sent), n_eff=n_eff,
-        method=BINOMIAL, filters=filters, reason="; ".join(filter(None, notes)), project=interval,
+        "reliability", direction, "ratio", found.value, n=sent, interval=found.interval(sent, n_eff), n_eff=n_eff,
+        method=BINOMIAL, filters=filters, reason="; ".join(filter(None, notes)),
+        project=lambda total: found.interval(total, n_eff),
     )  # fmt: skip
 
 

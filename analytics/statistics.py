@@ -96,6 +96,14 @@ class Histogram:
         places = np.searchsorted(cumulative, [min(max(k, 1), max(finite, 1)) for k in ranks])
         return [float(self.values[place]) if k <= finite else math.inf for k, place in zip(ranks, places, strict=True)]
 
+    @property
+    def median(self) -> float:
+        """Middle value, of an even number the mean of both in the middle (RFC 2681 4.2).
+
+        Infinity where one of them is, as of no values at all.
+        """
+        return sum(self.at([max((self.n + 1) // 2, 1), self.n // 2 + 1])) / 2
+
     def merge(self, other: Histogram) -> Histogram:
         """Return the histogram of both."""
         values, places = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)

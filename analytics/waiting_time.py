@@ -16,7 +16,7 @@ import numpy.typing as npt
 from analytics.blocks import block_slices
 from analytics.clock import ClockQuality
 from analytics.probes import Bools, DelayColumn, ProbeArrays
-from analytics.results import REFERENCE_ONLY, UNDECIDED, KpiResult
+from analytics.results import UNDECIDED, KpiResult
 from analytics.subject import Subject
 
 Places = npt.NDArray[np.intp]
@@ -129,15 +129,15 @@ def _judged_by_one_way(probes: ProbeArrays) -> int:
 def with_waiting_time(results: Sequence[KpiResult], subject: Subject, waited: Waited) -> list[KpiResult]:
     """Return the results with the waiting time and the number of late packets in their filter.
 
-    Where one-way delays were compared and nobody knows the clocks, every figure is for reference: loss too depends on
-    them then. Without a waiting time the results stay as they are.
+    Where one-way delays were compared and the clocks are not good enough for that, every figure is for reference: loss
+    too depends on them then. Without a waiting time the results stay as they are.
     """
     stated = waiting_words(subject.profile.parameters.lost_after_ms, waited)
     if not stated:
         return [*results]
     doubt = ""
-    if waited.by_one_way and not subject.clock.is_known:
-        doubt = f"{REFERENCE_ONLY}: {subject.clock.reason}"
+    if waited.by_one_way:
+        doubt = subject.clock.doubt(subject.profile.parameters.clock_limit_us)
     return [_stated(result, stated, doubt) for result in results]
 
 

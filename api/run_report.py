@@ -19,6 +19,7 @@ from analytics.loader import load_exclusions, run_window_us
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import outage_list
 from analytics.place_loader import conditions_of_run
+from analytics.point_loader import points_of_run
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -36,7 +37,7 @@ from analytics.report.model import (
 )
 from analytics.report.series import DelaySeries, SeriesBuilder, choose_interval_s
 from analytics.requirements import load_requirements
-from analytics.results import KpiResult
+from analytics.results import REFERENCE_ONLY, KpiResult
 from analytics.run_loader import evaluate_run
 from api.raw_series import count_rows, raw_stream, run_links
 from api.run_interventions import run_interventions
@@ -90,6 +91,7 @@ def run_report(
         outages=[outage_list(each) for each in outages_of_run(connection, run, profile)],
         interventions=run_interventions(connection, run),
         conditions=conditions_of_run(connection, run, profile=profile),
+        points=points_of_run(connection, run, profile),
         pairs=[_pair(connection, name, profile) for name in pairs_of_run(connection, run)],
         events=_events(connection, run, links),
         exclusions=[
@@ -116,7 +118,9 @@ def _profile(name_or_path: str | None) -> str:
 
 def _marked(series: Sequence[DelaySeries], kpis: Sequence[KpiResult]) -> list[DelaySeries]:
     """Mark the one-way series whose clocks are not known well enough, as the KPIs judged them."""
-    doubtful = {(kpi.device, kpi.link, kpi.direction) for kpi in kpis if kpi.id == "owd" and kpi.clock_bound_us is None}
+    doubtful = {
+        (kpi.device, kpi.link, kpi.direction) for kpi in kpis if kpi.id == "owd" and REFERENCE_ONLY in kpi.reason
+    }
     return [replace(one, is_reference=(one.device, one.link, one.direction) in doubtful) for one in series]
 
 

@@ -11,6 +11,8 @@ from analytics.conditions import LinkConditions
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import OutageList, outage_list
 from analytics.place_loader import conditions_of_run, route_of_run
+from analytics.point_loader import points_of_run
+from analytics.points import PointRow
 from analytics.results import KpiResult
 from analytics.route import Grid, RouteCell
 from analytics.run_loader import evaluate_run
@@ -107,6 +109,15 @@ def outages(
     """Return every outage of each link and pair of links, with place, radio and vehicle just before it."""
     found = outages_of_run(connection, run, chosen_profile(settings, profile), link)
     return JsonResponse([outage_list(each) for each in found])
+
+
+@router.get("/{run}/points", responses=described(list[PointRow]))
+def points(
+    connection: Connection, settings: Settings, run: Run, link: Annotated[str, Query(pattern=rf"^$|{Name}")] = "",
+    profile: ProfileName = None,
+) -> Response:  # fmt: skip
+    """Return the measuring points of each link with their tests; a point with too few of them has no value."""
+    return JsonResponse(points_of_run(connection, run, chosen_profile(settings, profile), link))
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

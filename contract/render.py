@@ -104,6 +104,10 @@ def _range(column: Column) -> str:
     return f"{low} … {high}" + (f" ({column.source})" if column.source else "")
 
 
+def _since(column: Column) -> str:
+    return f" (since revision {column.since})" if column.since > 1 else ""
+
+
 def _stream_section(stream: Stream) -> str:
     lines = [
         f"### `{stream.name}`: {stream.ja}",
@@ -115,7 +119,7 @@ def _stream_section(stream: Stream) -> str:
     ]
     lines += [
         f"| `{column.name}` | {column.kind} | {column.unit} | {'yes' if column.nullable else 'no'} "
-        f"| {_range(column)} | {column.ja} | {column.en} |"
+        f"| {_range(column)} | {column.ja} | {column.en}{_since(column)} |"
         for column in stream.columns
     ]
     if stream.name == "probe":

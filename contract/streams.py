@@ -12,7 +12,7 @@ from contract.columns import Column, Kind, Stream
 CONTRACT_VERSION = 1
 """Major version: stands in the topic and in every envelope. A payload with another one is quarantined."""
 
-CONTRACT_REVISION = 1
+CONTRACT_REVISION = 2
 """Counts additions; `since` of a column or stream refers to it."""
 
 _DELAY_US = 2_000_000_000  # 33 min: what 4 bytes of microseconds hold; the largest in real data is 11 s
@@ -38,25 +38,29 @@ SERVED_BY = ("rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell
 
 def _number(  # noqa: PLR0917 - a row of a table reads best without names
     name: str, kind: Kind, unit: str, low: float | None, high: float | None, source: str, ja: str, en: str,
-    *, nullable: bool = True,
+    *, nullable: bool = True, since: int = 1,
 ) -> Column:  # fmt: skip
-    return Column(name=name, kind=kind, unit=unit, ja=ja, en=en, low=low, high=high, source=source, nullable=nullable)
+    return Column(
+        name=name, kind=kind, unit=unit, ja=ja, en=en, low=low, high=high, source=source, nullable=nullable, since=since
+    )
 
 
 def _ratio(name: str, ja: str, en: str) -> Column:
     return _number(name, "f4", "1", 0, 1, _PHYSICS, ja, en)
 
 
-def _count(name: str, ja: str, en: str, *, kind: Kind = "i4", nullable: bool = True) -> Column:
-    return _number(name, kind, "1", 0, None, _PHYSICS, ja, en, nullable=nullable)
+def _count(name: str, ja: str, en: str, *, kind: Kind = "i4", nullable: bool = True, since: int = 1) -> Column:
+    return _number(name, kind, "1", 0, None, _PHYSICS, ja, en, nullable=nullable, since=since)
 
 
 def _delay(name: str, ja: str, en: str, *, signed: bool = False) -> Column:
     return _number(name, "i4", "us", -_DELAY_US if signed else 0, _DELAY_US, _STORAGE, ja, en)
 
 
-def _text(name: str, ja: str, en: str, *, nullable: bool = True, choices: tuple[str, ...] = ()) -> Column:
-    return Column(name=name, kind="text", unit="", ja=ja, en=en, nullable=nullable, choices=choices)
+def _text(
+    name: str, ja: str, en: str, *, nullable: bool = True, choices: tuple[str, ...] = (), since: int = 1
+) -> Column:
+    return Column(name=name, kind="text", unit="", ja=ja, en=en, nullable=nullable, choices=choices, since=since)
 
 
 def _flag(name: str, ja: str, en: str, *, nullable: bool = True) -> Column:
@@ -130,6 +134,10 @@ _THROUGHPUT = Stream(
         _count("packets", "パケット数", "UDP packets expected"),
         _count("lost_packets", "損失パケット数", "UDP packets lost"),
         _delay("jitter_us", "RFC 3550 ジッタ", "Jitter by RFC 3550 6.4.1"),
+        _text("point", "測定点", "Measuring point at which a test was made standing still; null on the move", since=2),
+        _count("trial", "試行番号", "Which test at this point; rows of one number are parts of one test", since=2),
+        _number("lat_deg", "f8", "deg", -90, 90, _GEODETIC, "緯度", "Latitude of the point, as surveyed", since=2),
+        _number("lon_deg", "f8", "deg", -180, 180, _GEODETIC, "経度", "Longitude of the point, as surveyed", since=2),
     ),
 )
 
@@ -296,6 +304,7 @@ _METRIC = Stream(
         _text("name", "指標名", "Dotted lower-case name (halow.airtime, leo.obstructed, ...)", nullable=False),
         _number("value", "f8", "", None, None, _STORAGE, "値", "Value"),
         _text("unit", "単位", "UCUM code of the unit", nullable=False),
+        Column(name="detail", kind="json", unit="", ja="測定条件", en="How it was measured, a JSON object", since=2),
     ),
 )
 

@@ -40,6 +40,7 @@ Progress = Callable[[int, int | None], None]
 
 _SPOOL_BYTES = 32_000_000
 _MAX_REASONS = 50
+_MAX_LINES = 1000
 _EXAMPLE_CHARACTERS = 200
 _I8_MAX = 2**63 - 1
 _LENGTH = struct.Struct(">I")
@@ -49,11 +50,12 @@ _VALUE = re.compile(r"^\S+ (?=is outside )|, not .*$")
 
 @dataclass(slots=True)
 class Rejection:
-    """Rows that did not become samples for one reason. `example` is the first of them."""
+    """Rows that did not become samples for one reason. `example` is the first, `lines` where the first 1,000 stand."""
 
     reason: str
     count: int
     example: str
+    lines: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class _Reading:
             faults = ["t is outside 8 bytes of nanoseconds: is the profile's time unit right?"]
         if faults:
             column, _, fault = faults[0].partition(" ")
-            self.reject(f"{column} {_VALUE.sub('', fault)}", f"{faults[0]}: {dict(sample.values)}")
+            self.reject(f"{column} {_VALUE.sub('', fault)}", f"{faults[0]}: {dict(sample.values)}", sample.line)
             return
         if self._first_any_ns is None:
             self._first_any_ns = sample.t_ns
@@ -181,14 +183,16 @@ class _Reading:
 
     def unreadable(self, row: Unreadable) -> None:
         """Count a row that is no sample."""
-        self.reject(f"row not readable: {_QUOTED.sub('...', row.reason)}", f"line {row.line}: {row.text}")
+        self.reject(f"row not readable: {_QUOTED.sub('...', row.reason)}", f"line {row.line}: {row.text}", row.line)
 
-    def reject(self, reason: str, example: str) -> None:
-        """Count one row under `reason`."""
+    def reject(self, reason: str, example: str, line: int = 0) -> None:
+        """Count one row under `reason`; `line` is where it stands in the file, 0 where it stands nowhere."""
         if reason not in self.rejections and len(self.rejections) >= _MAX_REASONS:
             reason = "other reasons"
         rejection = self.rejections.setdefault(reason, Rejection(reason, 0, example[:_EXAMPLE_CHARACTERS]))
         rejection.count += 1
+        if line and len(rejection.lines) < _MAX_LINES:
+            rejection.lines.append(line)
 
     def finish(self, event: Sample) -> None:
         """Close all chunks; `event` tells of the file and stands at the first sample, if there is one."""
@@ -211,7 +215,9 @@ class _Reading:
             decode(payload, topic=None, received_at_us=0)
         except PayloadError as error:
             if len(rows) == 1:
-                self.reject(f"{error.reason}: {_QUOTED.sub('...', error.detail)}", str(dict(rows[0].values)))
+                self.reject(
+                    f"{error.reason}: {_QUOTED.sub('...', error.detail)}", str(dict(rows[0].values)), rows[0].line
+                )
                 return
             middle = len(rows) // 2
             self._write(stream, link, rows[:middle])
@@ -232,6 +238,7 @@ def _file_event(path: Path, profile: Profile, digest: str, reading: _Reading) ->
         "profile": profile.name,
         "profile_sha256": profile.identity,
         "rejected": {rejection.reason: rejection.count for rejection in reading.rejections.values()},
+        "rejected_lines": {each.reason: each.lines for each in reading.rejections.values() if each.lines},
     }
     rows = sum(rejection.count for rejection in reading.rejections.values())
     return {

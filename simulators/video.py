@@ -28,10 +28,20 @@ SWITCH_S = (0.25, 0.8)
 
 _HEADROOM = 0.7  # share of the capacity that the senders dare to use
 _CODEC_US = 70_000.0  # capture stamp to first byte, and last byte to picture
-_FREEZE_S = 0.2  # three frame times at 15 to 20 frames a second, as W3C webrtc-stats counts
 _EDGE_DB, _EDGE_WIDTH_DB, _EDGE_LOSS = 0.0, 1.6, 0.08
 _FLOOR_LOSS = 5e-5
 _REPAIRED = 0.9  # share of damaged frames that retransmission repairs in time
+
+
+def freeze_after_s(frame_s: float) -> float:
+    """Return how long a picture must stand to count as a freeze, for frames of `frame_s` on average.
+
+    Three of them or 150 ms more than one, whichever is longer (W3C webrtc-stats, freezeCount).
+    """
+    return max(3 * frame_s, frame_s + 0.15)
+
+
+_FREEZE_S = freeze_after_s(1 / FPS)
 
 
 @dataclass(frozen=True, slots=True)

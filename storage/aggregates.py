@@ -29,8 +29,13 @@ KEYS: dict[str, tuple[str, ...]] = {
 IDENTITIES = {"radio": ("pci", "arfcn", "cell_id"), "position": ("mode",)}
 """Numbers that name something: the extremes tell whether it changed in the bucket, a sum means nothing."""
 
-_LEFT_OUT = {"position": ("heading_deg",), "probe": ("session", "seq", "refl_seq", "copy", "lost")}
-"""Angles, of which 359 and 1 do not average to 180, and what the counts of the probe stream say better."""
+_LEFT_OUT = {
+    "position": ("heading_deg",),
+    "throughput": ("trial", "lat_deg", "lon_deg"),
+    "probe": ("session", "seq", "refl_seq", "copy", "lost"),
+}
+"""Angles, of which 359 and 1 do not average to 180, numbers that name a test or a place, and what the counts of the
+probe stream say better."""
 
 MATERIALIZED_BY_SECOND = ("probe", "position", "vehicle")
 """Streams of many rows a second. In the others a second holds one row or none: a stored aggregate by second would be

@@ -1,9 +1,9 @@
 """Columns of a query's rows as the server packs them, a word of up to eight bytes a row, and as numpy reads them.
 
 A word is one integer that holds up to four columns, sent by one of the types' binary send functions and put behind the
-others of its kind by one aggregate. Each call of a send function takes 1 KB of the memory of a row, of which 8 KB are
-there: nine calls a row, one a column, ask the system for memory with each row and took 1.6 times as long as the five
-that a probe needs in words.
+others of its kind by one aggregate. A call of each takes some 25 ns a row: 200,000 rows of a probe took 120 ms in five
+words and 129 one column at a time (138 and 147 from row storage), though a column that is null throughout is not sent
+there. Sending rows in order took 1.3 to 1.5 times as long as sorting those few here that are not.
 """
 
 from __future__ import annotations

@@ -14,19 +14,23 @@ N_REORDERING: dict[str, int] = {f"ge_{n}": n for n in (1, 2, 3)}
 LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="owd", name_ja="片方向遅延", name_en="One-way delay", unit="ms", better="smaller",
-        clause="RFC 7679 3.4, 5.1; RFC 2330 11.3", revision=2, columns=("ul_us", "dl_us"),
-        statistics=_DELAY_STATISTICS,
-        meaning_ja="送信から受信までの時間。分位点は送信した全パケットに対し、損失を無限大とする。平均と標準偏差は到達分のみ。両端の時刻同期が必要",
+        clause="RFC 7679 3.4, 5.1, 5.2; RFC 2330 11.3", revision=3, columns=("ul_us", "dl_us"),
+        statistics=(*_DELAY_STATISTICS, "median"),
+        meaning_ja="送信から受信までの時間。分位点は送信した全パケットに対し、損失を無限大とする。平均と標準偏差は到達分のみ。"
+        "median は偶数個のとき中央2値の平均、p50 はその小さい方。両端の時刻同期が必要",
         meaning_en="Time from sending to reception. Quantiles run over all packets sent, a lost one is infinite; "
-        "mean and standard deviation are of delivered packets. Needs synchronised clocks.",
+        "mean and standard deviation are of delivered packets. Of an even number `median` is the mean of the two in "
+        "the middle, p50 the smaller of them. Needs synchronised clocks.",
     ),
     KpiDefinition(
         id="rtt", name_ja="往復遅延", name_en="Round-trip delay", unit="ms", better="smaller",
-        clause="RFC 2681 2.4, 4.1; RFC 2330 11.3", revision=2, columns=("rtt_us",),
-        statistics=_DELAY_STATISTICS,
-        meaning_ja="(T4-T1)-(T3-T2)。反射側の滞留を除く。損失は無限大、平均と標準偏差は到達分のみ",
+        clause="RFC 2681 2.4, 4.1, 4.2; RFC 2330 11.3", revision=3, columns=("rtt_us",),
+        statistics=(*_DELAY_STATISTICS, "median"),
+        meaning_ja="(T4-T1)-(T3-T2)。反射側の滞留を除く。損失は無限大、平均と標準偏差は到達分のみ。"
+        "median は偶数個のとき中央2値の平均、p50 はその小さい方",
         meaning_en="(T4-T1)-(T3-T2), without the reflector's own time. A lost packet is infinite; mean and standard "
-        "deviation are of delivered packets.",
+        "deviation are of delivered packets. Of an even number `median` is the mean of the two in the middle, p50 the "
+        "smaller of them.",
     ),
     KpiDefinition(
         id="delay_cdf", name_ja="遅延の累積分布", name_en="Cumulative distribution of the delay", unit="1",
@@ -68,7 +72,7 @@ LINK: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="loss_burst", name_ja="連続損失", name_en="Loss periods", unit="1", better="smaller",
-        clause="RFC 3357 4, 6.2-6.4", columns=("lost",), statistics=("count", "mean", "max"),
+        clause="RFC 3357 4, 6.2, 6.3", columns=("lost",), statistics=("count", "mean", "max"),
         meaning_ja="損失が続いた区間の数、平均長、最大長(パケット)",
         meaning_en="Number of loss periods, their mean and largest length in packets.",
     ),
@@ -207,22 +211,6 @@ LINK: tuple[KpiDefinition, ...] = (
         meaning_ja="ip_availability で稼働とした区間のパケットの損失率。不稼働および未測定の区間のパケットは含めない",
         meaning_en="Loss ratio of the packets sent in the intervals that ip_availability calls available; packets of "
         "unavailable intervals and of those not measured are left out.",
-    ),
-    KpiDefinition(
-        id="clock_offset", name_ja="時計差(事後推定)", name_en="Offset of the clocks, estimated afterwards", unit="ms",
-        better="", clause="RFC 5905 8 (symmetric path); Moon, Skelly, Towsley 1999; RFC 7679 3.7",
-        columns=("ul_us", "dl_us"), statistics=("mean",),
-        meaning_ja="対向側の時計 - 端末側の時計(測定の中央)。両方向の最小遅延が等しいと仮定した推定値。"
-        "区間は非対称でも成り立つ上限。要求したときのみ算出",
-        meaning_en="Far clock minus own clock in the middle of the measurement, assuming equal smallest delays of both "
-        "directions; the interval holds for any asymmetry. Computed on request only.",
-    ),
-    KpiDefinition(
-        id="clock_drift", name_ja="時計の周波数差(事後推定)",
-        name_en="Drift of the clocks, estimated afterwards", unit="ppm", better="",
-        clause="Moon, Skelly, Towsley 1999", columns=("ul_us", "dl_us"), statistics=("mean",),
-        meaning_ja="対向側の時計が端末側の時計に対して進む速さ。要求したときのみ算出",
-        meaning_en="How much faster the far clock runs than the own one. Computed on request only.",
     ),
     KpiDefinition(
         id="ping_rtt", name_ja="pingの往復時間", name_en="Round-trip time as ping computes it", unit="ms",

@@ -20,10 +20,17 @@ MONITORING: tuple[KpiDefinition, ...] = (
     ),
     KpiDefinition(
         id="video_g2g", name_ja="映像遅延(Glass-to-Glass)", name_en="Glass-to-glass delay, imported trials", unit="ms",
-        better="smaller", clause="imported trials (metric video.g2g)", stream="metric", columns=("value",),
-        statistics=("mean", "p50", "p95", "max"),
-        meaning_ja="カメラ入光から表示までの実測値(別途測定した試行の取り込み)",
-        meaning_en="Camera light to display light, from trials measured apart and imported as metric video.g2g.",
+        better="smaller", clause="imported trials (metric video.g2g); uncertainty: jissho, own derivation",
+        stream="metric", columns=("value", "detail"), statistics=("mean", "p50", "p95", "max"), revision=2,
+        meaning_ja="カメラ入光から表示までの実測値(別途測定した試行の取り込み)。カメラ毎。1回の読取りの分解能の上限は、画面の"
+        "ストップウォッチではカメラのフレーム周期+モニタの更新周期+読取りの刻み、LEDとフォトダイオードでは読取りの刻み、"
+        "時刻のQRコードではストップウォッチと同じ和+時計差。判定は信頼区間を分解能だけ両側に広げて行う。"
+        "測定条件の記録がない試行は判定不能",
+        meaning_en="Camera light to display light, from trials measured apart and imported as metric video.g2g; of "
+        "each camera. A single reading is off by no more than frame period of the camera + refresh period of the "
+        "monitor + step of the reading (stopwatch on a screen), the step alone (LED and photodiode), or the "
+        "stopwatch's sum and the difference of the clocks (QR time stamps). The verdict rests on the interval, wider "
+        "by that on either side; trials without a record of how they were made are undecided.",
     ),
     KpiDefinition(
         id="video_fps", name_ja="実フレームレート", name_en="Frame rate", unit="1/s", better="larger",

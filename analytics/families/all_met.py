@@ -48,12 +48,16 @@ _CAMERA = " カメラ "
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """What one link measured; `bound_us` of both its clocks, None where it is not known."""
+    """What one link measured; `bound_us` of both its clocks, None where nothing may be judged by them.
+
+    `poor` is the time in which nothing may, though it may in the rest.
+    """
 
     packets: ProbeSeconds | None
     streams: Mapping[str, Series]
     cameras: Mapping[str, CameraRows]
     bound_us: float | None
+    poor: Sequence[Span] = ()
 
     @property
     def hashes(self) -> list[str]:
@@ -112,8 +116,10 @@ def evaluate_all_met(
     for link in links:
         clock = (clocks or {}).get(link)
         sources = _Sources(
-            seconds.get(link), streams.get(link, {}), cameras.get(link, {}), None if clock is None else clock.bound_us
-        )
+            seconds.get(link), streams.get(link, {}), cameras.get(link, {}),
+            None if clock is None else clock.usable_us(subject.profile.parameters.clock_limit_us),
+            () if clock is None else clock.poor,
+        )  # fmt: skip
         side = _side(link, sources, asked_seconds, subject.profile, spans[link])
         if side.parts:
             sides[link], hashes[link] = side, sources.hashes
@@ -178,19 +184,27 @@ def _side(link: str, sources: _Sources, seconds: Times, profile: Profile, spans:
         parts |= found
         if not found:
             is_clockless = asked.subject == "delay" and asked.needs != "round_trip" and sources.bound_us is None
-            refused.append(f"{asked.label} ({'時刻同期が不明' if is_clockless else '測定なし'})")
+            refused.append(f"{asked.label} ({'時刻同期が不明か限度超過' if is_clockless else '測定なし'})")
+    return _Side(parts, _touched(seconds, spans), refused)
+
+
+def _touched(seconds: Times, spans: Sequence[Span]) -> Bools:
+    """Return into which seconds any of the spans reaches."""
     from_us = seconds * 1_000_000
-    is_out = np.zeros(seconds.size, bool)
+    found = np.zeros(seconds.size, bool)
     for start, end in spans:
-        is_out |= (from_us < end) & (from_us + 1_000_000 > start)
-    return _Side(parts, is_out, refused)
+        found |= (from_us < end) & (from_us + 1_000_000 > start)
+    return found
 
 
 def _states(asked: Asked, sources: _Sources, seconds: Times, stop_names: tuple[str, ...]) -> dict[str, States]:
     found: dict[str, States | None] = {}
     packets, commands = sources.packets, sources.streams.get("command")
     if asked.subject in {"delay", "loss"}:
-        found[asked.label] = None if packets is None else of_packets(asked, packets, seconds, sources.bound_us)
+        states = None if packets is None else of_packets(asked, packets, seconds, sources.bound_us)
+        if states is not None and asked.subject == "delay" and asked.needs != "round_trip":
+            states = np.where(_touched(seconds, sources.poor), UNMEASURED, states).astype(np.int8)
+        found[asked.label] = states
     elif asked.subject == "command":
         found[asked.label] = None if commands is None else of_commands(asked, commands, seconds, stop_names)
     else:

@@ -12,7 +12,9 @@ from analytics.families.commands import evaluate_commands
 from analytics.families.driving import evaluate_driving
 from analytics.families.mobility import gaps_asked
 from analytics.families.other_radios import evaluate_metrics, grid_loss, satellite_grid
+from analytics.families.points import evaluate_points
 from analytics.families.radio import evaluate_radio
+from analytics.families.tcp import evaluate_tcp, tcp_queues, transfers_asked
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic
 from analytics.families.video import Horizon, evaluate_video
@@ -27,13 +29,14 @@ from analytics.track import Track, track
 
 LINK_STREAMS: dict[str, tuple[str, ...]] = {
     "radio": ("rat", "rsrp_dbm", "rsrq_db", "sinr_db", "rssi_dbm", "rx_power_dbm", "cell_id", "pci", "arfcn"),
-    "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets"),
+    "throughput": ("direction", "protocol", "interval_s", "bytes", "rate_bps", "parallel", "packets", "lost_packets",
+                   "retransmits", "jitter_us", "point", "trial"),
     "video": ("camera", "interval_s", "fps", "rate_bps", "delay_us", "freezes", "freeze_s", "packets_received",
               "packets_lost", "jitter_us"),
     "command": ("name", "received_us", "executed_us", "acked_us"),
     "traffic": ("scene", "treatment", "interval_s", "bytes", "streams", "true_positives", "false_positives",
                 "false_negatives", "added_delay_us"),
-    "metric": ("name", "value", "unit"),
+    "metric": ("name", "value", "unit", "detail"),
 }  # fmt: skip
 """Columns that the families read, by stream of a link."""
 DEVICE_STREAMS: dict[str, tuple[str, ...]] = {
@@ -67,6 +70,11 @@ def evaluate_link_streams(
         results += evaluate_radio(streams["radio"], path, None if packets is None else packets.gaps, figures("radio"))
     if "throughput" in streams:
         results += evaluate_throughput(streams["throughput"], figures("throughput"))
+        results += evaluate_points(streams["throughput"], figures("throughput"))
+        results += evaluate_tcp(streams["throughput"], figures("throughput"))
+        seen, of_packets = (None, "") if packets is None else (packets.transfers, packets.data_hash)
+        both = "-".join(filter(None, [streams["throughput"].data_hash, of_packets]))
+        results += tcp_queues(streams["throughput"], seen, Figures(subject, both))
     if "video" in streams:
         results += evaluate_video(
             streams["video"], path, figures("video"), vehicle=device.get("vehicle"), horizon=horizon
@@ -88,6 +96,7 @@ def packets_asked(streams: Mapping[str, Series]) -> PacketWatch:
     names = {str(name) for name in streams["metric"].text("name").tolist()} if "metric" in streams else set()
     return PacketWatch(
         gaps=gaps_asked(streams["radio"]) if "radio" in streams else None,
+        transfers=transfers_asked(streams["throughput"]) if "throughput" in streams else None,
         grid=satellite_grid() if any(name.startswith("leo.") for name in names) else None,
     )
 

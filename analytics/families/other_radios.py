@@ -6,10 +6,12 @@ import numpy as np
 
 from analytics.definitions import BY_ID
 from analytics.dictionary.other_radios import GRID_NEAR_S, GRID_PHASE_S, GRID_S, METRIC_OF, SATELLITE
+from analytics.families.video_trials import evaluate_trials
 from analytics.figures import Figures
 from analytics.packet_watch import GridLoss
 from analytics.results import KpiResult
 from analytics.series import Series
+from contract.video_trials import METRIC
 
 SCALE: dict[tuple[str, str], float] = {
     ("%", "1"): 0.01, ("ms", "s"): 1e-3, ("s", "ms"): 1e3, ("us", "ms"): 1e-3, ("Mbit/s", "Gbit/s"): 1e-3,
@@ -33,7 +35,10 @@ def evaluate_metrics(metrics: Series, figures: Figures) -> list[KpiResult]:
             results.append(figures.make(kpi, BY_ID[kpi].statistics[0], None, n=0, reason=reason))
             continue
         factors = np.array([SCALE.get((unit, wanted), 1.0) for unit in units[mine]])
-        results += figures.spread(kpi, values[mine] * factors)
+        if metric == METRIC:
+            results += evaluate_trials(values[mine] * factors, metrics.text("detail")[mine], figures)
+        else:
+            results += figures.spread(kpi, values[mine] * factors)
     if bool(np.any([str(name).startswith(SATELLITE) for name in set(names.tolist())])):
         results.append(figures.make("leo_grid_loss", "ratio", None, n=0, reason="区間測定なし / no probes"))
     return results

@@ -39,8 +39,8 @@ def all_of(parts: list[States], n: int) -> States:
 def of_packets(asked: Asked, packets: ProbeSeconds, seconds: Times, bound_us: float | None) -> States | None:
     """Return the states of a part about packets, None where the link does not measure it.
 
-    `bound_us` of both clocks for one-way delays, None where it is not known: then nobody can say. A second in which the
-    bound decides is not measured. A lost packet is infinitely late.
+    `bound_us` of both clocks for one-way delays, None where nothing may be judged by them: then nobody can say. A
+    second in which the bound decides is not measured. A lost packet is infinitely late.
     """
     place = np.searchsorted(packets.seconds, seconds)
     place = np.minimum(place, max(packets.seconds.size - 1, 0))

@@ -8,25 +8,36 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from analytics.definitions import BY_ID
 from analytics.figures import Figures
-from analytics.results import Direction, KpiResult
-from analytics.series import Floats, Series
+from analytics.results import MS, Direction, KpiResult
+from analytics.series import Bools, Floats, Series
 
 _MBIT = 1e6
 NO_LENGTHS = "測定区間の長さなし / no length of an interval was recorded"
 
 
 def evaluate_throughput(tests: Series, figures: Figures) -> list[KpiResult]:
-    """Return the throughput KPIs of a link."""
+    """Return the throughput KPIs of a link; tests at measuring points are those of `analytics.families.points`."""
     results: list[KpiResult] = []
     words, protocols = tests.text("direction"), tests.text("protocol")
     directions: tuple[Direction, ...] = ("up", "down")
     for direction in directions:
         for protocol in ("tcp", "udp"):
             mine = tests.where(np.asarray((words == direction) & (protocols == protocol), bool))
-            if mine.n:
-                results += _of_one(mine, protocol, direction, figures)
+            moving = mine.where(~at_points(mine))
+            if moving.n:
+                results += _rates(moving, protocol, direction, figures)
+            elif mine.n:
+                results += _only_at_points(protocol, direction, figures)
+            if protocol == "udp":
+                results += _losses(mine, direction, figures)
     return results
+
+
+def at_points(tests: Series) -> Bools:
+    """Tell which rows are of a test at a measuring point."""
+    return np.asarray(np.not_equal(tests.text("point"), np.array(None, object)), np.bool_)
 
 
 def rates_bps(rows: Series) -> Floats:
@@ -51,7 +62,16 @@ def uplink_bps(tests: Series) -> tuple[Floats, str]:
     return np.empty(0), ""
 
 
-def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+def _only_at_points(protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+    """Yield what is required of the drive's tests where there are none: "not measured" would hide those at points."""
+    kpi = f"throughput_{protocol}"
+    reason = f"測定点での試行のみ: point_{kpi} を見る / tests at measuring points only: see point_{kpi}"
+    for statistic in BY_ID[kpi].statistics:
+        if figures.subject.profile.find(kpi, direction, statistic, figures.subject.link) is not None:
+            yield figures.make(kpi, statistic, None, n=0, direction=direction, reason=reason)
+
+
+def _rates(tests: Series, protocol: str, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
     rate, length_s = rates_bps(tests), tests.number("interval_s")
     # A rate without the length of its interval has its place among the quantiles, and no weight in time.
     known = np.isfinite(rate) & np.isfinite(length_s)
@@ -70,8 +90,12 @@ def _of_one(tests: Series, protocol: str, direction: Direction, figures: Figures
             filters=f"{protocol.upper()} ≧ {required:g} Mbit/s", reason="" if total_s else NO_LENGTHS,
         )  # fmt: skip
         yield msgspec.structs.replace(sufficiency, variant=protocol)
-    if protocol != "udp":
-        return
+
+
+def _losses(tests: Series, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+    jitter_us = tests.number("jitter_us")
+    if np.isfinite(jitter_us).any():
+        yield from figures.spread("udp_jitter", jitter_us / MS, direction=direction, at_least=0.0)
     packets, lost = tests.number("packets"), tests.number("lost_packets")
     counted = np.isfinite(packets) & np.isfinite(lost) & (packets > 0)
     if counted.any():

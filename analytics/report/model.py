@@ -15,6 +15,7 @@ from analytics.conditions import LinkConditions
 from analytics.definitions import KpiDefinition
 from analytics.interventions import Kind, Outcome
 from analytics.outage_rows import OutageList
+from analytics.points import PointRow
 from analytics.probes import Values
 from analytics.report.series import DelaySeries
 from analytics.results import KpiResult
@@ -251,6 +252,7 @@ class RunReport:
     outages: Sequence[OutageList] = ()
     interventions: Sequence[InterventionRow] | None = None
     conditions: Sequence[LinkConditions] = ()
+    points: Sequence[PointRow] = ()
     pairs: Sequence[PairRow] = ()
     events: Sequence[EventRow] = ()
     exclusions: Sequence[ExclusionRow] = ()

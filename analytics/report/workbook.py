@@ -1,8 +1,8 @@
 """The workbook of a run: what a report writer opens to copy tables and charts from, and to hand in the raw data with.
 
-Sheets for people come first (cover, KPI, charts, outages, conditions, definitions, completeness, events), those
-for programs after them. Rows go to disk as they are written, so that a workbook's memory does not grow with its rows:
-25,000 probe rows/s, 11 columns each.
+Sheets for people come first (cover, KPI, charts, outages, conditions, measuring points, definitions, completeness,
+events), those for programs after them. Rows go to disk as they are written, so that a workbook's memory does not grow
+with its rows: 25,000 probe rows/s, 11 columns each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from analytics.report.jst import JST_NOTE
 from analytics.report.kpi_sheet import write_definitions, write_kpis
 from analytics.report.model import RunReport
 from analytics.report.outage_sheet import write_outages
+from analytics.report.point_sheet import write_points
 from analytics.report.raw_sheets import EXCEL_ROWS, RawSheet, write_raw
 from analytics.report.sheet import Book
 from analytics.report.tables import open_data_items, write_completeness, write_data_items, write_events, write_truth
@@ -48,6 +49,8 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     if report.interventions is not None:
         contents.append((write_interventions(book, report), "手動介入とMRM毎の時刻、位置、原因、直前の回線の状態"))
     contents.append((write_conditions(book, report), "無線品質、速度、セル毎の遅延と損失"))
+    if report.points:
+        contents.append((write_points(book, report), "測定点毎の試行と値、箱ひげ図"))
     if report.pairs:
         contents.append((write_comparisons(book, report), "組にした走行の差とその信頼区間"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))

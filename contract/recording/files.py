@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from contract.recording.errors import RecordingError
-from contract.recording.profile import CsvRule, TimeRule
+from contract.recording.profile import FileCsv, TimeRule
 from contract.recording.table import Row
 
 _READ_BYTES = 1 << 20
@@ -29,7 +30,7 @@ def session_of(digest: bytes, part: int = 0) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
 
 
-def csv_rows(path: Path, rule: CsvRule, wanted: Sequence[str], optional: frozenset[str]) -> Iterator[Row]:
+def csv_rows(path: Path, rule: FileCsv, wanted: Sequence[str], optional: frozenset[str]) -> Iterator[Row]:
     """Yield the cells of the columns `wanted`. A row that is too short, as where power went, comes with its fault.
 
     Raises RecordingError for a file without the columns, or in another encoding.
@@ -40,9 +41,9 @@ def csv_rows(path: Path, rule: CsvRule, wanted: Sequence[str], optional: frozens
                 file.readline()
             reader = csv.reader(file, delimiter=rule.delimiter)
             header = rule.names or [name.strip() for name in next(reader, [])]
-            places = _places(path, header, wanted, optional)
+            places = _places(path, header, wanted, optional, rule.also)
             for cells in reader:
-                if not cells:
+                if not any(cells):  # nor the empty rows that spreadsheets leave below a table
                     continue
                 line = reader.line_num + rule.skip_lines
                 if len(cells) < len(header) or any(cells[len(header) :]):
@@ -59,15 +60,20 @@ def csv_rows(path: Path, rule: CsvRule, wanted: Sequence[str], optional: frozens
         raise RecordingError(f"{path.name} is not readable as CSV: {error}") from error
 
 
-def _places(path: Path, header: Sequence[str], wanted: Sequence[str], optional: frozenset[str]) -> list[int | None]:
+def _places(
+    path: Path, header: Sequence[str], wanted: Sequence[str], optional: frozenset[str],
+    also: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[int | None]:  # fmt: skip
     places: list[int | None] = []
     for name in wanted:
-        found = [place for place, heading in enumerate(header) if heading == name]
+        known = (name, *also.get(name, ()))
+        found = [place for place, heading in enumerate(header) if heading in known]
+        called = " or ".join(map(repr, known))
         if len(found) > 1:
-            raise RecordingError(f"{path.name} has {len(found)} columns called {name!r}")
+            raise RecordingError(f"{path.name} has {len(found)} columns called {called}")
         if not found and name not in optional:
             shown = ", ".join(header) or "nothing: the file is empty"
-            raise RecordingError(f"{path.name} has no column {name!r}; it has {shown}")
+            raise RecordingError(f"{path.name} has no column {called}; it has {shown}")
         places.append(found[0] if found else None)
     return places
 

@@ -18,6 +18,7 @@ from contract.recording.errors import ProfileError
 from contract.recording.times import iso_ns, zone
 from contract.samples import Value, sample_faults
 from contract.streams import STREAMS
+from contract.video_trials import METRIC, VideoSetup
 
 SHIPPED = Path(__file__).parent / "profiles"
 DEFAULT_NULLS = ("", "-", "na", "n/a", "nan", "null", "none")
@@ -65,6 +66,15 @@ class ColumnRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The file may lack the column; its values are null then."""
 
 
+class FileColumn(ColumnRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column of a file, of which the profile may ask more than the stream does."""
+
+    required: bool = False
+    """A row whose cell is empty is refused, though the stream would take it."""
+    at_least: float | None = None
+    """A row with a smaller number is refused, though the stream would take it."""
+
+
 class CsvRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the text file is written. `names` gives the columns of a file without a header row."""
 
@@ -72,6 +82,15 @@ class CsvRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     delimiter: str = ","
     skip_lines: int = 0
     names: list[str] = []
+
+
+class FileCsv(CsvRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a file is written that people may have made: `also` gives other headings of a column.
+
+    They stand by the heading that the profile goes by; a file has one of them.
+    """
+
+    also: dict[str, list[str]] = {}
 
 
 class PingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +101,10 @@ class PingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A checked profile. `start`: ISO 8601, for files whose times are relative or absent."""
+    """A checked profile. `start`: ISO 8601, for files whose times are relative or absent.
+
+    `g2g` says how trials of glass-to-glass delay were recorded, and makes every row one.
+    """
 
     name: str
     format: Format
@@ -94,9 +116,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     single_valued: list[str] = []
     """Columns of the file that must not change: an import goes to one device and one link."""
     time: TimeRule | None = None
-    columns: dict[str, ColumnRule] = {}
-    csv: CsvRule = CsvRule()
+    columns: dict[str, FileColumn] = {}
+    csv: FileCsv = FileCsv()
     ping: PingRule = PingRule()
+    g2g: VideoSetup | None = None
 
     @property
     def start_ns(self) -> int | None:
@@ -111,8 +134,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def identity(self) -> str:
         """SHA-256 of what the profile says, options included: equal files give equal samples under equal identity."""
-        said = msgspec.json.encode(msgspec.structs.replace(self, name="", description=""), order="sorted")
-        return hashlib.sha256(said).hexdigest()
+        said: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(self, name="", description=""))
+        # What came later counts only where it says something: a file that was imported before is still the same file.
+        _without_defaults(said, {"g2g": None})
+        _without_defaults(said["csv"], {"also": {}})
+        for rule in said["columns"].values():
+            _without_defaults(rule, {"required": False, "at_least": None})
+        return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
+
+
+def _without_defaults(said: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    for name, default in defaults.items():
+        if said[name] == default:
+            del said[name]
 
 
 OPTIONS = ("start", "interval_s", "timezone", "encoding", "time_offset_s")
@@ -138,11 +172,26 @@ def load_profile(name_or_path: str | Path, options: Mapping[str, str] | None = N
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"{path}: {error}") from error
     try:
-        profile = _with_options(_profile(path.stem, table), options or {})
+        profile = _with_options(_profile(path.stem, _like(table)), options or {})
         _check(profile)
     except ProfileError as error:
         raise ProfileError(f"{path.name}: {error}") from error
     return profile
+
+
+def _like(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a profile's table laid over that of the shipped profile that it is `like`, table by table."""
+    own = dict(table)
+    name = own.pop("like", None)
+    if name is None:
+        return own
+    if name not in shipped_profiles():
+        raise ProfileError(f"like: {name!r} is not one of {', '.join(shipped_profiles())}")
+    whole = tomllib.loads((SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+    for key, value in own.items():
+        is_table = isinstance(value, dict) and isinstance(whole.get(key), dict)
+        whole[key] = {**whole[key], **value} if is_table else value
+    return whole
 
 
 def _profile(name: str, table: dict[str, Any]) -> Profile:
@@ -151,11 +200,29 @@ def _profile(name: str, table: dict[str, Any]) -> Profile:
     # Column by column, since msgspec does not say at which key of a dictionary it stopped.
     columns = table.get("columns", {})
     rules = {
-        key: _convert(value, ColumnRule, f"columns.{key}")
+        key: _convert(value, FileColumn, f"columns.{key}")
         for key, value in (columns.items() if isinstance(columns, dict) else ())
     }
+    if table.get("g2g") == {}:
+        raise ProfileError(
+            'how the trials were recorded is not said: write a profile with like = "g2g_csv" and a table [g2g] that '
+            "gives method, camera, camera_fps, monitor_hz, reading_ms ... (contract/recording/README.md)"
+        )
     whole: Profile = _convert({"name": name, **table, "columns": {}}, Profile, "")
-    return msgspec.structs.replace(whole, columns=rules)
+    return msgspec.structs.replace(whole, columns=rules if whole.g2g is None else _as_trials(whole.g2g, rules))
+
+
+def _as_trials(setup: VideoSetup, columns: dict[str, FileColumn]) -> dict[str, FileColumn]:
+    """Return the columns of trials of glass-to-glass delay: every row also says how it was recorded."""
+    if "value" not in columns:
+        raise ProfileError("columns.value: the profile does not say where the delay of a trial stands")
+    return {
+        "name": FileColumn(const=METRIC),
+        "unit": FileColumn(const="ms"),
+        "detail": FileColumn(const=msgspec.json.encode(setup, order="sorted").decode()),
+        # Nothing is read that is shorter than what the reading resolves: 0.18 is a delay in seconds.
+        "value": msgspec.structs.replace(columns["value"], required=True, at_least=setup.reading_ms),
+    }
 
 
 def _convert(value: object, kind: type, where: str) -> Any:

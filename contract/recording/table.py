@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from contract.recording.cells import ReadCell, cell_reader
 from contract.recording.errors import ProfileError, RecordingError, Unreadable
-from contract.recording.profile import Profile, TimeRule
+from contract.recording.profile import FileColumn, Profile, TimeRule
 from contract.recording.times import ReadTime, decimal_ns, format_ns, iso_ns, zone
 from contract.samples import Sample, Value
 from contract.streams import STREAMS
@@ -16,12 +16,16 @@ NS = 1_000_000_000
 
 
 class RecordedSample(NamedTuple):
-    """One sample of a recording. `t_ns` Unix nanoseconds, UTC; `link` None means the link the reader was asked for."""
+    """One sample of a recording. `t_ns` Unix nanoseconds, UTC; `link` None means the link the reader was asked for.
+
+    `line` is where it stands in the file, from 1; 0 where it stands nowhere.
+    """
 
     t_ns: int
     stream: str
     link: str | None
     values: Sample
+    line: int = 0
 
 
 class Row(NamedTuple):
@@ -100,6 +104,7 @@ def _samples(
     wanted = [*rule.sources, *sources, *profile.single_valued]
     rows = open_rows(wanted, optional | frozenset(profile.single_valued))
     time_end, cells_end = len(rule.sources), len(rule.sources) + len(sources)
+    strict = {name: rule for name, rule in profile.columns.items() if rule.required or rule.at_least is not None}
     seen: dict[str, Any] = {}
     for row in rows:
         try:
@@ -108,15 +113,34 @@ def _samples(
         except ValueError as error:
             t_ns, fault = 0, str(error)
         if fault:
-            text = ",".join(str(cell) for cell in row.cells)[:_TEXT_SHOWN]
-            on_unreadable(Unreadable(row.line, fault, text))
+            on_unreadable(Unreadable(row.line, fault, _shown(row)))
             continue
         if profile.single_valued:
             _check_single(profile, row, cells_end, seen)
         values: dict[str, Value] = dict(fixed)
         for (name, read), cell in zip(readers.items(), row.cells[time_end:cells_end], strict=True):
             values[name] = read(cell)
-        yield RecordedSample(t_ns, profile.stream, None, values)
+        if fault := _refusal(strict, values, profile.csv.also):
+            on_unreadable(Unreadable(row.line, fault, _shown(row)))
+            continue
+        yield RecordedSample(t_ns, profile.stream, None, values, row.line)
+
+
+def _shown(row: Row) -> str:
+    return ",".join(str(cell) for cell in row.cells)[:_TEXT_SHOWN]
+
+
+def _refusal(strict: Mapping[str, FileColumn], values: Mapping[str, Value], also: Mapping[str, Sequence[str]]) -> str:
+    """Return what a profile's own rules say against a row, "" where nothing; `also` are other headings of columns."""
+    for name, rule in strict.items():
+        value, source = values[name], rule.source or name
+        called = f"{source} ({', '.join(also[source])})" if source in also else source
+        if value is None and rule.required:
+            return f"{called} is empty: fill it in, or leave the row out"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and rule.at_least is not None and float(value or 0) < rule.at_least:
+            return f"{called} is below {rule.at_least:g}: check the value and its unit"
+    return ""
 
 
 def _compiled(profile: Profile, session: int) -> tuple[Mapping[str, Value], dict[str, ReadCell]]:

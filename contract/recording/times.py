@@ -22,7 +22,8 @@ _NS_PER = {"s": Decimal(NS), "ms": Decimal(1_000_000), "us": Decimal(1000), "ns"
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
 _ISO = re.compile(
-    r"\s*(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T _]\s*(\d\d?):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?\s*(Z|[+-]\d\d:?\d\d)?\s*\Z"
+    r"\s*(\d{4})[-/.](\d\d?)[-/.](\d\d?)[T _]\s*(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9})\d*)?)?"
+    r"\s*(Z|[+-]\d\d:?\d\d)?\s*\Z"
 )
 _NAMED = {"UTC": UTC, "Z": UTC, "JST": timezone(timedelta(hours=9), "JST")}
 
@@ -78,13 +79,15 @@ def decimal_ns(value: object, unit: str) -> int:
 def iso_ns(text: str, default: tzinfo | None) -> int:
     """Return an ISO 8601 date and time ("/" and " " are accepted too) in nanoseconds; nine digits count.
 
+    Seconds may be missing: times written by hand, and spreadsheets, often have none.
+
     Raises ValueError, also where the text has no offset and `default` is None.
     """
     match = _ISO.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not an ISO 8601 date and time")
     parts, fraction, offset = match.groups()[:6], match[7], match[8]
-    moment = datetime(*(int(part) for part in parts), tzinfo=zone(offset) if offset else default)  # type: ignore[misc,arg-type]
+    moment = datetime(*(int(part or 0) for part in parts), tzinfo=zone(offset) if offset else default)  # type: ignore[misc,arg-type]
     return seconds_of(moment) * NS + int((fraction or "").ljust(9, "0"))
 
 

@@ -190,8 +190,12 @@ PANELS: tuple[Panel, ...] = (
         unit="µs",
         minimum=0,
         width=8,
-        sql=_per_device("clock", "max(bound_us) AS bound"),
-        description="空白は上限が不明であることを示し、片方向遅延は参考値。",
+        sql=(
+            "SELECT time_bucket('$__interval', t) AS time, coalesce(nullif(link, ''), device) AS metric,"
+            " CASE WHEN bool_and(synced AND bound_us IS NOT NULL) THEN max(bound_us) END AS bound"
+            f" FROM clock JOIN link_name USING (link_id) WHERE $__timeFilter(t) AND {_CHOSEN} GROUP BY 1, 2 ORDER BY 1"
+        ),
+        description="端末名は端末側、回線名は対向側の時計。空白は上限が不明で、その間の片方向遅延は評価に用いない。",
     ),
     Panel(
         title="端末に残る未達バッチ Outbox pending",

@@ -170,6 +170,20 @@ def _highest(lines: dict[str, list[Point]]) -> float:
     return max((point[1] for line in lines.values() for point in line if point[1] is not None), default=0.0)
 
 
+def clock_chart(
+    rows: Sequence[Row], links: dict[int, str], start: datetime, end: datetime, step: timedelta, *, own: dict[int, str]
+) -> dict[str, Any]:
+    """How far each clock may be off: the far end of each link, and dashed the devices' `own`; broken where unknown."""
+    names = {number: links.get(number) or own.get(number, "") for number in {row["link_id"] for row in rows}}
+    lines = lines_by_link(rows, names, lambda row: row["bound_us"] and row["bound_us"] / 1000, step)
+    option = _frame("ms", start, end, list(lines), min=0, splitNumber=2)
+    colours = link_colours(links)
+    devices = {name: len(colours) + number for number, name in enumerate(sorted(set(lines) - set(colours)))}
+    for name, points in lines.items():
+        option["series"].append(_line(name, points, (colours | devices)[name], dashed=name in devices))
+    return option
+
+
 def radio_chart(
     rows: Sequence[Row],
     links: dict[int, str],

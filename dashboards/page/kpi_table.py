@@ -21,9 +21,15 @@ MAIN = {
     "availability": ("ratio",),
     "outage": ("count", "max"),
     "absent": ("count",),
+    "clock_bound": ("p95",),
+    "clock_poor": ("ratio",),
     "redundant_availability": ("ratio",),
     "redundant_loss": ("ratio",),
     "redundant_delay": ("p50", "p99"),
+    "point_throughput_tcp": ("p25", "p50", "p75"),
+    "point_throughput_udp": ("p25", "p50", "p75"),
+    "point_sufficiency": ("ratio",),
+    "video_g2g": ("p50", "p95"),
 }
 """What is shown before anybody asks for more."""
 

@@ -38,6 +38,12 @@ SELECT time_bucket(%(step)s, t) AS at, link_id, avg(lat_deg) AS lat_deg, avg(lon
 FROM position WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s) AND mode >= 2
 GROUP BY 1, 2 ORDER BY 1
 """
+_CLOCK = """
+SELECT time_bucket(%(step)s, t) AS at, link_id,
+       CASE WHEN bool_and(synced AND bound_us IS NOT NULL) THEN max(bound_us) END AS bound_us
+FROM clock WHERE t >= %(start)s AND t < %(end)s AND link_id = ANY(%(links)s)
+GROUP BY 1, 2 ORDER BY 1
+"""
 _DEVICES = """
 SELECT d.site, d.device, s.state, s.pending, s.received_at, now() AS now,
        (SELECT max(e.last_at) FROM ledger e WHERE e.device_id = d.device_id AND e.committed <> '{}') AS seen_at,
@@ -79,6 +85,7 @@ class Picture:
     delay: Rows = field(default_factory=list)
     radio: Rows = field(default_factory=list)
     position: Rows = field(default_factory=list)
+    clock: Rows = field(default_factory=list)
 
 
 def step_s(seconds: float) -> int:
@@ -125,4 +132,5 @@ def picture(connection: psycopg.Connection, window: Window) -> Picture:
             delay=_ask(connection, _DELAY, parameters),
             radio=_ask(connection, _RADIO, parameters),
             position=_ask(connection, _POSITION, parameters),
+            clock=_ask(connection, _CLOCK, parameters),
         )

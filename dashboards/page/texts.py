@@ -31,8 +31,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "map": ("走行位置と RSRP", "Position and RSRP"),
     "no_position": ("位置データなし", "no positions"),
+    "clock": (
+        "時計の誤差上限(実線: 対向側、破線: 端末側。途切れは不明)",
+        "Bound of the clocks (solid: far end, dashed: device; broken where unknown)",
+    ),
+    "own_clock": ("端末 {device}", "device {device}"),
     "no_radio": ("無線データなし", "no radio data"),
     "no_probe": ("区間測定データなし", "no probe data"),
+    "boxes": (
+        "測定点の実効速度(箱: 25%値・中央値・75%値、ひげ: 最小・最大)",
+        "Effective speed over measuring points (box: 25 %, median, 75 %; whiskers: minimum, maximum)",
+    ),
+    "box_points": ("{count}地点", "{count} points"),
+    "box_min": ("最小", "Minimum"),
+    "box_p25": ("25%値", "25 %"),
+    "box_p50": ("中央値", "Median"),
+    "box_p75": ("75%値", "75 %"),
+    "box_max": ("最大", "Maximum"),
     "kpi": ("評価指標と判定", "KPIs and verdicts"),
     "kpi_period": ("対象 {start} 〜 {end} (JST)", "{start} to {end} (JST)"),
     "completeness": ("データの完全性", "Completeness"),
@@ -73,11 +88,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "verdict_rule": (
         (
             "達成: 95%信頼区間の全体が所要値を満たす / 未達: 全体が満たさない"
-            " / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明"
+            " / 判定不能: 区間が所要値をまたぐ、または時刻の精度が不明か限度外(ほかの理由は備考)"
         ),
         (
             "Met: the whole 95 % interval is good / Missed: all of it is bad"
-            " / Undecided: it straddles the limit, or the clocks are unknown"
+            " / Undecided: it straddles the limit, or the clocks are unknown or beyond theirs (others: see the note)"
         ),
     ),
     "達成": ("達成", "Met"),

@@ -14,6 +14,7 @@ from nicegui.events import GenericEventArguments
 from analytics.requirements import RequirementError, load_requirements
 from analytics.results import KpiResult
 from dashboards.page import charts, map_chart
+from dashboards.page.box_panel import BoxPanel
 from dashboards.page.definition_panel import DefinitionPanel
 from dashboards.page.device_cards import DeviceCards
 from dashboards.page.exclusion_panel import ExclusionPanel
@@ -97,8 +98,12 @@ class _View:
                 self.rsrp = ui.echart({}).classes("w-full").style("height: 136px")
                 self.sinr = ui.echart({}).classes("w-full").style("height: 136px")
             self._map()
+        self.boxes = BoxPanel(self.language)
         self.exclusions = ExclusionPanel(self.language)
         self._kpis()
+        with ui.column().classes("panel w-full") as self.clock_panel:
+            ui.label(self.say("clock")).classes("panel-title")
+            self.clock = ui.echart({}).classes("w-full").style("height: 112px")
         self.outages = OutagePanel(self.language)
         self.definitions = DefinitionPanel(self.language)
         self.empty.set_text(self.message)
@@ -272,8 +277,9 @@ class _View:
 
     def _show_charts(self) -> None:
         picture = self.picture
+        self.clock_panel.set_visibility(picture is not None and bool(picture.clock))
         if picture is None:
-            for chart in (self.delay, self.loss, self.rsrp, self.sinr):
+            for chart in (self.delay, self.loss, self.rsrp, self.sinr, self.clock):
                 _set(chart, {"series": []})
         else:
             window = picture.window
@@ -285,6 +291,8 @@ class _View:
             nothing = "" if picture.radio else self.say("no_radio")
             _set(self.rsrp, charts.radio_chart(picture.radio, *common, column="rsrp_dbm", unit="RSRP dBm"), nothing)
             _set(self.sinr, charts.radio_chart(picture.radio, *common, column="sinr_db", unit="SINR dB"), nothing)
+            own = {number: self.say("own_clock", device=device) for number, device in window.devices.items()}
+            _set(self.clock, charts.clock_chart(picture.clock, *common, own=own))
         self._show_map()
 
     def _show_map(self) -> None:
@@ -331,6 +339,7 @@ class _View:
         self.table.set_visibility(bool(rows))
         self.empty.set_visibility(not rows)
         self.empty.set_text(self.message)
+        self.boxes.show(self.results)
         found = sources(self.results)
         self.definitions.show({result.id for result in self.results})
         self.sources.set_text(self.say("sources", sources="; ".join(found)) if found else "")

@@ -18,6 +18,7 @@ def kpi(
     profile: str = "",
     link: str = "",
     conditions: bool = False,
+    points: bool = False,
     correct_offset: bool = False,
     moving_only: bool = False,
     executor: str = "",
@@ -37,6 +38,8 @@ def kpi(
         Only this link.
     conditions
         Instead, how delay and loss depend on RSRP, SINR, speed and cell.
+    points
+        Instead, the measuring points (測定点) with their tests of throughput, one by one.
     correct_offset
         Correct one-way figures afterwards for the offset of the clocks, from the smallest delays of both directions.
         They say so, and stay 参考値 unless the profile's clock_within_ms allows the bound.
@@ -47,11 +50,12 @@ def kpi(
         Where links are evaluated: in this process, side by side in "processes" (one a processor; "processes:N"), or on
         a dask cluster, "dask://HOST:PORT". Workers read the database themselves, all in one snapshot.
     json
-        Print one JSON object a KPI (a class, with --conditions).
+        Print one JSON object a KPI (a class with --conditions, a point with --points).
 
     """
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
     from analytics.place_loader import conditions_of_run  # noqa: PLC0415
+    from analytics.point_loader import points_of_run  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
@@ -64,6 +68,9 @@ def kpi(
         if conditions:
             found = conditions_of_run(connection, record, link, wanted, moving_only=moving_only)
             _print_conditions(record.name, found, is_json=json)
+            return
+        if points:
+            _print_points(record.name, points_of_run(connection, record, wanted, link), is_json=json)
             return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
@@ -148,6 +155,34 @@ def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None
                 "損失は無限大の遅延 a lost packet is infinite delay。測定値のない条件は載らない", each.filter
             ])),
         )  # fmt: skip
+
+
+_ENOUGH = {True: "充足", False: "不足", None: ""}
+
+
+def _print_points(name: str, points: Sequence[Any], *, is_json: bool) -> None:
+    if is_json:
+        print_json(points)
+        return
+    if not points:
+        print(f"run {name}: no throughput test was made at a measuring point; see `jissho import --profile "
+              "throughput_points`")  # fmt: skip
+        return
+    print_table(
+        f"測定点 Measuring points: {name}",
+        ["回線\nLink", "測定点\nPoint", "方向\nDir.", "プロトコル\nProtocol", "最初の試行\nFirst test",
+         "試行 [Mbit/s]\nTests", "平均\nMean", "中央値\nMedian", "所要値\nRequired", "所要帯域\nEnough", "備考\nNote"],
+        [
+            (
+                point.link, point.point, DIRECTIONS[point.direction], point.protocol.upper(), point.started_at,
+                ", ".join(_short(rate) or "失敗" for rate in point.rates_mbps), _short(point.mean_mbps),
+                _short(point.median_mbps), _short(point.required_mbps),
+                "判定不能" if point.reason else _ENOUGH[point.is_enough], point.reason.split(" / ")[0],
+            )
+            for point in points
+        ],
+        note="地点の値は試行の平均 the value of a point is the mean of its tests",
+    )  # fmt: skip
 
 
 def _short(value: float | None) -> str | None:

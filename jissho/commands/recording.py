@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from jissho.output import print_json
 from jissho.settings import SettingError, Settings, database
+
+_SHOWN_LINES = 20
 
 
 def import_file(
@@ -35,7 +38,7 @@ def import_file(
     file
         Ping log, CSV or Parquet file, or a file of `jissho outbox export`.
     profile
-        How to read it: a shipped profile (ping, edaf, probe_csv) or the path of a TOML profile.
+        How to read it: a shipped profile (ping, edaf, probe_csv, throughput_points) or the path of a TOML profile.
     run
         The run that the data belong to; made if there is none of that name.
     site
@@ -101,15 +104,23 @@ def import_file(
         f"{outcome.duplicates} already there"
     )
     for rejection in outcome.rejected:
-        print(f"  left out {rejection.count}: {rejection.reason} (e.g. {rejection.example})")
+        print(f"  left out {rejection.count}{_lines(rejection.lines)}: {rejection.reason} (e.g. {rejection.example})")
     print(f"see `jissho kpi {run}`")
+
+
+def _lines(lines: Sequence[int]) -> str:
+    """Return where rows stand in the file, as far as a line of output holds it."""
+    if not lines:
+        return ""
+    shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
+    return f" (line {shown}{' ...' if len(lines) > _SHOWN_LINES else ''})"
 
 
 def _check_recording(file: Path, profile: str, run: str, link: str, *, partial: bool) -> None:
     if not profile or not run:
         raise SettingError(
-            f"{file} is a recorded file: say how to read it with --profile (ping, edaf, probe_csv or a TOML file) and "
-            "to which --run it belongs"
+            f"{file} is a recorded file: say how to read it with --profile (ping, edaf, probe_csv, throughput_points "
+            "or a TOML file) and to which --run it belongs"
         )
     if not link:
         raise SettingError("--link must name the link that was measured")

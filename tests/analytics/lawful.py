@@ -10,7 +10,7 @@ from analytics.definitions import BY_ID
 from analytics.results import KpiResult
 
 NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
-              "redundant_loss_gain", "loss_distance", "replication"}  # fmt: skip
+              "redundant_loss_gain", "loss_distance", "replication", "tcp_buffer_delay"}  # fmt: skip
 """What may leave 0 to 1: copies over packets, quotients and differences of two measurements, numbers of packets."""
 EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover", "link_switch"}
 """Counts of what happened in a time that was observed: n is their number, and none is a fact."""
@@ -19,8 +19,9 @@ EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", 
 def is_share(result: KpiResult) -> bool:
     """Tell whether a value is a share of something: between 0 and 1."""
     definition = BY_ID[result.id]
-    counts = result.statistic in {"count", "mean", "max", "min", "delta_bic"} and definition.stream != "metric"
-    return result.unit == "1" and not counts and definition.stream != "metric" and result.id not in NOT_SHARES | EVENTS
+    is_number = result.statistic in {"count", "mean", "max", "min", "weighted", "delta_bic"}
+    is_other = definition.stream == "metric" or result.id in NOT_SHARES | EVENTS
+    return result.unit == "1" and not is_number and not is_other
 
 
 def check_result(result: KpiResult) -> None:
@@ -31,6 +32,7 @@ def check_result(result: KpiResult) -> None:
     assert result.n >= 0, result
     assert result.n_eff is None or result.n_eff >= 1, result
     numbers = [result.value, result.ci_low, result.ci_high, result.clock_bound_us, result.value_of_all]
+    numbers.append(result.uncertainty)
     assert all(number is None or math.isfinite(number) for number in numbers), result
     assert result.value is not None or result.reason, result
     assert result.n or result.value is None or result.id in EVENTS, result

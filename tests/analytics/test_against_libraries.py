@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import stats
+from scipy import signal, stats
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.tsa.stattools import acf
@@ -120,6 +120,51 @@ def test_the_delay_of_a_link_is_that_of_numpy_and_scipy(delays):
     for limit in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
         expected = stats.ecdf(np.minimum(sent, 1e12)).cdf.evaluate(limit)
         assert expected == pytest.approx(results["delay_cdf", "round_trip", f"le_{limit}ms"].value)
+
+
+@SOME
+@given(delays=DELAYS_MS)
+def test_the_median_of_a_link_is_that_of_numpy(delays):
+    """Over all sent with infinity for lost: the mean of both in the middle where there is no single one."""
+    expected = float(np.median([math.inf if each is None else each for each in delays]))
+    found = by_name(evaluate_link(round_trips(delays), subject()))["rtt", "round_trip", "median"]
+    assert (expected if math.isfinite(expected) else None) == found.value
+
+
+@SOME
+@given(delays=DELAYS_MS)
+def test_variation_is_that_of_numpy_and_of_scipys_filter(delays):
+    """|IPDV| as differences of neighbours that both arrived; J of RFC 3550 as a first-order filter of scipy.signal."""
+    # A second apart nothing overtakes: the order of arrival is that of sending.
+    rows = [{"t_us": 1_000_000 * at} | ({} if ms is None else {"rtt_us": 1000 * ms}) for at, ms in enumerate(delays)]
+    results = by_name(evaluate_link(probes(rows), subject()))
+    values = np.array([math.nan if each is None else float(each) for each in delays])
+    steps = np.abs(np.diff(values))
+    steps = steps[np.isfinite(steps)]
+    if steps.size:
+        for name, plain in (("mean", steps.mean()), ("std", steps.std()), ("min", steps.min()), ("max", steps.max())):
+            assert plain == pytest.approx(results["ipdv", "round_trip", name].value, abs=1e-9)
+    arrived = values[np.isfinite(values)]
+    if arrived.size > 1:
+        jitter = signal.lfilter([1 / 16], [1, -15 / 16], np.abs(np.diff(arrived)))
+        for name, plain in (("mean", jitter.mean()), ("max", jitter.max())):
+            assert plain == pytest.approx(results["jitter_rfc3550", "round_trip", name].value, rel=1e-9, abs=1e-9)
+        for name, percent in (("p50", 50), ("p95", 95)):
+            plain = np.quantile(arrived - arrived.min(), percent / 100, method="inverted_cdf")
+            assert plain == results["pdv", "round_trip", name].value
+
+
+@SOME
+@given(seed=SEED, n=st.integers(2, 200), spread=st.floats(0.1, 100))
+def test_packets_held_are_the_discordant_pairs_of_kendall(seed, n, spread):
+    """Kendall's tau of two orders without ties is 1 - 2 D / pairs; D counts who was overtaken by whom."""
+    arrivals = np.random.default_rng(seed).uniform(0, spread, n) + np.arange(n)
+    arrivals_us = np.argsort(np.argsort(arrivals)) * 1000
+    found = reordering(probes([{"seq": at, "t_us": at, "rtt_us": int(us)} for at, us in enumerate(arrivals_us)]),
+                       "round_trip")  # fmt: skip
+    pairs = n * (n - 1) / 2
+    discordant = (1 - stats.kendalltau(np.arange(n), arrivals_us + np.arange(n)).statistic) * pairs / 2
+    assert discordant == pytest.approx(int(found.held.sum()), abs=1e-6 * pairs)
 
 
 @SOME

@@ -138,8 +138,11 @@ def test_overtaken_packets_are_found_across_the_border_or_the_whole_is_asked_for
             assert far.any()
             return
     assert (whole.delivered, whole.n_eff) == (found.delivered, found.n_eff)
-    for name in ("extents", "late_us", "degrees"):
+    for name in ("extents", "late_us", "degrees", "held"):
         assert getattr(whole, name).tolist() == getattr(found, name).tolist()
+    assert whole.pattern.discontinuities == found.pattern.discontinuities
+    for name in ("runs", "gaps"):
+        assert getattr(whole.pattern, name).tolist() == getattr(found.pattern, name).tolist()
 
 
 def test_sessions_that_overlap_are_not_taken_apart():

@@ -1,9 +1,10 @@
-"""Clock quality: the sum of both ends' bounds, unknown as soon as one end is."""
+"""Clock quality: the sum of both ends' bounds, unknown as soon as one end is, and what it leaves of a verdict."""
 
 import numpy as np
 import pytest
 
-from analytics.clock import ClockQuality, ClockSamples, clock_quality
+from analytics.clock import ClockQuality, clock_quality
+from analytics.clock_record import ClockSamples
 from analytics.evaluate import evaluate_link
 from analytics.requirements import Parameters, Profile, Requirement
 from tests.analytics.making import UNKNOWN_CLOCK, by_name, probes, subject
@@ -26,10 +27,10 @@ def clock(step_s=10, bound_us=100.0, first_s=900, last_s=1700, **changes):
 
 
 def test_the_uncertainty_is_the_sum_of_both_ends():
-    """Two known clocks are good up to 1 ms together and coarse above."""
+    """Two known clocks are good up to 1 ms together and coarse above; each drifts by 150 us in 10 s (15 ppm)."""
     good = clock_quality(clock(), clock(bound_us=250.0), START, END)
-    coarse = clock_quality(clock(bound_us=900.0), clock(bound_us=101.0), START, END)
-    assert (good.word, good.bound_us, good.is_known) == ("良", 350.0, True)
+    coarse = clock_quality(clock(bound_us=600.0), clock(bound_us=101.0), START, END)
+    assert (good.word, good.bound_us, good.is_known) == ("良", 650.0, True)
     assert (coarse.word, coarse.bound_us, coarse.is_known) == ("粗", 1001.0, True)
 
 
@@ -38,7 +39,7 @@ def test_the_largest_bound_of_the_window_counts():
     samples = clock()
     samples.bound_us[samples.t_us == 1300 * S] = 5000.0
     samples.bound_us[samples.t_us == 900 * S] = 9_000_000.0
-    assert clock_quality(samples, clock(), START, END).bound_us == 5100.0
+    assert clock_quality(samples, clock(), START, END).bound_us == 5150.0 + 250.0
 
 
 BAD = [

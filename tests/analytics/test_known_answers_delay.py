@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from analytics.clock import ClockQuality
+from analytics.definitions import BY_ID
 from analytics.delay import ipdv_us, pdv_us
 from analytics.evaluate import evaluate_link
 from analytics.link import AMONG_LOST
+from analytics.overtaken import order_pattern
 from analytics.packet_order import reordering
 from analytics.requirements import Parameters, Profile
 from analytics.statistics import histogram, rank
@@ -53,10 +55,31 @@ def test_percentile_minimum_and_inverse_percentile_of_rfc_7679():
     assert (0.5, 0.75) == (four["delay_cdf", "up", "le_100ms"].value, four["delay_cdf", "up", "le_200ms"].value)
 
 
+def test_the_median_of_rfc_2681_is_the_mean_of_the_two_in_the_middle():
+    """RFC 2330's sample has 5.5 (p50 is 4), and 100, 110, lost, 90 has 105; with half of all lost there is none."""
+    odd, four = one_way([-2, 7, 7, 4, 18, -5]), one_way([100, 110, None, 90])
+    half = by_name(evaluate_link(round_trips([100, 110, None, None]), subject()))
+
+    assert (5.5, 4.0) == (odd["owd", "up", "median"].value, odd["owd", "up", "p50"].value)
+    assert (105.0, 100.0) == (four["owd", "up", "median"].value, four["owd", "up", "p50"].value)
+    lost = half["rtt", "round_trip", "median"]
+    assert (None, AMONG_LOST) == (lost.value, lost.reason)
+    assert 110.0 == half["rtt", "round_trip", "p50"].value
+
+
+def test_the_interval_of_the_median_holds_it():
+    """It is that of p50, whose order statistics bound the middle of an even number too; none for a few values."""
+    results = by_name(evaluate_link(round_trips(range(1, 11)), subject()))
+    p50, median = (results["rtt", "round_trip", name] for name in ("p50", "median"))
+    assert (5.0, 5.5) == (p50.value, median.value)
+    assert (p50.ci_low, p50.ci_high, p50.n_eff) == (median.ci_low, median.ci_high, median.n_eff)
+    assert "送信全数 all sent (lost = inf)" == median.filter
+
+
 def test_with_everything_lost_every_percentile_is_not_delivered():
     """No percentile has a value, each says why, and the loss is 100 %."""
     results = by_name(evaluate_link(round_trips([None] * 7), subject()))
-    for statistic in ("p5", "p50", "p95", "p99", "p99.9", "p99.99"):
+    for statistic in ("p5", "p50", "median", "p95", "p99", "p99.9", "p99.99"):
         found = results["rtt", "round_trip", statistic]
         assert (None, AMONG_LOST, 7) == (found.value, found.reason, found.n)
     assert 1.0 == results["loss", "round_trip", "ratio"].value
@@ -79,8 +102,11 @@ def test_skewed_clocks_move_variation_by_what_rfc_5481_says():
     assert 3.0 == results["pdv", "up", "p99.9"].value
 
 
-def test_the_sum_of_both_ways_is_the_round_trip_whatever_the_offset():
+def test_the_sum_of_both_ways_is_the_round_trip_whatever_the_offset(vectors):
     """STAMP's T1 0, T2 30, T3 31, T4 52 ms: 30, 21 and 51 ms; the far clock 5 ms ahead gives 35, 16 and 51 ms."""
+    for case in vectors["vectors"]["stamp_timing"]:
+        assert [0, 30, 31, 52] == [1000 * case[name] for name in ("T1", "T2", "T3", "T4")]
+        assert [30, 21, 51] == [1000 * case[name] for name in ("forward", "reverse", "rtt")]
     for ahead_ms, up, down in ((0, 30.0, 21.0), (5, 35.0, 16.0)):
         t1, t2, t3, t4 = 0, 30 + ahead_ms, 31 + ahead_ms, 52
         row = {"ul_us": 1000 * (t2 - t1), "dl_us": 1000 * (t4 - t3), "rtt_us": 1000 * ((t4 - t1) - (t3 - t2))}
@@ -138,6 +164,9 @@ def test_the_jitter_of_rfc_3550_reaches_the_results(vectors):
             results["jitter_rfc3550", "round_trip", "mean"].value, abs=1e-6
         )
         assert max(case["J_float"]) == pytest.approx(results["jitter_rfc3550", "round_trip", "max"].value, abs=1e-6)
+        # What RTCP reports is J cut to whole units; the integers of A.8 hold sixteen times J within one.
+        assert case["reported"] == [math.floor(each) for each in case["J_float"]]
+        assert case["j_int_state"] == pytest.approx([16 * each for each in case["J_float"]], abs=1)
 
 
 def test_every_reordering_vector(vectors):
@@ -165,6 +194,82 @@ def test_every_reordering_vector(vectors):
             wanted = [case["reordered"][str(seq)] for seq in late]
             assert [each["extent"] for each in wanted] == found.extents.tolist()
             assert [1000 * each["late_ms"] for each in wanted] == found.late_us.tolist()
+            assert [each["n_reordering"] for each in wanted] == found.degrees.tolist()
+            assert [each["byte_offset"] for each in wanted] == (case["payload_bytes"] * found.held).tolist()
+        if "next_exp" in case:
+            # NextExp before each arrival: one more than the largest number so far.
+            largest = np.maximum.accumulate(seqs)
+            assert case["next_exp"] == [min(seqs), *(largest[:-1] + 1).tolist()]
+            assert late == sorted(seq for seq, at in zip(seqs, case["next_exp"], strict=True) if seq < at)
+        if "runs" in case:
+            pattern = order_pattern(found.places, found.extents, np.array([0]))
+            early = np.unique(found.places - found.extents)
+            assert (case["runs"], case["discontinuity_at_seq"], list(case["gap"].values())) == (
+                pattern.runs.tolist(), np.array(seqs)[early].tolist(), pattern.gaps.tolist()
+            )  # fmt: skip
+
+
+def test_the_byte_offset_of_the_tables_reaches_the_results(vectors):
+    """RFC 4737 4.4.3, tables 1 to 3 with payloads of 100 byte: what is held back, in packets and in bytes."""
+    who = subject(Profile(name="x", ja="", en="", status="", parameters=Parameters(payload_bytes=100)))
+    for case in vectors["vectors"]["reordering"][:3]:
+        rows = [
+            {"seq": seq, "t_us": 1000 * sent, "ul_us": 1000 * (at - sent)}
+            for seq, sent, at in zip(case["arrival_seq"], case["src_ms"], case["dst_ms"], strict=True)
+        ]
+        results = by_name(evaluate_link(probes(rows), who))
+        offsets = [each["byte_offset"] for each in case["reordered"].values()]
+        for name, expected in (("mean", np.mean(offsets)), ("max", max(offsets))):
+            assert (expected, expected / 100) == (
+                results["reordering_byte_offset", "up", name].value, results["reordering_held", "up", name].value
+            )  # fmt: skip
+        assert "payload of 100 B" in results["reordering_byte_offset", "up", "max"].filter
+
+
+def test_without_the_payload_there_is_no_byte_offset():
+    """How long a packet is stands in the requirements and not in the measurement: packets are told, bytes are not."""
+    sent = in_arrival_order([1, 2, 4, 3], [1000 * at for at in (68, 88, 108, 110)])
+    results = by_name(evaluate_link(sent, subject(clock=UNKNOWN_CLOCK)))
+    assert 1.0 == results["reordering_held", "up", "max"].value
+    assert ("reordering_byte_offset", "up", "max") not in results
+
+
+def test_gaps_and_runs_of_table_4_reach_the_results():
+    """RFC 4737 table 4: too early are 6 and 12, seven arrivals apart; 5, 0 and 5 packets come in order."""
+    seqs = [1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 12, 13, 11, 14, 15, 16]
+    sent = in_arrival_order(seqs, [1000 * (at + 500) for at in range(len(seqs))])
+    results = by_name(evaluate_link(sent, subject(clock=UNKNOWN_CLOCK)))
+
+    found = {
+        kpi: {name: results[kpi, "up", name].value for name in BY_ID[kpi].statistics}
+        for kpi in ("reordering_discontinuity", "reordering_gap", "reordering_free_run")
+    }
+    assert {
+        "reordering_discontinuity": {"count": 2.0}, "reordering_gap": {"mean": 7.0, "min": 7.0},
+        "reordering_free_run": {"mean": 10 / 3, "max": 5.0, "weighted": 5.0},
+    } == found  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("runs", "q", "expectancy", "ratio"), [([11, 11, 11], 363, 11.0, 1.0), ([1, 1, 31], 963, 29.18, 2.65)]
+)
+def test_the_runs_worked_out_in_rfc_4737(runs, q, expectancy, ratio):
+    """RFC 4737 4.6: 36 packets with three reordered; q is the sum of squares, q/a what a packet in order lies in."""
+    seqs, last = [], 0
+    for length in runs:
+        # A run in order that leaves one number out, which comes as the reordered packet at its end.
+        seqs += [*range(last + 1, last + length), last + length + 1, last + length]
+        last += length + 1
+    results = by_name(
+        evaluate_link(in_arrival_order(seqs, [1000 * (at + 900) for at in range(36)]), subject(clock=UNKNOWN_CLOCK))
+    )
+    p, x = results["reordering", "up", "ratio"].n, results["reordering", "up", "count"].value
+    run = {name: results["reordering_free_run", "up", name] for name in ("mean", "weighted")}
+
+    assert (36, 3.0, 3, 33) == (p, x, run["mean"].n, run["weighted"].n)
+    assert q == pytest.approx(run["weighted"].value * 33)
+    assert expectancy == pytest.approx(run["weighted"].value, abs=0.005)
+    assert ratio == pytest.approx(run["weighted"].value / run["mean"].value, abs=0.005)
 
 
 def test_the_delay_of_the_reordered_packet_of_table_1():

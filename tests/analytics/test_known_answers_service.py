@@ -1,6 +1,7 @@
 """Worked examples on loss, reliability, availability and inference, through the whole engine and not its parts."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,15 @@ def test_rtp_loss_is_lost_over_expected(received, lost, ratio):
         assert 12 == math.floor(256 * found.value)
 
 
+def test_every_rtp_loss_vector(vectors):
+    """RFC 3550 A.3: the fraction as a byte is the ratio in 256ths, cut; duplicates beyond what was expected are 0."""
+    for case in vectors["vectors"]["rfc3550_loss"]:
+        received, expected = case["received_interval"], case["expected_interval"]
+        video = make_series([1.0], interval_s=[1.0], packets_received=[received], packets_lost=[expected - received])
+        found = by_name(evaluate_video(video, None, make_figures()))["video_loss", "", "ratio"]
+        assert case["fraction_byte"] == math.floor(256 * found.value)
+
+
 def test_pings_zero_percent_is_not_zero():
     """874 answers to 878 requests: ping prints 0 %, and it is 0.456 %."""
     results = by_name(evaluate_link(round_trips([10] * 874 + [None] * 4), subject()))
@@ -111,6 +121,24 @@ def test_independent_failures_give_the_availability_of_annex_f(reliability, seed
     assert 1 - twice / n == pytest.approx(found.value, abs=1e-12)
     expected, deviation = (1 - reliability) ** 2, math.sqrt((1 - reliability) ** 2 * 3 / n)
     assert 1 - expected == pytest.approx(found.value, abs=4 * deviation)
+
+
+def test_the_availability_of_annex_f(vectors):
+    """TS 22.104 annex F, exactly: as many pairs of failures as independence gives, each one interval of down time."""
+    for case in vectors["statistics"]["availability_from_reliability"]:
+        missing = 1 - case["R"]
+        assert 1 == case["survival_in_transfer_intervals"]
+        assert case["availability"] == pytest.approx(1 - missing**2, abs=1e-15)
+        if missing < 1e-3 / 2:
+            continue  # one pair in 10^8 messages and more
+        n = round(1 / missing**2)
+        rows_us = np.full(n, 5_000)
+        # The share of failures is that of R, and one of them follows another.
+        places = np.arange(round(n * missing) - 1) * 999 + 500
+        rows_us[places] = rows_us[places[0] + 1] = -1
+        found = by_name(evaluate_link(_every_ten_ms(rows_us), judged_by(t_max_ms=5.0, survival_ms=10.0)))
+        assert missing == pytest.approx(found["loss", "round_trip", "ratio"].value, rel=1e-9)
+        assert case["availability"] == pytest.approx(found["availability", "round_trip", "ratio"].value, abs=1e-12)
 
 
 def _every_ten_ms(rtt_us):
@@ -203,6 +231,14 @@ def test_an_autoregressive_sample_is_worth_what_the_formula_says(phi):
     for place in range(1, values.size):
         values[place] = phi * values[place - 1] + noise[place]
     assert values.size * (1 - phi) / (1 + phi) == pytest.approx(effective_n(values), rel=0.125)
+
+
+def test_every_known_answer_is_read_by_a_test(vectors):
+    """What stands among the vectors and is named by no test would be an answer that nobody asked for."""
+    tests = Path(__file__).parents[1]
+    written = "".join(path.read_text() for path in sorted(tests.rglob("test_*.py")))
+    names = [*vectors["vectors"], *vectors["statistics"]]
+    assert [] == [name for name in names if f'["{name}"]' not in written]
 
 
 def test_zero_of_zero_is_not_zero_percent():

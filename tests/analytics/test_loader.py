@@ -47,12 +47,12 @@ class Outbox:
         batch = ColumnBatch(key, stream, link, "test/1", t_us.size, t_us, columns, int(t_us[-1]))
         self.writer.commit([batch])
 
-    def write_clock(self, link, bound_us, *, synced=True):
-        """One sample every 10 s over the run and a little more."""
+    def write_clock(self, link, bound_us, *, synced=True, method=None, lost_s=None):
+        """One sample every 10 s over the run and a little more; one of them, `lost_s` after the start, not synced."""
         t_us = np.arange(T0_US - 20_000_000, LAST_US + 20_000_000, 10_000_000)
-        method = np.full(t_us.size, "chrony" if not link else "stamp", object)
+        method = np.full(t_us.size, method or ("stamp" if link else "chrony"), object)
         bound = ArrayColumn(np.full(t_us.size, bound_us)) if bound_us is not None else None
-        flags = ArrayColumn(np.full(t_us.size, synced))
+        flags = ArrayColumn(synced & (t_us != T0_US + (lost_s or -1) * 1_000_000))
         self.write("clock", link, t_us, method=ArrayColumn(method), synced=flags, bound_us=bound)
 
 
@@ -121,7 +121,7 @@ def test_a_run_is_evaluated_as_its_arrays_are(measured):
         for result in results
         if result.id == "owd" and result.statistic == "p99"
     }
-    assert clock == {("l5g", "良", 100.0), ("lte", "粗", 3040.0)}
+    assert clock == {("l5g", "良", 400.0), ("lte", "粗", 3340.0)}
     assert {result.verdict for result in results if result.required is not None} <= {"達成", "未達", "判定不能"}
 
 
@@ -152,6 +152,37 @@ def test_a_clock_that_is_not_known_makes_one_way_delays_reference_only(db, own, 
     one_way = [result for result in evaluate_run(connection, run, None) if result.id == "owd"]
     assert one_way
     assert all(result.clock == "不明" and "参考値" in result.reason for result in one_way)
+
+
+def test_one_sample_of_a_lost_clock_costs_the_time_around_it_and_excluding_that_nothing(db):
+    """20 s of 60 are poor: a third of the packets have no one-way delay, and the round trip has all."""
+    outbox = Outbox(db.writer())
+    t_us, columns = make_probes(1)
+    outbox.write("probe", "l5g", t_us, **columns)
+    outbox.write_clock("", 40.0, method="declared")
+    outbox.write_clock("l5g", 60.0, lost_s=30)
+    connection = db.connect()
+    run = start_run(connection, name="r", site="site-a", started_at=START, ended_at=START + timedelta(seconds=60))
+
+    def found():
+        return {(each.id, each.direction, each.statistic): each for each in evaluate_run(connection, run, None)}
+
+    before = found()
+    delivered = int((columns["lost"].values[:N] == 0).sum())
+    assert before["rtt", "round_trip", "mean"].n == delivered
+    assert (before["owd", "up", "mean"].clock, before["owd", "up", "mean"].clock_bound_us) == ("良", 250.0)
+    assert delivered - before["owd", "up", "mean"].n == int((columns["lost"].values[200:400] == 0).sum())
+    assert "参考値" not in before["owd", "up", "p50"].reason
+    assert before["clock_poor", "", "ratio"].value == pytest.approx(20 / 60, rel=0.01)
+    assert before["clock_bound", "", "p50"].value == 0.25
+    span = {"started_at": START + timedelta(seconds=20), "ended_at": START + timedelta(seconds=40)}
+    exclude(connection, run, **span, reason="時刻同期断", excluded_by="lead", link="")
+    after = found()
+    assert (after["clock_poor", "", "ratio"].value, after["clock_poor", "", "ratio"].value_of_all) == (
+        0.0, before["clock_poor", "", "ratio"].value,
+    )  # fmt: skip
+    assert after["owd", "up", "mean"].n == before["owd", "up", "mean"].n == after["rtt", "round_trip", "mean"].n
+    assert "時計の誤差上限が限度" not in after["owd", "up", "mean"].reason
 
 
 def test_without_any_clock_stream_the_clock_is_unknown(db):

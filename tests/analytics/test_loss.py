@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from analytics.data_hash import data_hash
 from analytics.evaluate import evaluate_link
 from analytics.loss import LossCounts, Transitions, count_losses, loss_distances, loss_periods, lost_places, transitions
+from analytics.loss_runs import loss_runs
 from analytics.probes import absent, probe_arrays
 from analytics.requirements import Parameters, Profile
 from tests.analytics.making import by_name, columns, probes, round_trips, subject
@@ -42,8 +43,41 @@ def test_every_loss_vector(vectors):
     for case in vectors["vectors"]["loss_pattern"]:
         if "lost" in case:
             assert case["period_lengths"] == loss_periods(from_bits(case["lost"])).tolist()
+            check_periods(case)
     for case in vectors["statistics"]["gilbert"]:
         assert (case["p"], case["q"]) == model_of(case["lost"])
+
+
+def check_periods(case):
+    """RFC 3357 5.4.3 and 6.2 to 6.4 of one sequence: where periods start, their number, and how far apart they are."""
+    runs = loss_runs(from_bits(case["lost"]))
+    starts = np.cumsum(runs.good + runs.lost) - runs.lost
+    if "loss_period_start_index0" in case:
+        assert case["loss_period_start_index0"] == starts.tolist()
+    if "period" in case:
+        number = np.zeros(len(case["lost"]), int)
+        for place, (start, length) in enumerate(zip(starts.tolist(), runs.lost.tolist(), strict=True), start=1):
+            number[start : start + length] = place
+        assert case["period"] == number.tolist()
+    results = by_name(evaluate_link(from_bits(case["lost"]), subject()))
+    assert case.get("period_total", len(case["period_lengths"])) == results["loss_burst", "round_trip", "count"].value
+    # The first period has none before it: RFC 3357 says 0, and it is left out.
+    apart = case.get("inter_loss_period_lengths", [0, *np.diff(starts) - runs.lost[:-1] + 1])[1:]
+    assert list(apart) == runs.apart.tolist()
+    for name, expected in (("mean", np.mean(apart)), ("min", min(apart)), ("max", max(apart))):
+        assert expected == results["inter_loss_period", "round_trip", name].value
+
+
+def test_periods_have_no_distance_over_what_was_not_recorded():
+    """Over an absent number or to another session nobody knows; a single period has no distance either."""
+    rows = [(1, 0), (1, 2), (1, 3), (2, 0), (2, 1)]
+    marks = [{}, {}, {"rtt_us": 5}, {"rtt_us": 5}, {}]
+    sent = probes([
+        {"session": session, "seq": seq, "t_us": at} | mark
+        for at, ((session, seq), mark) in enumerate(zip(rows, marks, strict=True))
+    ])  # fmt: skip
+    assert loss_runs(sent).apart.size == 0
+    assert ("inter_loss_period", "round_trip", "mean") not in by_name(evaluate_link(sent, subject()))
 
 
 def test_a_burst_reaches_the_results():

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics import overtaken
 from analytics.evaluate import evaluate_link
-from analytics.packet_order import reordering
+from analytics.overtaken import later_before
+from analytics.packet_order import OrderScanner, reordering
 from tests.analytics.making import by_name, probes, round_trips, subject
 
 TABLES = {
@@ -84,9 +86,66 @@ def test_the_definition_packet_by_packet(packets):
             if any(other > seq for other in arrived[:place]):
                 first = next(j for j, other in enumerate(arrived) if other > seq)
                 degree = next((n for n in range(place) if arrived[place - n - 1] < seq), place)
-                late.append((session, seq, place - first, degree))
-    assert found.extents.tolist() == [extent for _, _, extent, _ in sorted(late)]
-    assert found.degrees.tolist() == [degree for _, _, _, degree in sorted(late)]
+                late.append((session, seq, place - first, degree, sum(other > seq for other in arrived[:place]), place))
+    for number, name in enumerate(("extents", "degrees", "held", "places"), start=2):
+        assert getattr(found, name).tolist() == [each[number] for each in sorted(late)], name
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.one_of(st.none(), st.integers(0, 60_000))), min_size=1, max_size=40))
+def test_runs_and_gaps_packet_by_packet(packets):
+    """Walking through the arrivals of one session after the other gives the same runs, discontinuities and gaps."""
+    rows = [{"seq": at, "session": session, "rtt_us": rtt} for at, (session, rtt) in enumerate(packets)]
+    scanner = OrderScanner("round_trip")
+    scanner.add(probes(rows))
+    pattern = scanner.result().pattern
+
+    runs, gaps, early = [], [], 0
+    for session in range(3):
+        there = [row for row in rows if row["session"] == session and row["rtt_us"] is not None]
+        order = sorted(there, key=lambda row: (10_000 * row["seq"] + row["rtt_us"], row["seq"]))
+        arrived, run, last, seen = [row["seq"] for row in order], 0, None, set()
+        for place, seq in enumerate(arrived):
+            if any(other > seq for other in arrived[:place]):
+                runs.append(run)
+                run = 0
+                seen.add(next(at for at, other in enumerate(arrived) if other > seq))
+            else:
+                run += 1
+        for at in sorted(seen):
+            gaps += [] if last is None else [at - last]
+            last = at
+        early += len(seen)
+    assert (runs, gaps, early) == (pattern.runs.tolist(), pattern.gaps.tolist(), pattern.discontinuities)
+
+
+@pytest.mark.parametrize("furthest", [3, 40, 400, 3_000])
+def test_what_is_held_is_counted_alike_near_and_far(furthest):
+    """Places looked through one after the other and digits counted over all at once: the same, and the definition."""
+    rng = np.random.default_rng(furthest)
+    order = np.argsort(np.arange(4_000) + rng.uniform(0, furthest, 4_000), kind="stable")
+    place = np.argsort(order)
+    found = later_before(order, place, 4_000)
+
+    assert later_before(order, place, overtaken._NEAR).tolist() == found.tolist() or furthest > overtaken._NEAR
+    for at in rng.integers(0, 4_000, 50).tolist():
+        assert found[at] == np.count_nonzero(order[:at] > order[at])
+
+
+def test_the_pattern_of_order_in_chunks_of_many_sessions():
+    """Sessions that come one after the other in chunks: no run and no gap reaches over their border."""
+    arrivals = [0, 30, 20, 50, 80, 60, 90]
+    made = [
+        probes([{"session": session, "seq": seq, "t_us": 10 * seq, "rtt_us": at - 10 * seq + 1000}
+                for seq, at in enumerate(arrivals)])
+        for session in (1, 2)
+    ]  # fmt: skip
+    scanner = OrderScanner("round_trip")
+    for each in made:
+        scanner.add(each)
+    found = scanner.result()
+    assert ([2, 2, 2, 2], [3, 3], 4) == (
+        found.pattern.runs.tolist(), found.pattern.gaps.tolist(), found.pattern.discontinuities
+    )  # fmt: skip
 
 
 def test_reordering_reaches_the_results():

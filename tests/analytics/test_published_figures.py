@@ -29,36 +29,54 @@ def data(test_data, *parts):
     return path
 
 
-def test_a_wired_bridge_has_the_delays_of_its_readme(test_data):
-    """DETERMINISTIC6G PD-Wired: 4,420 to 4,660 ns, mean in 4,545 to 4,550 ns at 95 %, joined by packet id."""
+@pytest.mark.parametrize(
+    ("variant", "low_ns", "high_ns", "mean_ns", "interval_ns"),
+    [
+        ("nocross_vlan", 4420, 4660, 4547.48, (4545, 4550)),
+        ("nocross", 4410, 4670, 4546.40, None),
+        ("cross900mbps", 4430, 16_800, 15_561.87, None),
+    ],
+)  # fmt: skip
+def test_a_wired_bridge_has_the_delays_of_its_readme(test_data, variant, low_ns, high_ns, mean_ns, interval_ns):  # noqa: PLR0917 - one figure each
+    """DETERMINISTIC6G PD-Wired: 4,420 to 4,660 ns, mean in 4,545 to 4,550 ns at 95 %, joined by packet id.
+
+    The other two of its captures have no figure in the README; theirs were recomputed elsewhere.
+    """
     stamps = []
     for side in ("upstream", "downstream"):
-        path = data(test_data, "deterministic6g", "PD-Wired", "raw", f"{side}-nocross_vlan-10pkt_per_sec.csv")
+        path = data(test_data, "deterministic6g", "PD-Wired", "raw", f"{side}-{variant}-10pkt_per_sec.csv")
         with path.open() as file:
             stamps.append({packet: int(at_ns) for at_ns, packet in csv.reader(file)})
     delays_ns = np.array([stamps[1][packet] - at_ns for packet, at_ns in stamps[0].items()])
     counted = histogram(delays_ns)
     interval = mean_interval(counted.mean, counted.deviation, counted.n)
 
-    assert (1000, 4420.0, 4660.0) == (counted.n, *counted.at([1, counted.n]))
-    assert (4545, 4550) == (round(interval.low), round(interval.high))
+    assert (1000, low_ns, high_ns) == (counted.n, *counted.at([1, counted.n]))
+    assert mean_ns == pytest.approx(counted.mean, abs=0.005)
+    assert interval_ns in {None, (round(interval.low), round(interval.high))}
 
 
 @pytest.mark.parametrize(
     ("folder", "name", "expected"),
     [
-        ("2a", "5G-midband-Downlink_PD-Wireless-5G-2a.csv", {"0.5": 5.256, "0.99": 10.755, "0.999": 11.319}),
-        ("4a", "5G-mmW-DL-histData.csv", {"0.5": 1.4994, "0.99": 2.3382, "0.999": 5.6235}),
+        ("2a", "5G-midband-Downlink_PD-Wireless-5G-2a", (5.256, 10.755, 11.319)),
+        ("2a", "5G-midband-Uplink_PD-Wireless-5G-2a", (6.378, 9.880, 11.631)),
+        ("3a", "5G-URLLC-mmW-Downlink_PD-Wireless-5G-3a", (0.7539, 1.0586, 1.6957)),
+        ("3a", "5G-URLLC-mmW-Uplink_PD-Wireless-5G-3a", (0.6739, 0.9123, 0.9272)),
+        ("4a", "5G-mmW-DL-histData", (1.4994, 2.3382, 5.6235)),
+        ("4a", "5G-mmW-UL-histData", (2.295, 2.685, 2.880)),
     ],
-)  # fmt: skip
+)
 def test_quantiles_of_a_published_histogram(test_data, folder, name, expected):
-    """Industrial 5G SA and mmWave: 100,000 packets counted in bins; the quantile is a bin's lower edge."""
-    rows = np.loadtxt(data(test_data, "deterministic6g", f"PD-Wireless-5G-{folder}", "raw", name))
-    counted = Histogram(np.rint(rows[:, 0] * 1e6).astype(np.int64), rows[:, 1].astype(np.int64))
+    """Industrial 5G SA and mmWave: packets counted in bins, or their shares; the quantile is a bin's lower edge."""
+    rows = np.loadtxt(data(test_data, "deterministic6g", f"PD-Wireless-5G-{folder}", "raw", f"{name}.csv"))
+    total = rows[:, 1].sum()
+    assert total == pytest.approx(100_000) or total == pytest.approx(1, abs=1e-3)
+    counts = np.rint(rows[:, 1] * (1 if total > 2 else 1e6)).astype(np.int64)
+    counted = Histogram(np.rint(rows[:, 0] * 1e6).astype(np.int64), counts)
 
-    assert 100_000 == counted.n
-    found = {q: counted.at([rank(q, counted.n)])[0] / 1e6 for q in expected}
-    assert expected == pytest.approx(found, abs=6e-4)
+    found = [counted.at([rank(q, counted.n)])[0] / 1e6 for q in ("0.5", "0.99", "0.999")]
+    assert list(expected) == pytest.approx(found, abs=6e-4)
 
 
 def test_ping_over_private_5g_prints_what_we_compute(test_data):
@@ -150,12 +168,24 @@ def test_ping_inside_flent_has_its_own_summary(test_data):
 
 
 def test_iperf3_over_udp_has_its_end_of_test(test_data):
-    """1 of 30,421 lost, and the receiver's 32.03 Mbit/s (the sender's count of bytes stands under end.sum)."""
+    """1 of 30,421 lost, 0.068 ms of jitter after the last packet, and the receiver's 32.03 Mbit/s.
+
+    The sender's count of bytes stands under end.sum; the jitter of the end is that of the last interval.
+    """
     raw = json.loads(data(test_data, "iperf3_json", "opte_mac-iperf-receiver.json").read_text())
     found = by_name(evaluate_throughput(_iperf3(raw, "udp", "down"), make_figures()))
     loss, end = found["udp_loss", "down", "ratio"], raw["end"]
 
     assert (30_421, end["sum"]["lost_percent"]) == (loss.n, pytest.approx(100 * loss.value, rel=1e-12))
+    last = by_name(evaluate_throughput(_iperf3(raw, "udp", "down", slice(-1, None)), make_figures()))
+    assert (1, pytest.approx(end["sum"]["jitter_ms"])) == (
+        last["udp_jitter", "down", "max"].n, last["udp_jitter", "down", "max"].value
+    )  # fmt: skip
+    assert 0.0683 == round(end["sum"]["jitter_ms"], 4)
+    assert 11 == found["udp_jitter", "down", "max"].n
+    assert max(each["sum"]["jitter_ms"] for each in raw["intervals"]) == pytest.approx(
+        found["udp_jitter", "down", "max"].value
+    )
     rate = end["sum_received"]["bits_per_second"] / 1e6
     assert rate == pytest.approx(found["throughput_udp", "down", "mean"].value, rel=1e-6)
 
@@ -168,11 +198,12 @@ def test_iperf3_over_tcp_has_its_end_of_test(test_data):
     assert rate == pytest.approx(found["throughput_tcp", "up", "mean"].value, rel=1e-6)
 
 
-def _iperf3(raw, protocol, direction):
-    sums = [interval["sum"] for interval in raw["intervals"]]
+def _iperf3(raw, protocol, direction, rows=slice(None)):
+    sums = [interval["sum"] for interval in raw["intervals"]][rows]
     return make_series(
         [each["end"] for each in sums], direction=[direction] * len(sums), protocol=[protocol] * len(sums),
         bytes=[each["bytes"] for each in sums], interval_s=[each["seconds"] for each in sums],
+        jitter_us=[1000 * each["jitter_ms"] if "jitter_ms" in each else None for each in sums],
         packets=[each.get("packets") for each in sums], lost_packets=[each.get("lost_packets") for each in sums],
     )  # fmt: skip
 
@@ -225,10 +256,11 @@ def test_ripe_atlas_results_have_the_figures_of_its_own_parser(test_data):
         assert (expected["packets_sent"], expected["packets_received"], expected["duplicates"]) == (
             sent.n, int(sent.delivered.sum()), sent.duplicates
         )  # fmt: skip
-        for name, statistic in (("rtt_min", "min"), ("rtt_average", "mean"), ("rtt_max", "max"), ("rtt_median", "p50")):
+        names = {"rtt_min": "min", "rtt_average": "mean", "rtt_max": "max", "rtt_median": "median"}
+        for name, statistic in names.items():
             found = results.get(("rtt", "round_trip", statistic))
-            if statistic == "p50" and 2 * sent.delivered.sum() < sent.n:
-                # Their median is of what arrived; a percentile of all sent is lost where most of them are (RFC 7679).
+            if statistic == "median" and 2 * sent.delivered.sum() <= sent.n:
+                # Their median is of what arrived; that of all sent is infinite where half of them are lost (RFC 2681).
                 assert found.value is None
                 continue
             value = None if found is None else found.value

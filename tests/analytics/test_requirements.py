@@ -104,7 +104,10 @@ def test_a_mistake_is_named(changes, message):
 ALLOWED = [
     ("rsrp", "p50", -110.0), ("loss", "count", 30.0), ("loss_burst", "max", 12.0), ("video_freeze", "max", 3.5),
     ("interventions", "per_km", 2.5), ("availability", "ratio", 1.0), ("loss", "ratio", 0.0),
-    ("throughput_tcp", "p5", 300.0), ("outage", "count", 3.0),
+    ("throughput_tcp", "p5", 300.0), ("outage", "count", 3.0), ("tcp_transfer_time_ratio", "mean", 1.5),
+    ("tcp_buffer_delay", "ratio", 2.8), ("reordering_held", "max", 5.0), ("reordering_free_run", "weighted", 900.0),
+    ("reordering_gap", "min", 20.0), ("inter_loss_period", "min", 50.0), ("burst_duration", "count", 3.0),
+    ("burst_duration", "max", 500.0), ("burst_density", "ratio", 0.5),
 ]  # fmt: skip
 
 
@@ -120,7 +123,8 @@ PARAMETERS = [
     ("survival_ms", -1.0, r"finite and at least 0 \(ms\)"), ("outage_s", 0.0, r"above 0 \(s\)"),
     ("required_up_mbps", float("inf"), r"finite and above 0 \(mbps\)"), ("pair_within_ms", float("nan"), "finite"),
     ("coverage_rsrp_dbm", 110.0, r"between -200 and 50 \(dBm\)"), ("loss_constraint", 0, "at least 1 .packets"),
-    ("clock_within_ms", 0.0, "above 0"),
+    ("clock_within_ms", 0.0, "above 0"), ("tcp_ideal_up_mbps", 0.0, r"above 0 \(mbps\)"),
+    ("tcp_ideal_down_mbps", float("nan"), "finite"), ("tcp_segment_bytes", -1448.0, r"above 0 \(bytes\)"),
 ]  # fmt: skip
 
 
@@ -163,6 +167,7 @@ def test_ip_availability_half_stated_is_refused(left_out):
         ({"lost_after_ms": 0}, "lost_after_ms is 0"),
         ({"lost_after_ms": float("inf")}, "finite"),
         ({"lost_after_ms": float("nan")}, "finite"),
+        ({"payload_bytes": 0}, "payload_bytes is 0: .*whole number of bytes"),
     ],
 )
 def test_a_bound_that_cannot_be_is_refused(changes, message):

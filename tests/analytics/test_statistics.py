@@ -43,6 +43,21 @@ def test_every_percentile_vector(vectors):
         for percent, expected in case.get("percentile", {}).items():
             q = f"{int(percent) / 100:g}"
             assert expected == quantile(values, q, len(case["sample"]) - len(values)), case["source"]
+        counted = histogram(np.array(values), len(case["sample"]) - len(values))
+        for x, share in case.get("edf", {}).items():
+            assert share == counted.up_to(float(x)) / counted.n
+        for x, share in case.get("inverse_percentile", {}).items():
+            assert share == counted.up_to(float(x)) / counted.n
+        if "median" in case:
+            assert case["median"] == counted.median
+        assert case.get("minimum", counted.values[0]) == counted.values[0]
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=30), st.integers(0, 5))
+def test_a_median_is_numpys(values, lost):
+    """Numpy's own median, the mean of both middle values, where it has no infinity; with one of them it is infinite."""
+    together = np.array([*values, *[math.inf] * lost], float)
+    assert np.median(together) == histogram(np.array(values), lost).median
 
 
 def test_a_lost_packet_is_infinite():

@@ -68,6 +68,7 @@ def test_every_answer_is_one_that_the_schema_describes(site):
         "/v1/runs/{run}/export.xlsx",
         "/v1/runs/{run}/kpis",
         "/v1/runs/{run}/outages",
+        "/v1/runs/{run}/points",
         "/v1/runs/{run}/route",
         "/v1/streams",
     }

@@ -171,7 +171,7 @@ async def test_a_replay_can_be_cancelled_while_it_waits():
         ({"shift": "now", "speed": 2.0}, "samples would lie in the future"),
         ({"shift": "now", "speed": 0.0}, "samples would lie in the future"),
         ({"loop": True}, 'loop needs shift = "now"'),
-        ({"profile": "pong"}, "profile 'pong' is neither a file nor one of edaf, ping, probe_csv"),
+        ({"profile": "pong"}, "profile 'pong' is neither a file nor one of edaf, g2g_csv, ping, probe_csv"),
         ({"options": {"begin": "2025"}}, "option 'begin' is not one of"),
         ({"link": "Local 5G"}, "link 'Local 5G' is not a valid name"),
     ],

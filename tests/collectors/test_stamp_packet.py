@@ -87,6 +87,34 @@ def test_error_estimates_of_the_standards(word, expected, error_s):
     assert word == estimate.word
 
 
+@pytest.fixture(scope="module")
+def known_answers(test_data):
+    path = test_data / "rfc_vectors" / "vectors.json"
+    if not path.is_file():
+        pytest.skip(f"{path} not found: known answers of the standards are not tested")
+    return json.loads(path.read_text())["vectors"]
+
+
+def test_every_error_estimate_vector(known_answers):
+    for case in known_answers["stamp_error_estimate"]:
+        word = int(case["word"], 16)
+        if not case["valid"]:
+            with pytest.raises(PacketError):
+                ErrorEstimate.from_word(word)
+            continue
+        estimate = ErrorEstimate.from_word(word)
+        assert (bool(case["S"]), bool(case["Z"]), case["scale"], case["multiplier"]) == (
+            estimate.synced, estimate.ptp, estimate.scale, estimate.multiplier
+        )  # fmt: skip
+        assert case["error_s"] == pytest.approx(estimate.error_us / 1e6, rel=1e-15)
+
+
+def test_every_timestamp_vector(known_answers):
+    for case in known_answers["timestamps"]:
+        stamp = (case["ntp_seconds"] << 32) + case.get("ntp_fraction", 0)
+        assert case["unix"] * NS == unix_ns_of_ntp(stamp)
+
+
 def test_a_multiplier_of_zero_is_corrupt():
     with pytest.raises(PacketError) as caught:
         ErrorEstimate.from_word(0x8000)

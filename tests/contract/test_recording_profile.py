@@ -29,8 +29,24 @@ def load(tmp_path):
 
 
 def test_the_shipped_profiles_load_by_name():
-    assert ["edaf", "ping", "probe_csv"] == shipped_profiles()
-    assert ["parquet", "ping", "csv"] == [load_profile(name).format for name in shipped_profiles()]
+    alone = [name for name in shipped_profiles() if name != "g2g_csv"]
+    assert ["edaf", "ping", "probe_csv", "throughput_points"] == alone
+    assert ["parquet", "ping", "csv", "csv"] == [load_profile(name).format for name in alone]
+
+
+def test_what_a_profile_says_has_the_identity_it_always_had():
+    """A file that an earlier version imported is the same file: what came later counts only where it says something."""
+    assert "cd11a8d98ef38d9a" == load_profile("probe_csv").identity[:16]
+    assert "d7109dcdc029fb38" == load_profile("edaf").identity[:16]
+
+
+def test_a_profile_may_be_like_a_shipped_one_but_for_what_it_says(load):
+    probe = load_profile("probe_csv")
+    own = load('like = "probe_csv"\nsingle_valued = []\n[time]\ntimezone = "UTC"\n[csv]\nencoding = "cp932"\n')
+    assert ("UTC", "t_jst", "cp932", []) == (own.time.timezone, own.time.source, own.csv.encoding, own.single_valued)
+    assert probe.columns == own.columns
+    with pytest.raises(ProfileError, match=r"drive.toml: like: 'pong' is not one of edaf, g2g_csv"):
+        load('like = "pong"\n')
 
 
 @pytest.mark.parametrize(
@@ -64,7 +80,7 @@ def test_a_column_that_must_not_be_null_must_be_mapped(load):
 
 
 def test_an_unknown_name_lists_the_shipped_profiles():
-    with pytest.raises(ProfileError, match="neither a file nor one of edaf, ping, probe_csv"):
+    with pytest.raises(ProfileError, match="neither a file nor one of edaf, g2g_csv, ping, probe_csv"):
         load_profile("pong")
 
 
@@ -85,6 +101,6 @@ def test_the_identity_is_what_the_profile_does_and_not_what_it_is_called(load, t
 
 def test_the_profile_in_the_documentation_loads(load):
     text = (Path(contract.recording.__file__).parent / "README.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    profile = load(example)
-    assert ("cp932", ["日付", "時刻"], 4) == (profile.csv.encoding, profile.time.sources, len(profile.columns))
+    example, trials = (load(each) for each in re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
+    assert ("cp932", ["日付", "時刻"], 6) == (example.csv.encoding, example.time.sources, len(example.columns))
+    assert 51.0 == trials.g2g.uncertainty_ms

@@ -98,6 +98,12 @@ def test_iso_times_are_read_to_the_nanosecond_in_their_zone(text, timezone):
     assert 1_764_219_785_123_456_789 == iso_ns(text, zone(timezone) if timezone else None)
 
 
+def test_a_time_written_by_hand_has_no_seconds():
+    assert iso_ns("2025/11/27 14:03", zone("JST")) == iso_ns("2025-11-27T05:03:00Z", None)
+    with pytest.raises(ValueError, match="is not an ISO 8601 date and time"):
+        iso_ns("2025/11/27 14", zone("JST"))
+
+
 def test_a_time_without_offset_and_zone_is_refused_rather_than_guessed():
     with pytest.raises(ValueError, match="has no offset from UTC"):
         iso_ns("2025-11-27 14:03:05", None)

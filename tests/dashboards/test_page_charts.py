@@ -115,6 +115,22 @@ def test_a_modem_that_reports_every_five_seconds_is_one_line():
     assert [-95.0] * 6 + [None] + [-95.0] * 4 == values(option["series"][0])
 
 
+def test_the_clocks_of_both_ends_have_their_lines_and_break_where_nobody_knows():
+    """Milliseconds; the device's own clock, which has no link, is dashed and has a colour that no link has."""
+    rows = [
+        {"at": START + second * SECOND, "link_id": link_id, "bound_us": bound_us}
+        for second, own_us in ((0, 250.0), (10, None), (20, 0.0))
+        for link_id, bound_us in ((1, own_us), (3, 40.0))
+    ]
+
+    option = charts.clock_chart(rows, LINKS, START, END, SECOND, own={1: "端末 car-1", 3: "端末 car-1"})
+
+    own, far = series_named(option, "端末 car-1"), series_named(option, "l5g")
+    assert ([0.25, None, 0.0], [0.04] * 3) == (values(own), values(far))
+    assert ("dashed", "solid") == (own["lineStyle"]["type"], far["lineStyle"]["type"])
+    assert own["itemStyle"] not in [{"color": charts.PALETTE[colour]} for colour in charts.link_colours(LINKS).values()]
+
+
 def test_two_rows_minutes_apart_are_never_joined():
     """However slow the rhythm seems, an hour between two rows is a gap."""
     option = delay([probe_row(0), probe_row(3600)])

@@ -123,6 +123,9 @@ def test_rows_that_the_contract_forbids_are_counted_by_reason_and_returned(db, p
     severity, message, detail = file_event(db)
     assert ("warning", "probe.csv imported with profile probe_csv; 5 rows rejected") == (severity, message)
     assert reasons == detail["rejected"]
+    lines = [rejection.lines for rejection in outcome.rejected]
+    assert [[3, 4], [5], [6], [7]] == lines
+    assert {rejection.reason: rejection.lines for rejection in outcome.rejected} == detail["rejected_lines"]
 
 
 def test_the_event_of_the_file_keeps_its_name_size_and_hash(db, probe_csv):

@@ -14,7 +14,7 @@ from simulators.impairment import load_profile
 from simulators.route import to_geodetic
 from simulators.series import feed_lines
 from simulators.vehicle import interventions
-from simulators.video import choose_link
+from simulators.video import choose_link, freeze_after_s
 from simulators.world import TICK_S, World
 
 START_NS = 1_760_000_000_000_000_000
@@ -24,6 +24,15 @@ DURATION_S = 1500.0
 @pytest.fixture(scope="module")
 def series():
     return World(11, mrm_per_leg=1.0).series(DURATION_S, START_NS)
+
+
+def test_every_freeze_rule_vector(test_data):
+    """W3C webrtc-stats: three frames or 150 ms more than one; at 75 ms both are the same."""
+    path = test_data / "rfc_vectors" / "vectors.json"
+    if not path.is_file():
+        pytest.skip(f"{path} not found: known answers of the standards are not tested")
+    for case in json.loads(path.read_text())["vectors"]["freeze_rule"]:
+        assert case["threshold_ms"] == pytest.approx(1000 * freeze_after_s(case["avg_frame_ms"] / 1000))
 
 
 def rows_of_csv(path):

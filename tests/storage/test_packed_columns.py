@@ -68,7 +68,7 @@ def test_columns_that_are_never_null_keep_their_smallest_value(db):
 
 
 def test_a_probe_needs_four_words():
-    """As few as there can be: 32 bytes of numbers in four times eight, and none of a row's memory is asked for twice."""
+    """As few as there can be: 28 bytes of numbers in four times eight."""
     kinds = ["i4", "i4", "i4", "i4", "i4", "i4", "i2", "i2"]
     assert [len(word.columns) for word in words_of([column(f"c{n}", kind) for n, kind in enumerate(kinds)])] == [
         2, 2, 2, 2,

@@ -194,15 +194,21 @@ def test_what_the_profile_requires_is_asked_and_what_no_second_can_tell_is_named
 
 @pytest.mark.parametrize(
     ("bound_us", "limit_ms", "share", "n"),
-    [(1000.0, 30.0, 1.0, 60), (1000.0, 10.0, 0.0, 60), (15_000.0, 30.0, None, 0), (None, 30.0, None, None)],
+    [
+        (1000.0, 30.0, 1.0, 60),
+        (1000.0, 10.0, 0.0, 60),
+        (9_000.0, 25.0, None, 0),
+        (15_000.0, 30.0, None, None),
+        (None, 30.0, None, None),
+    ],
 )
 def test_one_way_delays_are_asked_only_as_far_as_the_clocks_allow(bound_us, limit_ms, share, n):
-    """20 ms: within 30 by 1 ms of doubt, not within 10, undecided by 15 ms of doubt, not asked without any bound."""
+    """20 ms: within 30 by 1 ms of doubt, not within 10, undecided by 9 ms; not asked beyond 10 ms, a tenth of 100."""
     clocks = {"l5g": ClockQuality("良", bound_us)}
     found = met({"l5g": packets(ul_us=20_000)}, {}, profile=required(("owd", "up", "p95", limit_ms),
                 ("rtt", "", "p95", 900.0)), clocks=clocks)["l5g"]  # fmt: skip
-    if bound_us is None:
-        assert "時刻同期が不明" in found.filter
+    if n is None:
+        assert "時刻同期が不明か限度超過" in found.filter
     else:
         assert (share, n) == (found.value, found.n)
 

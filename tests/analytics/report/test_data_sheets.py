@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+import pytest
 
 from analytics.report.model import OmittedStream
+from analytics.report.point_sheet import axis_end
 from analytics.report.series import SeriesBuilder
 from contract.streams import STREAMS
 from tests.analytics.report.making import PACKETS, T0_US, probe_chunk, probe_stream, report, series, table
@@ -103,3 +105,10 @@ def test_omitted_streams_are_named_with_their_rows(opened):
 
     assert cover["host"] == ("生データ: 端末状態", 2_000_000, "行数が多い。CSVで取得できる。")
     assert "cpu_ratio" in [row["項目(英字)"].value for row in table(book["データ項目"], 2)]
+
+
+@pytest.mark.parametrize(
+    ("largest", "end"), [(301.0, 400), (238, 250), (250, 250), (0.7, 0.8), (1, 1), (9.1, 10), (0, 1)]
+)
+def test_the_axis_of_the_boxes_ends_above_their_whiskers(largest, end):
+    assert axis_end(largest) == pytest.approx(end)

@@ -1,0 +1,14 @@
+"""How trials of glass-to-glass delay were recorded, for tests."""
+
+import msgspec
+
+from contract.video_trials import VideoSetup
+
+KNOWN = {
+    "method": "stopwatch", "camera": "front", "camera_model": "X", "camera_fps": 30.0, "monitor_hz": 60.0,
+    "reading_ms": 1.0, "resolution": "1920x1080", "codec": "H.264", "measured_by": "A", "measured_on": "2026-06-01",
+}  # fmt: skip
+
+
+def setup(**changes):
+    return msgspec.convert({**KNOWN, **changes}, VideoSetup)
