@@ -158,7 +158,8 @@ def beta_quantile(p: float, a: float, b: float) -> float:
         if abs(step) <= max(_LAST_STEP * min(at, 1 - at, deviation), 2 * _ULP * at):
             return at - step
         at -= step
-    return at
+    # A quantile too small for a double: the last step may lead out of the bracket.
+    return min(max(at, low), high)
 
 
 def _beta_quantile_near(p: float, a: float, b: float) -> float:
