@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -56,14 +56,10 @@ class ClockQuality:
 
 
 def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
-    """Return the quality that holds for all: the largest bound, unknown where one is."""
+    """Return the quality that holds for all: the largest bound, unknown where one is, and all their poor time."""
     unknown = next((each for each in clocks if not each.is_known), None)
-    return unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
-
-
-def of_side(side: str, doubt: str) -> str:
-    """Return a doubt as that of one side of several: "参考値: A ..."."""
-    return doubt.replace(f"{REFERENCE_ONLY}: ", f"{REFERENCE_ONLY}: {side} ", 1)
+    worst = unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
+    return replace(worst, poor=tuple(span for each in clocks for span in each.poor))
 
 
 def clock_quality(  # noqa: PLR0917 - two clocks, and the time they are judged for

@@ -46,8 +46,8 @@ definitions. Rules that hold for all of them:
   without a known speed stays (a tunnel is where the link is worst). What the vehicle says of itself is of the whole
   drive: a manoeuvre ends in a halt.
 * Places, conditions, the list of outages and all requirements at once are of the same packets as the KPIs of a link:
-  without excluded intervals, with the waiting time of the profile, and by the same clocks. Pairs of links and
-  comparisons judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
+  without excluded intervals, with the waiting time of the profile, and by the same clocks. Pairs of links
+  judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
   16,384) the correlation is that of sums of groups.
 
 | id | 指標 | KPI | unit | better | statistics | clause | rev |

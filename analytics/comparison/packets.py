@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analytics.bootstrap import difference_interval
-from analytics.clock import ClockQuality, of_side
+from analytics.clock import ClockQuality
 from analytics.comparison.effects import ALL_OR_NONE, Effect
 from analytics.comparison.figures import ratio_of_sums
 from analytics.comparison.packet_units import PacketUnits, shared_directions
@@ -23,25 +24,8 @@ from analytics.subject import NONE, widened
 
 _STATISTICS = ("p50", "p95", "p99")
 
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The clocks of both sides, and the bound (us) up to which one-way delays may be judged by them."""
-
-    sides: Sequence[ClockQuality]
-    limit_us: float
-
-    def words(self) -> str:
-        """Say how good they are."""
-        return ", ".join(
-            f"{name} {each.word}" + ("" if each.bound_us is None else f" ±{each.bound_us / MS:.4g} ms")
-            for name, each in zip("AB", self.sides, strict=True)
-        )
-
-    def doubt(self) -> str:
-        """Say why one-way figures are for reference only, as those of either run are; nothing where they are not."""
-        found = {name: each.doubt(self.limit_us) for name, each in zip("AB", self.sides, strict=True)}
-        return "; ".join(of_side(name, doubt) for name, doubt in found.items() if doubt)
+Clocks = Sequence[ClockQuality]
+"""The clocks of both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +60,17 @@ def compare(
 
 
 def compare_packets(
-    a: PacketUnits,
-    b: PacketUnits,
-    drawn: Drawn,
-    *,
-    clocks: Clocks | None = None,
+    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks = (), clock_limit_us: float = math.inf,
     statistics: Sequence[str] = _STATISTICS,
-) -> list[Effect]:
+) -> list[Effect]:  # fmt: skip
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured.
 
-    One-way figures say how good the `clocks` of both sides are where those are given.
+    One-way figures say how good the `clocks` of both sides are where those are given, and are for reference where one
+    is unknown or its bound beyond `clock_limit_us`.
     """
+    told = _clocks(clocks, clock_limit_us)
     shared = shared_directions(a, b)
-    effects = [each for direction in shared for each in _delays((a, b), drawn, direction, statistics, clocks)]
+    effects = [each for direction in shared for each in _delays((a, b), drawn, direction, statistics, told)]
     effects.append(_ratio("loss", (a, b), (a.lost, b.lost), drawn))
     if "round_trip" in shared:
         effects.append(_ratio("reliability", (a, b), (a.timely, b.timely), drawn))
@@ -131,17 +113,13 @@ def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) ->
 
 
 def _delays(
-    sides: Sequence[PacketUnits],
-    drawn: Drawn,
-    direction: Direction,
-    statistics: Sequence[str],
-    clocks: Clocks | None,
+    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str], told: tuple[str, str]
 ) -> Iterator[Effect]:
     """Yield the differences of mean and quantiles of one direction."""
     kpi = "rtt" if direction == "round_trip" else "owd"
     delays = [side.delays[direction] for side in sides]
     counts, weights = [each.n for each in delays], drawn.each_weights
-    words, doubt = ("", "") if clocks is None or kpi != "owd" else (clocks.words(), clocks.doubt())
+    words, doubt = told if kpi == "owd" else ("", "")
     spreads = [each.spread() for each in delays]
     for statistic in ("mean", *statistics):
         rounding = 0.0
@@ -155,3 +133,16 @@ def _delays(
         # Values in buckets are off by as much, those of the replicates too.
         interval = widened(drawn.of_difference(*found), rounding) if is_whole else NONE
         yield drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
+
+
+def _clocks(clocks: Clocks, limit_us: float) -> tuple[str, str]:
+    """Return how good the clocks of both sides are, and why one-way figures are for reference only, if they are."""
+    words, doubts = [], []
+    for name, each in zip("AB", clocks, strict=False):
+        bound = "" if each.bound_us is None else f" ±{each.bound_us / MS:.4g} ms"
+        poor_s = sum(end - start for start, end in each.poor) / 1e6
+        left_out = f"(限度を超える {poor_s:.4g} s の片方向遅延を除く)" if poor_s else ""
+        words.append(f"{name} {each.word}{bound}{left_out}")
+        if doubt := each.doubt(limit_us):
+            doubts.append(f"{name} {doubt}")
+    return ", ".join(words), "; ".join(doubts)
