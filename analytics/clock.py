@@ -55,6 +55,10 @@ class ClockQuality:
         )
 
 
+NO_RECORD = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
+"""Of a link whose clocks nobody watched."""
+
+
 def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
     """Return the quality that holds for all: the largest bound, unknown where one is, and all their poor time."""
     unknown = next((each for each in clocks if not each.is_known), None)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.class_tally import CLASS_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, grouped
-from analytics.clock import ClockQuality
+from analytics.clock import NO_RECORD, ClockQuality
 from analytics.probes import ProbeArrays
 from analytics.requirements import NO_REQUIREMENTS, Profile
 from analytics.results import Direction
@@ -42,7 +42,6 @@ _LOST = "分位が損失に当たる / a quantile lies among lost packets"
 _QUANTILES = ("p50", "p95", "p99")
 _UNKNOWN = -2
 """Instead of the number of a class: nothing was measured nearby."""
-UNKNOWN = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
 
 
 class ConditionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +88,7 @@ class LinkConditions(msgspec.Struct, frozen=True, kw_only=True):
 
 def by_condition(
     probes: ProbeArrays, radio: Series | None, path: Track | None, vehicle: Series | None = None, *,
-    profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = UNKNOWN,
+    profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = NO_RECORD,
 ) -> tuple[Direction, list[ConditionRow]]:  # fmt: skip
     """Return the rows of a link, and the direction of their delays; a condition that was never measured has no rows.
 
@@ -106,7 +105,7 @@ class ConditionScan:
 
     def __init__(
         self, radio: Series | None, path: Track | None, vehicle: Series | None = None, *,
-        profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = UNKNOWN,
+        profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = NO_RECORD,
     ) -> None:  # fmt: skip
         """`radio`, `path` and `vehicle` are those of the whole run."""
         self._radio, self._path, self._vehicle = radio, path, vehicle

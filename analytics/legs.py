@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analytics.clock import ClockQuality, worst_clock
+from analytics.clock import NO_RECORD, ClockQuality, worst_clock
 from analytics.comparison.alignment import Alignment
 from analytics.comparison.measures import COLUMNS
 from analytics.comparison.packet_units import PacketUnits
@@ -33,7 +33,6 @@ from analytics.waiting_time import Waited, waiting_words, within_waiting_time
 Key = tuple[str, str]
 """Device and link."""
 
-_UNKNOWN = ClockQuality("不明", None)
 _EVERY_US, _PLACED_US = 500_000, 50_000
 """How close together sending times are kept: no block is shorter than a second, and no section passed in less."""
 
@@ -92,7 +91,7 @@ def read_leg(
     first_us, sent_us = sending_times(
         connection, ids[key], window, excluded, _PLACED_US if is_placed else _EVERY_US
     )  # fmt: skip
-    own_id, clock = ids.get((key[0], "")), _UNKNOWN
+    own_id, clock = ids.get((key[0], "")), NO_RECORD
     if sent_us.size:
         ends_us = int(sent_us[0]), int(sent_us[-1])
         clock = load_clock_quality(connection, own_id, ids[key], *ends_us, clock_limit_us, excluded)

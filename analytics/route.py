@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.class_tally import CELL_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, SparseCounts, grouped
-from analytics.clock import ClockQuality
+from analytics.clock import NO_RECORD, ClockQuality
 from analytics.link import blind_words
 from analytics.probes import ProbeArrays
 from analytics.requirements import Profile, Requirement
@@ -33,7 +33,6 @@ USUAL_SIZE_M: dict[Grid, float] = {"section": 50.0, "mesh": 125.0, "grid": 20.0}
 _PLACES = 1e9
 """Degrees are added up in whole parts of a tenth of a millimetre."""
 _LEVELS = ("rsrp_dbm", "sinr_db")
-UNKNOWN = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
 
 
 class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +70,7 @@ class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
 
 def route_cells(
     probes: ProbeArrays, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
-    size_m: float | None = None, link: str = "", clock: ClockQuality = UNKNOWN,
+    size_m: float | None = None, link: str = "", clock: ClockQuality = NO_RECORD,
 ) -> list[RouteCell]:  # fmt: skip
     """Return the cells in which packets were sent, in order of first visit. As `RouteScan`, of packets all here."""
     scan = RouteScan(
@@ -92,7 +91,7 @@ class RouteScan:
 
     def __init__(
         self, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
-        size_m: float | None = None, link: str = "", clock: ClockQuality = UNKNOWN,
+        size_m: float | None = None, link: str = "", clock: ClockQuality = NO_RECORD,
     ) -> None:  # fmt: skip
         """Lay out the cells."""
         self._size_m = USUAL_SIZE_M[grid] if size_m is None else size_m
