@@ -55,7 +55,7 @@ def outages_of_run(
 
     They are in the direction and by the bounds of the availability of link or pair, without the excluded intervals and
     up to the last packet whose fate is settled (`is_live`, by default for a run without an end), as it is. A pair is
-    named "l5g+lte".
+    named "l5g+lte", and may be asked for in either order.
     """
     requirements = load_requirements(profile)
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
@@ -72,7 +72,8 @@ def outages_of_run(
                 legs += reader.legs(name, link_id, (window[0], end_us), exclusions.of(name))
         found += [reader.listed(leg) for leg in legs if link in ("", leg.name)]
         found += [
-            reader.pair(a, b) for a, b in itertools.combinations(legs, 2) if link in ("", f"{a.name}{JOINT}{b.name}")
+            reader.pair(a, b) for a, b in itertools.combinations(legs, 2)
+            if not link or sorted(link.split(JOINT)) == sorted([a.name, b.name])
         ]  # fmt: skip
     return found
 
