@@ -17,11 +17,12 @@ _COLUMNS = (
     ("unit", "col_unit", "center"),
     ("better", "col_better", "center"),
     ("meaning", "col_meaning", "left"),
+    ("needs", "col_needs", "left"),
     ("clause", "col_definition", "left"),
     ("revision", "col_revision", "right"),
     ("id", "col_id", "left"),
 )
-_WRAPPED = {"kpi", "meaning", "clause"}
+_WRAPPED = {"kpi", "meaning", "needs", "clause"}
 
 
 class DefinitionPanel:
@@ -65,6 +66,7 @@ def _row(each: KpiDefinition, language: Language) -> dict[str, Any]:
         "unit": shown_unit(each.unit, each.statistics[0]) or "–",
         "better": text(language, each.better) if each.better else "–",
         "meaning": both(f"{each.meaning_ja}。", each.meaning_en),
+        "needs": each.needs_text(language),
         "clause": each.clause,
         "revision": each.revision,
         "id": each.id,
