@@ -12,8 +12,10 @@ _PLACE = {definition.id: place for place, definition in enumerate(DEFINITIONS)}
 _WAY = {direction: place for place, direction in enumerate(("", *DIRECTIONS))}
 
 
-def main_figures(results: Sequence[KpiResult]) -> list[KpiResult]:
+def main_figures(results: Sequence[KpiResult], *, with_asked: bool = True) -> list[KpiResult]:
     """Return the main results, in the order given: those that a requirement asks for, and the main statistics.
+
+    `with_asked` False: what is required is in it only where it is a main statistic.
 
     Of one camera or cause only where there is no figure of them all. A KPI that has no value in any of its main
     statistics keeps the row that says why.
@@ -25,18 +27,20 @@ def main_figures(results: Sequence[KpiResult]) -> list[KpiResult]:
         subject, statistics = _subject(each), _main(each)
         is_shown = bool(statistics) and not (_is_part(each) and subject[:-1] in wholes)
         is_why = each.value is None and subject not in stated
-        if _is_asked(each) or (is_shown and (each.statistic in statistics or is_why)):
+        if (with_asked and _is_asked(each)) or (is_shown and (each.statistic in statistics or is_why)):
             found.append(each)
             stated.add(subject)  # one reason is enough
     return found
 
 
-def asked_first(results: Sequence[KpiResult]) -> tuple[list[KpiResult], list[KpiResult]]:
-    """Return the results that a requirement asks for, and all others, both in the order of the table of KPIs.
+def in_order(results: Sequence[KpiResult]) -> list[KpiResult]:
+    """Return results in the order of the table of KPIs; the same figure of two links one below the other."""
+    return sorted(results, key=_order)
 
-    The same figure of two links stands in two rows, one below the other.
-    """
-    ordered = sorted(results, key=_order)
+
+def asked_first(results: Sequence[KpiResult]) -> tuple[list[KpiResult], list[KpiResult]]:
+    """Return the results that a requirement asks for, and all others, both in the order of the table of KPIs."""
+    ordered = in_order(results)
     return [each for each in ordered if _is_asked(each)], [each for each in ordered if not _is_asked(each)]
 
 

@@ -81,16 +81,17 @@ A profile names its own in `[parameters]`, which then replace these: `stop_names
 """
 
 
-_TABLE_HEAD = """| id | 指標 | KPI | unit | better | statistics | needs | clause | rev |
-|---|---|---|---|---|---|---|---|---|
+_TABLE_HEAD = """| id | 指標 | KPI | unit | better | directions | statistics | needs | clause | rev |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
 def _row(each: KpiDefinition) -> str:
     statistics = ", ".join(f"**{name}**" if name in each.main else name for name in each.statistics)
     return (
-        f"| `{each.id}` | {each.name_ja} | {each.name_en} | {each.unit} | {each.better or '-'} | {statistics} "
-        f"| {each.needs_text('en')} | {each.clause} | {each.revision} |\n"
+        f"| `{each.id}` | {each.name_ja} | {each.name_en} | {each.unit} | {each.better or '-'} "
+        f"| {', '.join(each.directions) or '-'} | {statistics} | {each.needs_text('en')} "
+        f"| {each.clause} | {each.revision} |\n"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 Better = Literal["smaller", "larger", ""]
+Way = Literal["round_trip", "up", "down"]
 Needs = tuple[tuple[str, ...], ...]
 """Groups of sources: "stream.column", "stream.column+column" where they go together, "stream" for any row of it. Each
 group must be there, by any one of its sources."""
@@ -19,12 +20,13 @@ _WORDS = {
 
 
 class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """One KPI. `better` says which direction is good ("": neither); `statistics` are those given by default.
+    """One KPI. `better` says which side is good ("": neither); `statistics` are those given by default.
 
-    `stream` is that whose samples it is of, `columns` those that are read of it. `needs` names every source without
-    which there is no value, `links` how many links of a device it takes; `also` is read where there is any and makes
-    the value better (causes, the way down apart from the way up, the quality of the clocks). `main` are the statistics
-    that a report states first; a KPI without any is for those who look closer.
+    They are given in those of its `directions` that were measured (none: it is of no direction). `stream` is that whose
+    samples it is of, `columns` those that are read of it. `needs` names every source without which there is no value,
+    `links` how many links of a device it takes; `also` is read where there is any and makes the value better (causes,
+    the way down apart from the way up, the quality of the clocks). `main` are the statistics that a report states
+    first; a KPI without any is for those who look closer.
     """
 
     id: str
@@ -39,6 +41,7 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     needs: Needs
     also: tuple[str, ...] = ()
     links: int = 1
+    directions: tuple[Way, ...] = ()
     statistics: tuple[str, ...]
     main: tuple[str, ...] = ()
     meaning_ja: str

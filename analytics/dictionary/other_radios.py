@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 from analytics.dictionary.radio import MEAN_EN, MEAN_JA
+from analytics.dictionary.sources import ROUND_TRIP
 
 _DECIBELS = {"dB", "dB[mW]"}
 _SPREAD = ("mean", "p5", "p10", "p50", "p95", "min", "max")
@@ -64,7 +65,7 @@ OTHER_RADIOS: tuple[KpiDefinition, ...] = (
         id="leo_grid_loss", name_ja="15秒切替時刻の損失率(衛星)", name_en="Loss near the 15 s grid (satellite)",
         unit="1", better="smaller", clause=f"reported reconfiguration at :{' :'.join(_INSTANTS)} (要確認)", revision=2,
         stream="probe", columns=("lost",), statistics=("ratio", "elsewhere"),
-        needs=(("probe.lost",), ("metric.name",)), main=("ratio", "elsewhere"),
+        directions=ROUND_TRIP, needs=(("probe.lost",), ("metric.name",)), main=("ratio", "elsewhere"),
         meaning_ja=f"割合: 送信時刻が毎分{','.join(_INSTANTS)}秒(UTC、{GRID_S}秒周期)の前後{GRID_NEAR_S}秒以内"
         "(両端を含む)であるパケットの損失率。割合(それ以外): 残りのパケットの損失率。損失は方向を問わず数え、"
         "記録のない番号と複製は数えない。"

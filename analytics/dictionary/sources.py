@@ -1,6 +1,13 @@
-"""Sources that several KPIs need, by name: groups of which any one will do (`KpiDefinition.needs`)."""
+"""What several KPIs need, by name: groups of sources of which any one will do, and directions (`KpiDefinition`)."""
 
 from __future__ import annotations
+
+from analytics.dictionary.definition import Way
+
+WAYS: tuple[Way, ...] = ("round_trip", "up", "down")
+ROUND_TRIP: tuple[Way, ...] = ("round_trip",)
+UP_DOWN: tuple[Way, ...] = ("up", "down")
+WITH_UP: tuple[Way, ...] = ("round_trip", "up")
 
 DELAY = ("probe.rtt_us", "probe.ul_us", "probe.dl_us")
 ONE_WAY = ("probe.ul_us", "probe.dl_us")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analytics.definitions import definitions_hash
 from analytics.report.model import RunReport
 from analytics.report.sheet import Book
-from analytics.report.words import BETTER, paper_scale, statistic_word
+from analytics.report.words import BETTER, DIRECTION, paper_scale, statistic_word
 
 _COLUMNS = (
     ("ID", 16),
@@ -13,6 +13,7 @@ _COLUMNS = (
     ("英語名", 26),
     ("単位", 6),
     ("よい方向", 10),
+    ("区分(方向)", 10),
     ("統計量", 22),
     ("主な統計量", 12),
     ("必要なデータ", 34),
@@ -41,6 +42,7 @@ def write_definitions(book: Book, report: RunReport) -> str:
                 definition.name_en,
                 unit,
                 BETTER[definition.better][0],
+                "・".join(DIRECTION[direction] for direction in definition.directions) or "-",
                 ", ".join(statistic_word(statistic) for statistic in definition.statistics),
                 ", ".join(statistic_word(statistic) for statistic in definition.main) or "-",
                 definition.needs_text("ja"),
@@ -49,7 +51,7 @@ def write_definitions(book: Book, report: RunReport) -> str:
                 definition.clause,
                 definition.revision,
             ],
-            ["cell", "wrap", "wrap", "center", "center", *["wrap"] * 6, "int"],
+            ["cell", "wrap", "wrap", *["center"] * 3, *["wrap"] * 6, "int"],
         )
     sheet.skip()
     sheet.line([_NEEDS_NOTE], "plain")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import isinf
 
 from analytics.definitions import BY_ID, FAMILY_OF
-from analytics.main_figures import asked_first, main_figures
+from analytics.main_figures import asked_first, in_order, main_figures
 from analytics.report.cells import Cell
 from analytics.report.jst import JST_NOTE
 from analytics.report.model import RunReport
@@ -66,15 +66,16 @@ def write_main(book: Book, report: RunReport) -> str:
     head = sheet.head([heading for heading, _ in columns], height=30)
     sheet.worksheet.freeze_panes(head + 1, 1)
     several = len({kpi.device for kpi in report.kpis if kpi.device}) > 1
-    asked, others = asked_first(main_figures(report.kpis))
+    asked, _ = asked_first(report.kpis)
     sections: dict[str, list[KpiResult]] = {"所要値と判定": asked} if asked else {}
-    for kpi in others:
+    # What is required and main stands in both: a table of a family must be whole where it is copied from.
+    for kpi in in_order(main_figures(report.kpis, with_asked=False)):
         sections.setdefault(FAMILY_OF[kpi.id].ja if kpi.id in FAMILY_OF else "その他", []).append(kpi)
     for number, (title, kpis) in enumerate(sections.items(), start=1):
         row = sheet.line([f"{number}. {title}", *[None] * (len(columns) - 1)], "group", height=18)
         sheet.merge(row, 0, len(columns) - 1, f"{number}. {title}", "group")
         for kpi in kpis:
-            _write_row(sheet, columns, _main_cells(kpi, several=several))
+            _write_row(sheet, columns, _main_cells(kpi, several=several, with_source=kpis is asked))
     _finish(sheet, columns, head, has_rows=bool(sections))
     sheet.line([_MAIN_NOTE], "plain")
     return sheet.name
@@ -162,10 +163,10 @@ def _cells(kpi: KpiResult) -> dict[str, tuple[Cell, str]]:
     }
 
 
-def _main_cells(kpi: KpiResult, *, several: bool) -> dict[str, tuple[Cell, str]]:
+def _main_cells(kpi: KpiResult, *, several: bool, with_source: bool) -> dict[str, tuple[Cell, str]]:
     """Return the cells of a main result; where `several` devices measured, the link says of which it is."""
     link = f"{kpi.device}/{kpi.link}".rstrip("/") if several and kpi.device else kpi.link or kpi.device or "-"
-    return {**_cells(kpi), "回線": (link, "wrap"), "備考": (_main_remark(kpi), "wrap")}
+    return {**_cells(kpi), "回線": (link, "wrap"), "備考": (_main_remark(kpi, with_source=with_source), "wrap")}
 
 
 def _value(number: float | None, absent: str) -> float | str:
@@ -197,13 +198,13 @@ def _remark(kpi: KpiResult) -> str:
     return "。".join(parts)
 
 
-def _main_remark(kpi: KpiResult) -> str:
+def _main_remark(kpi: KpiResult, *, with_source: bool) -> str:
     """Say in Japanese only why there is no value, what qualifies it, and on which conditions it is."""
     parts = [f"値なし: {in_japanese(kpi.reason) or '理由の記録なし'}" if kpi.value is None else in_japanese(kpi.reason)]
     if kpi.needed_n is not None:
         parts.append(f"判定に必要なn: {kpi.needed_n:,}")
     if kpi.filter:
         parts.append(f"条件: {in_japanese(kpi.filter)}")
-    if kpi.required is not None:
+    if with_source:
         parts.append(f"所要値の出典: {kpi.required_source or '記載なし'}")
     return "。".join(filter(None, parts))

@@ -144,4 +144,4 @@ def _number(value: float) -> str:
     rounded = f"{value:.4g}"
     if rounded == "100" and value < 100:  # noqa: PLR2004 - percent
         return f"{math.floor(value * 10_000) / 10_000:.4f}".rstrip("0")
-    return rounded if "e" not in rounded else f"{value:.12f}".rstrip("0")
+    return rounded if "e" not in rounded else f"{value:.12f}".rstrip("0").rstrip(".")

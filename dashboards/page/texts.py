@@ -98,10 +98,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "達成": ("達成", "Met"),
     "未達": ("未達", "Missed"),
     "判定不能": ("判定不能", "Undecided"),
-    "everything": ("全指標・全統計量", "All KPIs and statistics"),
+    "everything": ("全て表示", "Show all"),
     "main_shown": (
-        "主な指標のみ {shown} / 全 {count} 件(所要値のあるものは全て)",
-        "Main figures only, {shown} of {count} (every one that is required)",
+        "所要値のあるものと主な指標 {shown} / 全 {count} 件",
+        "What is required and main figures: {shown} of {count}",
     ),
     "all_shown": ("全 {count} 件", "All {count}"),
     "limits": ("所要値: {name}", "Limits: {name}"),

@@ -44,6 +44,13 @@ ASKED = {
 ABSENCE_IS_THE_FINDING = {"stop_delivery", "all_met"}
 """Of whose last group absence is failure, not "no value": a stop that nobody answered or executed was not delivered, a
 picture that is due and does not come fails its second."""
+FIRST_ONLY = {
+    "availability", "mtbf", "outage", "redundant_availability", "redundant_availability_gain", "redundant_outage",
+    "redundant_delay", "redundant_delay_gain",
+}  # fmt: skip
+"""Of the first direction that was measured."""
+AT_POINTS = {"point_throughput_tcp", "point_throughput_udp", "point_sufficiency"}
+"""The points of this device were tested on the way up only."""
 DIGITS = {"i2": np.int16, "i4": np.int32, "i8": np.int64}
 
 
@@ -299,3 +306,17 @@ def test_without_what_is_needed_there_is_no_value(definition):
         alone = [f"{stream}.{name}" for stream, name in parsed(group[0])] if len(group) == 1 else []
         for blanked in [(each,) for each in alone] or [group]:
             assert definition.id not in valued(part_of(definition.id), None, blanked), blanked
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_figures_are_of_the_directions_of_the_table(part):
+    """Of no other; and of each, for where up and down were both measured none may be missing."""
+    found = {}
+    for result in part(MEASURED):
+        if result.value is not None:
+            found.setdefault(result.id, set()).add(result.direction)
+    assert found
+    for kpi, directions in found.items():
+        allowed = set(BY_ID[kpi].directions) or {""}
+        assert directions <= allowed, kpi
+        assert kpi in FIRST_ONLY | AT_POINTS or directions == allowed, kpi
