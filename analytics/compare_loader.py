@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import psycopg
 
+from analytics.burstiness import WorthScan
 from analytics.comparison.alignment import Alignment, Elapsed, whole_sections
 from analytics.comparison.effects import Comparison, Effect
 from analytics.comparison.packets import compare_packets
@@ -16,10 +17,10 @@ from analytics.comparison.streams import compare_streams
 from analytics.comparison.units import Drawn, usual_length_s
 from analytics.exclusions import stated, total_s
 from analytics.legs import Key, Leg, read_leg, read_packets_of, streams_of, waited_words, worst_clock
-from analytics.loader import load_exclusions, load_probes, run_window_us
+from analytics.loader import load_exclusions, run_window_us
+from analytics.packet_loader import walked
 from analytics.requirements import Profile, load_requirements
 from analytics.road import road_of
-from analytics.statistics import effective_n
 from storage.errors import NoDataError
 from storage.pairs import get_pair
 from storage.reader import link_ids
@@ -79,7 +80,7 @@ def compare_repetitions(
             near, far = _same(ids[a.run_id], key, key[1]), _same(ids[b.run_id], key, other_link or key[1])
             pair = None
             if near is not None and far is not None:
-                pair = _read_both(connection, [(a, ids[a.run_id], near), (b, ids[b.run_id], far)], align)
+                pair = _read_both(connection, [(a, ids[a.run_id], near), (b, ids[b.run_id], far)], align, requirements)
             if pair is not None and all(leg.has_any for leg in pair):
                 legs.append(pair)
                 names.append((a.name, b.name))
@@ -104,11 +105,14 @@ def compare_repetitions(
     return found
 
 
-def _read_both(connection: psycopg.Connection, sides: Sequence[tuple[RunRecord, _Ids, Key]], align: str) -> _Pair:
+def _read_both(
+    connection: psycopg.Connection, sides: Sequence[tuple[RunRecord, _Ids, Key]], align: str, profile: Profile
+) -> _Pair:
     a, b = (
         read_leg(
             connection, run.run_id, ids, key, window=run_window_us(run),
-            excluded=load_exclusions(connection, run).of(key[1]), is_placed=align == "distance",
+            excluded=load_exclusions(connection, run).of(key[1]), clock_limit_us=profile.parameters.clock_limit_us,
+            is_placed=align == "distance",
         )
         for run, ids, key in sides
     )  # fmt: skip
@@ -155,7 +159,9 @@ def _compare(
             kept.append(packets)
             notes += waited_words(word, side, waited, profile)
         clocks = [worst_clock([leg.clock for leg, _ in side]) for side in sides]
-        effects += compare_packets(kept[0], kept[1], drawn, clocks=clocks)
+        effects += compare_packets(
+            kept[0], kept[1], drawn, clocks=clocks, clock_limit_us=profile.parameters.clock_limit_us
+        )
     streams = [streams_of(side) for side in sides]
     effects += compare_streams(streams[0], streams[1], is_paired=is_paired, unit_name=unit_name)
     return (effects, notes) if effects else None
@@ -210,16 +216,11 @@ def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -
         if not name or link not in ("", name):
             continue
         excluded = exclusions.of(name)
-        probes = load_probes(connection, link_id, *window, excluded)
-        if not probes.n:
+        scan = walked(connection, link_id, window, excluded, WorthScan)
+        if not scan.n:
             continue
-        ends = (int(probes.t_us.min()), int(probes.t_us.max()))
+        ends = (scan.first_us, scan.last_us)
         span_s = (ends[1] - ends[0]) / 1e6 - total_s(excluded, ends)
         if span_s > 0:
-            order = np.argsort(probes.t_us, kind="stable")
-            lost = probes.lost[order] > 0
-            delay = probes.delays["round_trip"] if probes.has("round_trip") else probes.delays["up"]
-            varies = lost.any() and not lost.all()
-            worth = effective_n(lost if varies else delay.us[order][delay.valid[order]]) / probes.n
-            return Burstiness(name, min(worth, 1.0), probes.n / span_s, stated(excluded, window))
+            return Burstiness(name, min(scan.n_eff() / scan.n, 1.0), scan.n / span_s, stated(excluded, window))
     raise NoDataError(f"run {run.name} has no probes{f' on link {link}' if link else ''} to take the burstiness from")

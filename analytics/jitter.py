@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.blocks import Counts, may_overflow
+from analytics.blocks import Counts, block_slices, may_overflow
 
 _ROW = 16
 _ROWS = 32
 _DECAY = 15 / 16
+_AT_ONCE = 512
+"""Rows looked into at once: what is found in them spares others, and the products stay small."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -76,10 +79,14 @@ class Jitter:
         before = np.concatenate([[self._last], after[:-1]])
         self._max = max(self._max, float(after.max()))
         self._sampled.add(np.rint(after).astype(np.int64))
-        high = np.flatnonzero(before + growth > self._max)
-        if high.size:
-            inside = rows[high] @ _IN_ROW_SUMS + before[high, None] * _IN_ROW
-            self._max = max(self._max, float(inside.max()))
+        reach = before + growth
+        high = np.flatnonzero(reach > self._max)
+        for part in block_slices(high.size, _AT_ONCE):
+            some = high[part]
+            some = some[reach[some] > self._max]
+            if some.size:
+                inside = rows[some] @ _IN_ROW_SUMS + before[some, None] * _IN_ROW
+                self._max = max(self._max, float(inside.max()))
         self._last = float(after[-1])
 
     def _after_rows(self, ends: Floats) -> Floats:

@@ -7,7 +7,7 @@ Only what units add up to stays in memory, unless chunks reach into each other: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -21,14 +21,14 @@ from analytics.comparison.units import Blocks
 from analytics.families.device import track_of
 from analytics.loader import about_device, load_clock_quality, load_streams
 from analytics.packet_loader import packet_chunks, sending_times
+from analytics.poor_clock import PoorTime
 from analytics.probes import Ints, NotInOrderError
 from analytics.requirements import Profile
-from analytics.results import REFERENCE_ONLY
 from analytics.series import Series, joined
 from analytics.spans import Span
 from analytics.subject import Subject
 from analytics.track import Track
-from analytics.waiting_time import Waited, within_waiting_time
+from analytics.waiting_time import Waited, waiting_words, within_waiting_time
 
 Key = tuple[str, str]
 """Device and link."""
@@ -83,15 +83,22 @@ class Leg:
 
 def read_leg(
     connection: psycopg.Connection, run_id: int, ids: Mapping[Key, int], key: Key, *, window: Span,
-    excluded: Sequence[Span], is_placed: bool,
+    excluded: Sequence[Span], clock_limit_us: float, is_placed: bool,
 ) -> Leg:  # fmt: skip
-    """Read what there is of a run's link beside its packets; `is_placed`: also where its device was."""
+    """Read what there is of a run's link beside its packets; `is_placed`: also where its device was.
+
+    Time in which the bound of the clocks is larger than `clock_limit_us` gives no one-way delays.
+    """
     first_us, sent_us = sending_times(
         connection, ids[key], window, excluded, _PLACED_US if is_placed else _EVERY_US
     )  # fmt: skip
     own_id, clock = ids.get((key[0], "")), _UNKNOWN
     if sent_us.size:
-        clock = load_clock_quality(connection, own_id, ids[key], int(sent_us[0]), int(sent_us[-1]))
+        ends_us = int(sent_us[0]), int(sent_us[-1])
+        clock = load_clock_quality(connection, own_id, ids[key], *ends_us, clock_limit_us, excluded)
+        clock = replace(
+            clock, poor=tuple((max(low, ends_us[0]), min(high, ends_us[1] + 1)) for low, high in clock.poor)
+        )  # fmt: skip
     return Leg(
         run_id=run_id, key=key, link_id=ids[key], window=window, excluded=excluded, first_us=first_us, sent_us=sent_us,
         clock=clock, path=track_of(about_device(connection, own_id, window)) if is_placed else None,
@@ -111,12 +118,12 @@ def read_packets_of(
     while True:
         kept, late, by_one_way = PacketUnits(units, profile.parameters.rtt_within_ms), 0, 0
         for number, (leg, align) in enumerate(side):
-            subject = leg.subject(profile)
+            subject, poor = leg.subject(profile), PoorTime(leg.clock.poor)
             try:
                 for chunk in packet_chunks(
                     connection, leg.link_id, leg.window, leg.excluded, is_at_once=number in at_once
                 ):
-                    probes, waited = within_waiting_time(chunk, subject)
+                    probes, waited = within_waiting_time(poor.hide(chunk), subject)
                     late, by_one_way = late + waited.late, by_one_way + waited.by_one_way
                     kept.add(probes, align(probes.t_us), number)
             except NotInOrderError:
@@ -128,22 +135,17 @@ def read_packets_of(
 
 def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> list[str]:
     """Say how many packets were late, and where nobody knows whether they were."""
-    limit_ms = profile.parameters.lost_after_ms
-    if limit_ms is None:
-        return []
+    late = waiting_words(profile.parameters.lost_after_ms, waited)
     clock = worst_clock([leg.clock for leg, _ in side])
-    doubt = f"{REFERENCE_ONLY}: {word} {clock.reason}" if waited.by_one_way and not clock.is_known else ""
-    late = (
-        f"{word}: {limit_ms:g} ms を超えて届いた {waited.late} パケットを損失とした / "
-        f"{waited.late} packets later than {limit_ms:g} ms counted as lost"
-    )
-    return [late, *filter(None, [doubt])]
+    doubt = clock.doubt(profile.parameters.clock_limit_us) if late and waited.by_one_way else ""
+    return [f"{word}: {each}" for each in (late, doubt) if each]
 
 
 def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
-    """Return the quality that holds for all: the largest bound, unknown where one is."""
+    """Return the quality that holds for all: the largest bound, unknown where one is, and all their poor time."""
     unknown = next((each for each in clocks if not each.is_known), None)
-    return unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
+    worst = unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
+    return replace(worst, poor=tuple(span for each in clocks for span in each.poor))
 
 
 def streams_of(side: Side) -> dict[str, Series]:

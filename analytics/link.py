@@ -163,12 +163,12 @@ class Link:
     def hidden(self, direction: Direction) -> int:
         """Packets of which nobody knows whether they arrived in time this way: they widen, and never shift, a figure.
 
-        Lost with unknown direction, lost only on the way back, without a (possible) delay, or absent from a recording
-        that cannot say "lost".
+        Lost with unknown direction, lost only on the way back, without a (possible) delay or with one that poor clocks
+        hide, or absent from a recording that cannot say "lost".
         """
         population = self.n - (self.losses.up if direction == "down" else 0)
         known = self.scan(direction).possible.counted.n + self.lost_in(direction)
-        return max(population - known, 0) + (self.absent if self.is_blind else 0)
+        return max(population - known, self.clouded(direction).n) + (self.absent if self.is_blind else 0)
 
     def _delays_worth(self, direction: str) -> int:
         """Worth of all delivered packets' delays, those that poor clocks hide being worth as much as the others."""

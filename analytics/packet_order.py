@@ -101,6 +101,7 @@ class OrderScanner:
         self._found: list[Reordering] = []
         self._sessions: list[int] = []
         self._worth = SeriesWorth(hits=True)
+        self._rises = True
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets, block by block; where that does not suffice, those of a session at once."""
@@ -121,30 +122,36 @@ class OrderScanner:
                 self._add_arrivals(np.concatenate([*_arrivals(probes, self._direction, part)]))
 
     def _state(self) -> tuple[Any, ...]:
-        settled = self._waiting_us, self._view_us, self._settled_us, self._gone_us
+        settled = self._waiting_us, self._rises, self._view_us, self._settled_us, self._gone_us
         return *settled, len(self._found), copy.deepcopy(self._worth)
 
     def _return_to(self, state: tuple[Any, ...]) -> None:
-        self._waiting_us, self._view_us, self._settled_us, self._gone_us, found, self._worth = state
+        self._waiting_us, self._rises, self._view_us, self._settled_us, self._gone_us, found, self._worth = state
         del self._found[found:]
 
     def _add_arrivals(self, arrival_us: Times) -> None:
-        if arrival_us.size and int(arrival_us.min()) < self._settled_us:
-            raise NotInOrderError("packets overtook many others: their order must be found all at once")
+        if not arrival_us.size:
+            return
+        rises = _rises(arrival_us)
+        self._refuse(arrival_us, rises=rises)
         if 0 < self._waiting_us.size < _AHEAD:
+            self._rises = rises and self._rises and bool(self._waiting_us[-1] <= arrival_us[0])
             self._waiting_us = np.concatenate([self._waiting_us, arrival_us])
-        elif arrival_us.size:
+        else:
             self._settle(arrival_us[:_AHEAD])
-            if arrival_us.size > _AHEAD and int(arrival_us[_AHEAD:].min()) < self._settled_us:
-                raise NotInOrderError("packets overtook many others: their order must be found all at once")
-            self._waiting_us = arrival_us
+            self._refuse(arrival_us[_AHEAD:], rises=rises)
+            self._waiting_us, self._rises = arrival_us, rises
+
+    def _refuse(self, arrival_us: Times, *, rises: bool) -> None:
+        if arrival_us.size and int(arrival_us[0] if rises else arrival_us.min()) < self._settled_us:
+            raise NotInOrderError("packets overtook many others: their order must be found all at once")
 
     def _settle(self, ahead_us: Times) -> None:
         """Take what is known of the packets that wait, of which the next ones are `ahead_us`."""
         n, before = self._waiting_us.size, self._view_us.size
         if not n:
             return
-        if n >= _VIEW and self._is_rising(ahead_us):
+        if n >= _VIEW and self._rises and self._in_order(ahead_us):
             self._worth.add_places(np.empty(0, np.intp), n)
             self._settled_us, self._gone_us = int(self._waiting_us[-1]), int(self._waiting_us[-_VIEW - 1 :][0])
             self._view_us, self._waiting_us = self._waiting_us[-_VIEW:].copy(), self._waiting_us[:0]
@@ -168,12 +175,11 @@ class OrderScanner:
             self._gone_us = max(self._gone_us, int(settled_us[:gone].max()))
         self._view_us, self._waiting_us = settled_us[gone:].copy(), self._waiting_us[:0]
 
-    def _is_rising(self, ahead_us: Times) -> bool:
-        """Tell whether nobody overtook anybody from the view on: the usual case, of which nothing need be kept."""
+    def _in_order(self, ahead_us: Times) -> bool:
+        """Tell whether nobody overtook those that wait: the usual case, of which nothing need be kept."""
         parts = [each for each in (self._view_us, self._waiting_us, ahead_us) if each.size]
-        return all(not (each[1:] < each[:-1]).any() for each in parts) and all(
-            left[-1] <= right[0] for left, right in itertools.pairwise(parts)
-        )
+        is_joined = all(left[-1] <= right[0] for left, right in itertools.pairwise(parts))
+        return is_joined and _rises(self._view_us) and _rises(ahead_us)
 
     def result(self) -> OrderScan:
         """Return what was read."""
@@ -185,6 +191,10 @@ class OrderScanner:
             pattern=order_pattern(found.places, found.extents, np.array([0, *self._sessions[1:]])),
             n_eff=self._worth.result(math.sqrt(share * (1 - share))),
         )  # fmt: skip
+
+
+def _rises(arrival_us: Times) -> bool:
+    return not (arrival_us[1:] < arrival_us[:-1]).any()
 
 
 def _arrivals(probes: ProbeArrays, direction: str, session: slice) -> Iterator[Times]:

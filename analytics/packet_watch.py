@@ -104,9 +104,10 @@ class GridLoss:
 
 
 class TransferDelays:
-    """Round trips of the packets sent while something was transferred, by direction, and the smallest of all others.
+    """Round trips of the packets sent while something was transferred, by direction, and those of all others.
 
-    `busy` and the spans of `by_direction` are sorted and do not touch.
+    `busy` and the spans of `by_direction` are sorted and do not touch. Of the packets sent outside of any transfer,
+    `idle_sent`, `idle_lost` were lost.
     """
 
     def __init__(self, busy: Sequence[Span], by_direction: Mapping[str, Sequence[Span]]) -> None:
@@ -114,8 +115,8 @@ class TransferDelays:
         self._spans = {direction: _sides(spans) for direction, spans in by_direction.items()}
         self._counts = {direction: Counts() for direction in by_direction}
         self._worth = {direction: SeriesWorth() for direction in by_direction}
-        self.idle_us: int | None = None
-        self.idle_n = 0
+        self._idle = Counts()
+        self.idle_sent = self.idle_lost = 0
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets."""
@@ -125,11 +126,14 @@ class TransferDelays:
             mine = us[_is_in(t_us, spans)]
             self._counts[direction].add(mine)
             self._worth[direction].add(mine)
-        idle = us[~_is_in(t_us, self._busy)]
-        self.idle_n += int(idle.size)
-        if idle.size:
-            least = int(idle.min())
-            self.idle_us = least if self.idle_us is None else min(self.idle_us, least)
+        self._idle.add(us[~_is_in(t_us, self._busy)])
+        lost = probes.lost[~_is_in(probes.t_us, self._busy)] > 0
+        self.idle_sent += int(lost.size)
+        self.idle_lost += int(np.count_nonzero(lost))
+
+    def idle(self) -> Histogram:
+        """Return the round trips outside of any transfer."""
+        return Histogram(*self._idle.result())
 
     def during(self, direction: str) -> tuple[Histogram, int] | None:
         """Return the round trips during the transfers of a direction and what they are worth; None: there are none."""

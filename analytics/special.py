@@ -72,20 +72,24 @@ def _stirling_rest(z: float) -> float:
 
 
 def _beta_fraction(x: float, a: float, b: float) -> float:
-    c, d = 1.0, 1.0 - (a + b) * x / (a + 1)
-    d = 1 / (d if abs(d) > _TINY else _TINY)
-    fraction = d
+    """Return the continued fraction of I_x(a, b), by Lentz; written out, since it is what intervals take most time for.
+
+    No denominator is 0 but by chance: those are moved off it.
+    """
+    c, d = 1.0, 1 / (1.0 - (a + b) * x / (a + 1) or _TINY)
+    fraction, both = d, a + b
     for m in range(1, _MAX_TERMS):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 + term * d
-            d = 1 / (d if abs(d) > _TINY else _TINY)
-            c = 1 + term / c
-            c = c if abs(c) > _TINY else _TINY
-            fraction *= d * c
-        if abs(d * c - 1) < _EPSILON:
+        even = a + 2 * m
+        term = m * (b - m) * x / ((even - 1) * even)
+        d = 1 / (1 + term * d or _TINY)
+        c = 1 + term / c or _TINY
+        fraction *= d * c
+        term = -(a + m) * (both + m) * x / (even * (even + 1))
+        d = 1 / (1 + term * d or _TINY)
+        c = 1 + term / c or _TINY
+        step = d * c
+        fraction *= step
+        if -_EPSILON < step - 1 < _EPSILON:
             break
     return fraction
 
@@ -158,7 +162,8 @@ def beta_quantile(p: float, a: float, b: float) -> float:
         if abs(step) <= max(_LAST_STEP * min(at, 1 - at, deviation), 2 * _ULP * at):
             return at - step
         at -= step
-    return at
+    # A quantile too small for a double: the last step may lead out of the bracket.
+    return min(max(at, low), high)
 
 
 def _beta_quantile_near(p: float, a: float, b: float) -> float:

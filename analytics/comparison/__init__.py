@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from analytics.comparison.effects import ALL_OR_NONE, Comparison, Effect
 from analytics.comparison.packets import Side, compare, time_blocks, usual_block_s
-from analytics.comparison.units import LEAST_BLOCKS, REPLICATES
+from analytics.comparison.units import LEAST_BLOCKS, REPLICATES, usual_length_s
 
 __all__ = [
     "ALL_OR_NONE", "LEAST_BLOCKS", "REPLICATES", "Comparison", "Effect", "Side", "compare", "time_blocks",
-    "usual_block_s",
+    "usual_block_s", "usual_length_s",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ NO_VALUE = "片方または両方に値がない(損失または測定なし) / 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison: `difference` is b - a with its 95 % interval; `is_clear` when the interval leaves out zero.
 
-    `blocks` counts the units drawn: shared ones where `is_paired`, else the smaller side's. `part` is the camera or the
+    `blocks` counts the units drawn: shared ones where `is_paired`, else the smaller side's. `variant` is the camera or
     protocol that it is of, "" where there is but one. `clock` is the quality of the clocks of either side, of one-way
     figures only. `reason` says why there is no value or no interval, or what else must be known.
     """
@@ -21,7 +21,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     direction: Direction
     statistic: str
-    part: str = ""
+    variant: str = ""
     unit: str
     a: float | None
     b: float | None

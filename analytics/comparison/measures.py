@@ -61,7 +61,7 @@ class Rows:
         return BY_ID[self.kpi].stream
 
     def of(self, series: Series) -> Iterator[tuple[Direction, str, Series]]:
-        """Yield direction, part and rows of what the KPI has values of its own for."""
+        """Yield direction, variant and rows of what the KPI has values of its own for."""
         mine = np.ones(series.n, np.bool_)
         for column, word in self.only.items():
             mine &= np.asarray(series.text(column) == word, np.bool_)

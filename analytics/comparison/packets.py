@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from analytics.comparison.units import Blocks, Drawn, Replicated, blocks_of, usu
 from analytics.link import blind_words
 from analytics.log_histogram import RELATIVE_ERROR
 from analytics.probes import ProbeArrays
-from analytics.results import REFERENCE_ONLY, Direction
+from analytics.results import MS, Direction
 from analytics.series import Floats
 from analytics.statistics import Interval, proportion_interval, share_of
 from analytics.subject import NONE, widened
@@ -59,14 +60,17 @@ def compare(
 
 
 def compare_packets(
-    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks = (), statistics: Sequence[str] = _STATISTICS
-) -> list[Effect]:
+    a: PacketUnits, b: PacketUnits, drawn: Drawn, *, clocks: Clocks = (), clock_limit_us: float = math.inf,
+    statistics: Sequence[str] = _STATISTICS,
+) -> list[Effect]:  # fmt: skip
     """Compare delay quantiles and mean, loss and reliability in every direction that both sides measured.
 
-    One-way figures say how good the `clocks` of both sides are where those are given.
+    One-way figures say how good the `clocks` of both sides are where those are given, and are for reference where one
+    is unknown or its bound beyond `clock_limit_us`.
     """
+    told = _clocks(clocks, clock_limit_us)
     shared = shared_directions(a, b)
-    effects = [each for direction in shared for each in _delays((a, b), drawn, direction, statistics, clocks)]
+    effects = [each for direction in shared for each in _delays((a, b), drawn, direction, statistics, told)]
     effects.append(_ratio("loss", (a, b), (a.lost, b.lost), drawn))
     if "round_trip" in shared:
         effects.append(_ratio("reliability", (a, b), (a.timely, b.timely), drawn))
@@ -109,13 +113,13 @@ def _own_interval(side: PacketUnits, found: Replicated, n: int, drawn: Drawn) ->
 
 
 def _delays(
-    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str], clocks: Clocks
+    sides: Sequence[PacketUnits], drawn: Drawn, direction: Direction, statistics: Sequence[str], told: tuple[str, str]
 ) -> Iterator[Effect]:
     """Yield the differences of mean and quantiles of one direction."""
     kpi = "rtt" if direction == "round_trip" else "owd"
     delays = [side.delays[direction] for side in sides]
     counts, weights = [each.n for each in delays], drawn.each_weights
-    words, doubt = _clocks(clocks) if kpi == "owd" else ("", "")
+    words, doubt = told if kpi == "owd" else ("", "")
     spreads = [each.spread() for each in delays]
     for statistic in ("mean", *statistics):
         rounding = 0.0
@@ -131,15 +135,14 @@ def _delays(
         yield drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
 
 
-def _clocks(clocks: Clocks) -> tuple[str, str]:
+def _clocks(clocks: Clocks, limit_us: float) -> tuple[str, str]:
     """Return how good the clocks of both sides are, and why one-way figures are for reference only, if they are."""
-    if not clocks:
-        return "", ""
-    words = ", ".join(
-        f"{name} {each.word}" + ("" if each.bound_us is None else f" ±{each.bound_us / 1000:.4g} ms")
-        for name, each in zip("AB", clocks, strict=True)
-    )
-    doubts = [
-        f"{REFERENCE_ONLY}: {name} {each.reason}" for name, each in zip("AB", clocks, strict=True) if not each.is_known
-    ]
-    return words, "; ".join(doubts)
+    words, doubts = [], []
+    for name, each in zip("AB", clocks, strict=False):
+        bound = "" if each.bound_us is None else f" ±{each.bound_us / MS:.4g} ms"
+        poor_s = sum(end - start for start, end in each.poor) / 1e6
+        left_out = f"(限度を超える {poor_s:.4g} s の片方向遅延を除く)" if poor_s else ""
+        words.append(f"{name} {each.word}{bound}{left_out}")
+        if doubt := each.doubt(limit_us):
+            doubts.append(f"{name} {doubt}")
+    return ", ".join(words), "; ".join(doubts)

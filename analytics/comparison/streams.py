@@ -61,12 +61,12 @@ def compare_streams(
 def _compare(
     measure: Levels | Shares, sides: Sequence[Series], *, is_paired: bool, unit_name: str, is_ordered: bool
 ) -> Iterator[Effect]:
-    """Yield the effects of every direction and part that both sides have."""
-    a, b = ({(direction, part): rows for direction, part, rows in measure.of(side)} for side in sides)
-    for direction, part in a:
-        if (direction, part) not in b:
+    """Yield the effects of every direction and variant that both sides have."""
+    a, b = ({(direction, variant): rows for direction, variant, rows in measure.of(side)} for side in sides)
+    for direction, variant in a:
+        if (direction, variant) not in b:
             continue
-        samples = [_Samples(measure, rows[direction, part]) for rows in (a, b)]
+        samples = [_Samples(measure, rows[direction, variant]) for rows in (a, b)]
         if not all(each.has_value for each in samples):
             continue
         drawn = Drawn(
@@ -74,11 +74,11 @@ def _compare(
         )
         for each, units in zip(samples, drawn.units, strict=True):
             each.take(units)
-        yield from _effects(measure, samples, drawn, direction, part)
+        yield from _effects(measure, samples, drawn, direction, variant)
 
 
 def _effects(
-    measure: Levels | Shares, samples: Sequence[_Samples], drawn: Drawn, direction: Direction, part: str
+    measure: Levels | Shares, samples: Sequence[_Samples], drawn: Drawn, direction: Direction, variant: str
 ) -> Iterator[Effect]:
     counts = [each.n for each in samples]
     spreads = [each.spread() for each in samples] if isinstance(measure, Levels) else []
@@ -96,7 +96,7 @@ def _effects(
             continue
         is_whole = drawn.is_drawn and all(each.value is not None for each in found)
         interval = drawn.of_difference(*found) if is_whole else NONE
-        yield drawn.effect((measure.kpi, direction, statistic), found, interval, counts, reason=reason, part=part)
+        yield drawn.effect((measure.kpi, direction, statistic), found, interval, counts, reason=reason, variant=variant)
 
 
 def _ratio(samples: _Samples, statistic: str, drawn: Drawn, side: int) -> Replicated:
@@ -108,7 +108,7 @@ def _ratio(samples: _Samples, statistic: str, drawn: Drawn, side: int) -> Replic
 
 
 class _Samples:
-    """The samples of one KPI, direction and part of one side: values, or what each adds to two sums."""
+    """The samples of one KPI, direction and variant of one side: values, or what each adds to two sums."""
 
     def __init__(self, measure: Levels | Shares, rows: Series) -> None:
         self._measure = measure

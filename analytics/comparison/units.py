@@ -143,7 +143,7 @@ class Drawn:
 
     def effect(
         self, what: tuple[str, Direction, str], sides: Sequence[Replicated], interval: Interval, counts: Sequence[int],
-        *, reason: str = "", part: str = "", clock: str = "",
+        *, reason: str = "", variant: str = "", clock: str = "",
     ) -> Effect:  # fmt: skip
         """Return an effect of a KPI, direction and statistic, which says what is missing."""
         kpi, direction, statistic = what
@@ -160,7 +160,7 @@ class Drawn:
             reason = "; ".join(filter(None, [few, reason]))
         drawn = f"{'paired ' if self.is_paired else ''}{self.unit_name}"
         return Effect(
-            id=kpi, direction=direction, statistic=statistic, part=part,
+            id=kpi, direction=direction, statistic=statistic, variant=variant,
             unit="dB" if (definition.unit, statistic) == ("dB[mW]", "std") else definition.unit,
             a=before, b=after, difference=difference, ci_low=low, ci_high=high,
             is_clear=(low is not None and low > 0) or (high is not None and high < 0),

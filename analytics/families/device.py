@@ -14,7 +14,7 @@ from analytics.families.mobility import gaps_asked
 from analytics.families.other_radios import evaluate_metrics, grid_loss, satellite_grid
 from analytics.families.points import evaluate_points
 from analytics.families.radio import evaluate_radio
-from analytics.families.tcp import evaluate_tcp, tcp_queues, transfers_asked
+from analytics.families.tcp import evaluate_tcp, path_note, tcp_queues, transfers_asked
 from analytics.families.throughput import evaluate_throughput, uplink_bps
 from analytics.families.traffic import evaluate_traffic
 from analytics.families.video import Horizon, evaluate_video
@@ -71,8 +71,8 @@ def evaluate_link_streams(
     if "throughput" in streams:
         results += evaluate_throughput(streams["throughput"], figures("throughput"))
         results += evaluate_points(streams["throughput"], figures("throughput"))
-        results += evaluate_tcp(streams["throughput"], figures("throughput"))
         seen, of_packets = (None, "") if packets is None else (packets.transfers, packets.data_hash)
+        results += evaluate_tcp(streams["throughput"], figures("throughput"), path_note(seen))
         both = "-".join(filter(None, [streams["throughput"].data_hash, of_packets]))
         results += tcp_queues(streams["throughput"], seen, Figures(subject, both))
     if "video" in streams:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 
 from analytics.families.throughput import rates_bps
@@ -16,7 +17,7 @@ from analytics.packet_watch import TransferDelays
 from analytics.results import MS, Direction, KpiResult
 from analytics.series import Floats, Series
 from analytics.spans import Span, merged
-from analytics.statistics import Interval, effective_n, mean_interval, proportion_interval
+from analytics.statistics import Interval, effective_n, mean_interval, proportion_interval, rank
 from analytics.subject import BINOMIAL, NONE, STUDENT
 
 _MBIT = 1e6
@@ -24,6 +25,8 @@ _LONGEST_S = 86_400.0
 NOTHING_SENT = "転送なし / nothing was transferred"
 NO_ROUND_TRIP = "試験中の往復遅延の測定なし / no round trip was measured during the tests"
 NO_BASELINE = "試験以外の時間の往復遅延なし / no round trip was measured outside of the tests"
+UNSOUND = "試験以外でも経路が不良(RFC 6349 3の目安を超過) / the path itself was not sound without a test"
+_MOST_LOSS, _MOST_PDV_MS = 0.05, 150.0
 _DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -34,11 +37,11 @@ def transfers_asked(tests: Series) -> TransferDelays | None:
     return TransferDelays(_spans(tests), by_direction) if by_direction else None
 
 
-def evaluate_tcp(tests: Series, figures: Figures) -> list[KpiResult]:
-    """Return the KPIs that the TCP tests of a link have by themselves."""
+def evaluate_tcp(tests: Series, figures: Figures, note: str = "") -> list[KpiResult]:
+    """Return the KPIs that the TCP tests of a link have by themselves; `note` is said beside each (`path_note`)."""
     return [
         result for direction in _DIRECTIONS if (mine := _of(tests, direction)).n
-        for result in _transfer(mine, direction, figures)
+        for result in _transfer(mine, direction, figures, note)
     ]  # fmt: skip
 
 
@@ -48,6 +51,22 @@ def tcp_queues(tests: Series, seen: TransferDelays | None, figures: Figures) -> 
         result for direction in _DIRECTIONS if _of(tests, direction).n
         for result in _queues(direction, seen, figures)
     ]  # fmt: skip
+
+
+def path_note(seen: TransferDelays | None) -> str:
+    """Say that the path was not sound without any test, where it was not: TCP figures mean little then (RFC 6349 3).
+
+    The RFC's guideline: a loss of 5 %, or a jitter of 150 ms, which is taken as PDV (99.9 % less the smallest).
+    """
+    if seen is None:
+        return ""
+    found, idle = [], seen.idle()
+    if seen.idle_lost > _MOST_LOSS * seen.idle_sent:
+        found.append(f"損失 loss {100 * seen.idle_lost / seen.idle_sent:.3g} %")
+    if idle.n:
+        pdv_ms = (idle.at([rank("0.999", idle.n)])[0] - float(idle.values[0])) / MS
+        found += [f"PDV {pdv_ms:.4g} ms"] if pdv_ms > _MOST_PDV_MS else []
+    return f"{UNSOUND}: {', '.join(found)}" if found else ""
 
 
 def _of(tests: Series, direction: str) -> Series:
@@ -69,11 +88,12 @@ def _ideal_bps(direction: Direction, figures: Figures) -> float | None:
     return None if ideal is None else ideal * _MBIT
 
 
-def _transfer(tests: Series, direction: Direction, figures: Figures) -> Iterator[KpiResult]:
+def _transfer(tests: Series, direction: Direction, figures: Figures, note: str) -> Iterator[KpiResult]:
     """Yield the transfer time ratio and the efficiency."""
     ideal_bps = _ideal_bps(direction, figures)
     if ideal_bps is not None:
-        yield _time_ratio(rates_bps(tests), tests.number("interval_s"), ideal_bps, direction, figures)
+        ratio_of_times = _time_ratio(rates_bps(tests), tests.number("interval_s"), ideal_bps, direction, figures)
+        yield ratio_of_times if ratio_of_times.value is None else msgspec.structs.replace(ratio_of_times, reason=note)
     segment_bytes = figures.subject.profile.parameters.tcp_segment_bytes
     sent, resent = tests.number("bytes"), tests.number("retransmits")
     is_known = np.isfinite(sent) & np.isfinite(resent)
@@ -91,6 +111,7 @@ def _transfer(tests: Series, direction: Direction, figures: Figures) -> Iterator
     yield figures.make(
         "tcp_efficiency", "ratio", ratio, n=int(total.size), direction=direction, n_eff=worth, method=BINOMIAL,
         interval=proportion_interval(ratio * worth, worth, confidence=figures.confidence), filters=filters,
+        reason=note,
     )  # fmt: skip
 
 
@@ -118,9 +139,10 @@ def _time_ratio(rates: Floats, length_s: Floats, ideal_bps: float, direction: Di
 
 def _queues(direction: Direction, seen: TransferDelays | None, figures: Figures) -> Iterator[KpiResult]:
     """Yield the delay of the buffers that a transfer fills, and the window that the ideal rate asks for."""
-    idle_us = None if seen is None else seen.idle_us
     during = None if seen is None else seen.during(direction)
-    if seen is None or during is None or idle_us is None or idle_us <= 0:
+    idle = None if seen is None else seen.idle()
+    idle_us = float(idle.values[0]) if idle is not None and idle.n else 0.0
+    if idle is None or during is None or idle_us <= 0:
         reason = NO_ROUND_TRIP if during is None else NO_BASELINE
         yield figures.make("tcp_buffer_delay", "ratio", None, n=0, direction=direction, reason=reason)
         return
@@ -129,11 +151,11 @@ def _queues(direction: Direction, seen: TransferDelays | None, figures: Figures)
     around = mean_interval(counted.mean, counted.deviation, worth, figures.confidence)
     yield figures.make(
         "tcp_buffer_delay", "ratio", counted.mean / idle_us - 1, n=counted.n, direction=direction, n_eff=worth,
-        method=STUDENT, filters=filters,
+        method=STUDENT, filters=filters, reason=path_note(seen),
         interval=Interval(*(None if end is None else max(end, 0.0) / idle_us - 1 for end in (around.low, around.high))),
     )  # fmt: skip
     ideal_bps = _ideal_bps(direction, figures)
     if ideal_bps is not None:
         kilobytes = ideal_bps * idle_us / 1e6 / 8 / 1000
         filters = f"理想 {ideal_bps / _MBIT:g} Mbit/s / ideal; {filters}"
-        yield figures.make("tcp_window", "min", kilobytes, n=seen.idle_n, direction=direction, filters=filters)
+        yield figures.make("tcp_window", "min", kilobytes, n=idle.n, direction=direction, filters=filters)

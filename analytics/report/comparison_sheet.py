@@ -73,11 +73,11 @@ def _row(pair: str, comparison: Comparison, effect: Effect) -> tuple[list[Cell],
     unit, factor = paper_scale(effect.unit, effect.statistic)
     values = [scaled(value, factor) for value in (effect.a, effect.b, effect.difference, effect.ci_low, effect.ci_high)]
     shown = number_format(values, unit, n=max(effect.n_a, effect.n_b))
+    shown_values = ["-" if value is None or isinf(value) else value for value in values]
     cells: list[Cell] = [
-        pair, _links(comparison), f"{effect.name_ja or effect.id} {effect.part}".rstrip(), DIRECTION[effect.direction],
-        statistic_word(effect.statistic), unit, *("-" if value is None or isinf(value) else value for value in values),
-        effect.n_a, effect.n_b, effect.blocks, unit_word(effect.method), effect.clock or "-", effect.definition,
-        effect.reason or None,
+        pair, _links(comparison), f"{effect.name_ja or effect.id} {effect.variant}".rstrip(),
+        DIRECTION[effect.direction], statistic_word(effect.statistic), unit, *shown_values, effect.n_a, effect.n_b,
+        effect.blocks, unit_word(effect.method), effect.clock or "-", effect.definition, effect.reason or None,
     ]  # fmt: skip
     return cells, [
         "cell", "cell", "wrap", "center", "center", "center",

@@ -75,7 +75,7 @@ def _print(found: Comparison) -> None:
          "単位\nUnit", "明らか\nClear", "n A", "n B", "備考\nNote"],
         [
             (
-                f"{effect.name_ja} {effect.part}".rstrip(),
+                f"{effect.name_ja} {effect.variant}".rstrip(),
                 DIRECTIONS[effect.direction],
                 effect.statistic,
                 _short(effect.a),

@@ -19,13 +19,13 @@ from tests.analytics.test_coverage import wandering
 
 
 def compared(a, b, *, is_paired=True, block_s=10.0):
-    """Compare streams that began together; key: KPI, direction, part and statistic."""
+    """Compare streams that began together; key: KPI, direction, variant and statistic."""
     sides = [
         {name: with_units(samples, blocks_of(samples.t_us, block_s, T0_US)) for name, samples in side.items()}
         for side in (a, b)
     ]
     found = compare_streams(*sides, is_paired=is_paired, unit_name=f"blocks of {block_s:g} s")
-    return {(each.id, each.direction, each.part, each.statistic): each for each in found}
+    return {(each.id, each.direction, each.variant, each.statistic): each for each in found}
 
 
 def stretch(seconds=600, seed=1):
@@ -67,7 +67,7 @@ def test_each_side_s_figure_is_that_of_its_kpi():
         *evaluate_video(streams["video"], None, figures), *evaluate_commands(streams["command"], figures),
         *evaluate_traffic(streams["traffic"], np.empty(0), figures),
     ]  # fmt: skip
-    known = {(each.id, each.direction, each.part, each.statistic): each for each in results}
+    known = {(each.id, each.direction, each.variant, each.statistic): each for each in results}
     found = compared(streams, stretch(seed=2))
     assert {kpi for kpi, *_ in found} == {
         "rsrp", "sinr", "throughput_tcp", "video_delay", "video_fps", "video_rate", "video_jitter", "video_loss",
@@ -123,7 +123,7 @@ def test_what_one_side_alone_measured_is_not_compared():
     b["video"] = b["video"].where(b["video"].text("camera") == "front")
     found = compared(a, b)
     assert {"rsrp", "sinr"} & {kpi for kpi, *_ in found} == set()
-    assert {part for kpi, _, part, _ in found if kpi == "video_delay"} == {"カメラ: front"}
+    assert {variant for kpi, _, variant, _ in found if kpi == "video_delay"} == {"カメラ: front"}
 
 
 def test_commands_that_never_came_are_infinite_and_the_quantile_says_so():

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from analytics.data_hash import data_hash
 from analytics.families.device import evaluate_link_streams
-from analytics.families.tcp import NO_BASELINE, NO_ROUND_TRIP, NOTHING_SENT, evaluate_tcp, tcp_queues, transfers_asked
+from analytics.families.tcp import (
+    NO_BASELINE,
+    NO_ROUND_TRIP,
+    NOTHING_SENT,
+    UNSOUND,
+    evaluate_tcp,
+    tcp_queues,
+    transfers_asked,
+)
 from analytics.families.throughput import evaluate_throughput
 from analytics.probes import concatenated
 from tests.analytics.families.making import make_figures, make_series
@@ -120,7 +128,31 @@ def test_round_trips_are_those_of_the_packets_sent_in_a_test(sent, ended):
 
     found = watch.during("down")
     assert (len(during), sum(during)) == ((0, 0) if found is None else (found[0].n, round(found[0].mean * found[0].n)))
-    assert (len(idle), min(idle, default=None)) == (watch.idle_n, watch.idle_us)
+    assert sorted(idle) == np.repeat(watch.idle().values, watch.idle().counts).tolist()
+    assert (len(idle), 0) == (watch.idle_sent, watch.idle_lost)
+
+
+@pytest.mark.parametrize(
+    ("idle_ms", "words"),
+    [
+        ([20] * 95 + [None] * 5, ""), ([20] * 94 + [None] * 6, "損失 loss 6 %"), ([20] * 99 + [170], ""),
+        ([20] * 99 + [171], "PDV 151 ms"), ([20] * 90 + [None] * 9 + [400], "損失 loss 9 %, PDV 380 ms"),
+    ],
+)  # fmt: skip
+def test_a_path_that_is_not_sound_without_a_test_is_told(idle_ms, words):
+    """RFC 6349 3: beyond 5 % of loss or 150 ms the figures stand, with that note; what a test does is no part of it."""
+    tests = transfer([12.0], interval_s=[2.0], bytes=[1e6], retransmits=[3])
+    sent = probes([
+        {"t_us": T0_US + 100_000 * at} | ({} if ms is None else {"rtt_us": 1000 * ms})
+        for at, ms in enumerate([*idle_ms, *[900, None] * 10])
+    ])  # fmt: skip
+    profile = make_figures(tcp_ideal_down_mbps=10.0, tcp_segment_bytes=1448.0).subject.profile
+    results = evaluate_link_streams({"throughput": tests}, sent, {}, subject(profile))
+    reasons = {result.id: result.reason for result in results if result.id.startswith("tcp_")}
+
+    assert {"tcp_buffer_delay", "tcp_efficiency", "tcp_transfer_time_ratio", "tcp_window"} == reasons.keys()
+    for kpi in reasons.keys() - {"tcp_window"}:
+        assert (f"{UNSOUND}: {words}" if words else "") == reasons[kpi]
 
 
 @pytest.mark.parametrize(

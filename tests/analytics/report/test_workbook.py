@@ -147,7 +147,7 @@ def test_pairs_of_runs_have_a_sheet_with_differences_and_without_verdicts(opened
     effects = [
         Effect(id="loss", direction="round_trip", statistic="ratio", unit="1", a=0.01, b=0.03, difference=0.02,
                ci_low=0.011, ci_high=0.029, is_clear=True, name_ja="損失率", **known),
-        Effect(id="video_delay", direction="", statistic="p99", part="カメラ: front", unit="ms", a=120.0, b=None,
+        Effect(id="video_delay", direction="", statistic="p99", variant="カメラ: front", unit="ms", a=120.0, b=None,
                difference=None, reason="片方に値がない / one side has no value", name_ja="映像遅延", **known),
     ]  # fmt: skip
     made = Comparison(
