@@ -43,16 +43,16 @@ _VERDICT_RULES = {
     UNDECIDED: {"italic": True, "bg_color": "#D9D9D9", "fg_color": "#FFFFFF", "pattern": 17},
 }
 _NOTES = (
-    f"注1) {JST_NOTE}。遅延の分位点は送信した全パケットを母数とし、損失を無限大の遅延として含む。平均は到達分のみ。",
-    "注2) 判定: 達成=信頼区間の全体が所要値を満たす。未達=全体が満たさない。判定不能=どちらとも言えない。",
-    "注3) 「-」は値がないことを示し、理由を備考に記す。分位点の順位が損失したパケットに当たるときも値はない。",
-    "注4) 「定まらず」は、標本数が足りないか損失のため、信頼区間のその端が定まらないことを示す。",
-    "注5) 有効nは、連続する標本の相関を考えたときの独立な標本の数に相当する値。信頼区間はこれによる。",
-    "注6) 所要値は利用者が定めたものである。出典に「要確認」とあるものは例示であり、確認のうえ用いること。",
+    f"{JST_NOTE}。遅延の分位点は送信した全パケットを母数とし、損失を無限大の遅延として含む。平均は到達分のみ。",
+    "判定: 達成=信頼区間の全体が所要値を満たす。未達=全体が満たさない。判定不能=どちらとも言えない。",
+    "「-」は値がないことを示し、理由を備考に記す。分位点の順位が損失したパケットに当たるときも値はない。",
+    "「定まらず」は、標本数が足りないか損失のため、信頼区間のその端が定まらないことを示す。",
+    "所要値は利用者が定めたものである。出典に「要確認」とあるものは例示であり、確認のうえ用いること。",
 )
+_N_EFF_NOTE = "有効nは、連続する標本の相関を考えたときの独立な標本の数に相当する値。信頼区間はこれによる。"
 _MAIN_NOTE = (
-    "注7) 本表は所要値のある項目と、指標の定義で主な統計量としたもののみである。"
-    "全ての統計量、有効n、区間の求め方はKPIシート、各カメラと原因毎の値もKPIシートにある。"
+    "本表は所要値のある項目と、指標の定義で主な統計量としたものである。"
+    "全ての統計量、有効n、区間の求め方、カメラ毎・原因毎の値はKPIシートに示す。"
 )
 
 
@@ -76,8 +76,7 @@ def write_main(book: Book, report: RunReport) -> str:
         sheet.merge(row, 0, len(columns) - 1, f"{number}. {title}", "group")
         for kpi in kpis:
             _write_row(sheet, columns, _main_cells(kpi, several=several, with_source=kpis is asked))
-    _finish(sheet, columns, head, has_rows=bool(sections))
-    sheet.line([_MAIN_NOTE], "plain")
+    _finish(sheet, columns, head, (*_NOTES, _MAIN_NOTE), has_rows=bool(sections))
     return sheet.name
 
 
@@ -91,7 +90,7 @@ def write_kpis(book: Book, report: RunReport) -> str:
         _write_row(sheet, _COLUMNS, _cells(kpi))
     if report.kpis:
         sheet.worksheet.autofilter(head, 0, sheet.row - 1, len(_COLUMNS) - 1)
-    _finish(sheet, _COLUMNS, head, has_rows=bool(report.kpis))
+    _finish(sheet, _COLUMNS, head, (*_NOTES, _N_EFF_NOTE), has_rows=bool(report.kpis))
     return sheet.name
 
 
@@ -101,7 +100,9 @@ def _write_row(sheet: Sheet, columns: Sequence[tuple[str, int]], cells: dict[str
     sheet.line([cell for cell, _ in chosen], [name for _, name in chosen], height=_height(chosen, widths))
 
 
-def _finish(sheet: Sheet, columns: Sequence[tuple[str, int]], head: int, *, has_rows: bool) -> None:
+def _finish(
+    sheet: Sheet, columns: Sequence[tuple[str, int]], head: int, notes: Sequence[str], *, has_rows: bool
+) -> None:
     """Mark the verdicts and write the notes below the table."""
     if has_rows:
         place = [heading for heading, _ in columns].index("判定")
@@ -111,8 +112,8 @@ def _finish(sheet: Sheet, columns: Sequence[tuple[str, int]], head: int, *, has_
     else:
         sheet.line(["算出した評価項目はない。", *[None] * (len(columns) - 1)])
     sheet.skip()
-    for note in _NOTES:
-        sheet.line([note], "plain")
+    for number, note in enumerate(notes, start=1):
+        sheet.line([f"注{number}) {note}"], "plain")
 
 
 def _height(chosen: Sequence[tuple[Cell, str]], widths: Sequence[int]) -> float:
