@@ -7,6 +7,7 @@ change of meaning is a new revision, which travels in every result.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 
 import msgspec
@@ -23,15 +24,36 @@ from analytics.dictionary.throughput import THROUGHPUT
 from analytics.dictionary.traffic import TRAFFIC
 
 __all__ = [
-    "BY_ID", "CDF_MS", "DEFINITIONS", "GMIN", "N_REORDERING", "QUANTILES", "Better", "KpiDefinition",
-    "definitions_hash",
+    "BY_ID", "CDF_MS", "DEFINITIONS", "FAMILIES", "FAMILY_OF", "GMIN", "N_REORDERING", "QUANTILES", "Better", "Family",
+    "KpiDefinition", "definitions_hash",
 ]  # fmt: skip
 
-DEFINITIONS: tuple[KpiDefinition, ...] = (
-    *LINK, *PATTERN, *CLOCK, *REDUNDANCY, *RADIO, *THROUGHPUT, *MONITORING, *TRAFFIC, *OTHER_RADIOS,
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """KPIs that a report states together, under one heading."""
+
+    ja: str
+    en: str
+    definitions: tuple[KpiDefinition, ...]
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("遅延・損失・可用性", "Delay, loss, availability", (*LINK, *PATTERN)),
+    Family("時刻同期", "Clocks", CLOCK),
+    Family("冗長回線", "Redundant links", REDUNDANCY),
+    Family("無線品質・エリア・移動", "Radio, coverage, mobility", RADIO),
+    Family("スループット", "Throughput", THROUGHPUT),
+    Family("遠隔監視・自動走行", "Remote monitoring and driving", MONITORING),
+    Family("AIによる通信量削減", "Traffic saved by AI", TRAFFIC),
+    Family("その他の無線", "Other radios", OTHER_RADIOS),
+)
+"""In the order in which they are shown everywhere."""
+
+DEFINITIONS: tuple[KpiDefinition, ...] = tuple(each for family in FAMILIES for each in family.definitions)
 
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
+FAMILY_OF: dict[str, Family] = {each.id: family for family in FAMILIES for each in family.definitions}
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.definitions import DEFINITIONS
+from analytics.definitions import DEFINITIONS, FAMILIES, KpiDefinition
 from analytics.part_figures import WITHOUT_PARTS
 from analytics.stop_names import STOP_NAMES
 
@@ -50,8 +50,11 @@ definitions. Rules that hold for all of them:
   judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
   16,384) the correlation is that of sums of groups.
 
-| id | 指標 | KPI | unit | better | statistics | clause | rev |
-|---|---|---|---|---|---|---|---|
+## Table (一覧)
+
+Statistics in bold are the main ones, which a report states first: the sheet 主要結果, the page and `jissho kpi` show
+them and whatever a requirement asks for, until all are wanted. What a KPI needs is named by stream and column
+([data contract](data-contract.md)), "+" where columns of one row go together; it has no value without.
 """
 
 _PARTS = """
@@ -79,12 +82,25 @@ A profile names its own in `[parameters]`, which then replace these: `stop_names
 """
 
 
+_TABLE_HEAD = """| id | 指標 | KPI | unit | better | directions | statistics | needs | clause | rev |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def _row(each: KpiDefinition) -> str:
+    statistics = ", ".join(f"**{name}**" if name in each.main else name for name in each.statistics)
+    return (
+        f"| `{each.id}` | {each.name_ja} | {each.name_en} | {each.unit} | {each.better or '-'} "
+        f"| {', '.join(each.directions) or '-'} | {statistics} | {each.needs_text('en')} "
+        f"| {each.clause} | {each.revision} |\n"
+    )
+
+
 def kpi_md() -> str:
     """Return the text of `docs/kpi.md`."""
     rows = "".join(
-        f"| `{each.id}` | {each.name_ja} | {each.name_en} | {each.unit} | {each.better or '-'} "
-        f"| {', '.join(each.statistics)} | {each.clause} | {each.revision} |\n"
-        for each in DEFINITIONS
+        f"\n### {family.ja} / {family.en}\n\n{_TABLE_HEAD}{''.join(_row(each) for each in family.definitions)}"
+        for family in FAMILIES
     )
     meanings = "".join(
         f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n" for each in DEFINITIONS

@@ -23,7 +23,9 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
     found = within(link, direction, within_ms * MS)
     sent = found.sent
     filters = f"所要遅延 {within_ms:g} ms 以内 / within {within_ms:g} ms"
-    if found.value is None:
+    # Of packets that arrived nobody knows when: the lost ones alone would make it 0.
+    is_untimed = not link.packets.measured[direction] and bool(link.lost.delivered)
+    if found.value is None or is_untimed:
         return link.make("reliability", direction, "ratio", None, n=0, reason=NOT_MEASURED, filters=filters)
     hidden = link.hidden(direction)
     n_eff = max(min(int(link.loss_n_eff * sent / link.n), link.scan(direction).on_time_n_eff), 1)

@@ -21,5 +21,5 @@ def streams() -> Response:
 
 @router.get("/definitions", responses=described(list[KpiDefinition]))
 def definitions() -> Response:
-    """Return the table of KPIs: names, unit, direction, defining clause, revision and meaning in both languages."""
+    """Return the table of KPIs: names, unit, direction, clause, revision, needs, and meaning in both languages."""
     return JsonResponse(list(DEFINITIONS))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from analytics.conditions import LinkConditions
+from analytics.main_figures import main_figures
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import OutageList, outage_list
 from analytics.place_loader import conditions_of_run, route_of_run
@@ -55,12 +56,14 @@ def kpis(
     moving_only: Annotated[
         bool, Query(description="Leave out of the links what was measured while the vehicle stood; the figures say so")
     ] = False,
+    main: Annotated[
+        bool, Query(description="Only what a requirement asks for and the main statistics (`main` of the definitions)")
+    ] = False,
 ) -> Response:
     """Return every KPI of the run with its interval, its n, its verdict and the clause that defines it."""
     wanted = chosen_profile(settings, profile)
-    return JsonResponse(
-        evaluate_run(connection, run, wanted, correct_offset=correct_offset, moving_only=moving_only)
-    )  # fmt: skip
+    found = evaluate_run(connection, run, wanted, correct_offset=correct_offset, moving_only=moving_only)
+    return JsonResponse(main_figures(found) if main else found)
 
 
 @router.get("/{run}/exclusions", responses=described(list[Exclusion]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from analytics.dictionary.definition import KpiDefinition
 from analytics.dictionary.radio import MEAN_EN, MEAN_JA
+from analytics.dictionary.sources import ROUND_TRIP
 
 _DECIBELS = {"dB", "dB[mW]"}
 _SPREAD = ("mean", "p5", "p10", "p50", "p95", "min", "max")
@@ -54,6 +55,7 @@ OTHER_RADIOS: tuple[KpiDefinition, ...] = (
             id=metric.replace(".", "_"), name_ja=ja, name_en=en, unit=unit, better=better, clause=clause,  # type: ignore[arg-type]
             stream="metric", columns=("name", "value", "unit"),
             statistics=("mean", "mean_linear", *_SPREAD[1:]) if unit in _DECIBELS else _SPREAD,
+            needs=(("metric.name+value",),), main=("p50" if unit in _DECIBELS else "mean",),
             meaning_ja=f"指標 {metric} の分布" + (f"。{MEAN_JA}" if unit in _DECIBELS else ""),
             meaning_en=f"Distribution of the metric {metric}" + (f"; {MEAN_EN}." if unit in _DECIBELS else "."),
         )
@@ -63,6 +65,7 @@ OTHER_RADIOS: tuple[KpiDefinition, ...] = (
         id="leo_grid_loss", name_ja="15秒切替時刻の損失率(衛星)", name_en="Loss near the 15 s grid (satellite)",
         unit="1", better="smaller", clause=f"reported reconfiguration at :{' :'.join(_INSTANTS)} (要確認)", revision=2,
         stream="probe", columns=("lost",), statistics=("ratio", "elsewhere"),
+        directions=ROUND_TRIP, needs=(("probe.lost",), ("metric.name",)), main=("ratio", "elsewhere"),
         meaning_ja=f"割合: 送信時刻が毎分{','.join(_INSTANTS)}秒(UTC、{GRID_S}秒周期)の前後{GRID_NEAR_S}秒以内"
         "(両端を含む)であるパケットの損失率。割合(それ以外): 残りのパケットの損失率。損失は方向を問わず数え、"
         "記録のない番号と複製は数えない。"

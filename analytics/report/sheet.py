@@ -28,6 +28,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "plain": _BASE,
     "note": {**_BASE, "text_wrap": True, "valign": "top"},
     "head": {**_GRID, "bold": True, "bg_color": "#D9D9D9", "align": "center", "text_wrap": True},
+    "group": {**_GRID, "bold": True, "bg_color": "#F2F2F2"},
     "raw_head": {**_BASE, "bold": True, "bottom": 1},
     "cell": _GRID,
     "wrap": {**_GRID, "text_wrap": True, "valign": "top"},

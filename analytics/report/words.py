@@ -61,6 +61,11 @@ _PAPER_UNIT = {"dB[mW]": "dBm", "Mbit/s": "Mbps", "Gbit/s": "Gbps", "1/s": "fps"
                "deg": "度"}  # fmt: skip
 
 
+def in_japanese(told: str) -> str:
+    """Return the Japanese of a reason or filter, whose parts ("; " between them) stand as "Japanese / English"."""
+    return "; ".join(part.partition(" / ")[0] for part in told.split("; "))
+
+
 def statistic_word(statistic: str) -> str:
     """Return the word of a statistic: "p99" is 99%値, "p99.9" 99.9%値, "p50" 中央値; "le_5ms" 5ms以下, "ge_3" 3以上."""
     if statistic in STATISTIC:

@@ -1,8 +1,8 @@
 """The workbook of a run: what a report writer opens to copy tables and charts from, and to hand in the raw data with.
 
-Sheets for people come first (cover, KPI, charts, outages, conditions, measuring points, definitions, completeness,
-events), those for programs after them. Rows go to disk as they are written, so that a workbook's memory does not grow
-with its rows: 25,000 probe rows/s, 11 columns each.
+Sheets for people come first (cover, main results, all KPIs, charts, outages, conditions, measuring points, definitions,
+completeness, events), those for programs after them. Rows go to disk as they are written, so that a workbook's memory
+does not grow with its rows: 25,000 probe rows/s, 11 columns each.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from analytics.report.charts import write_charts
 from analytics.report.comparison_sheet import write_comparisons
 from analytics.report.condition_sheet import write_conditions
 from analytics.report.cover import open_cover, write_cover
+from analytics.report.definition_sheet import write_definitions
 from analytics.report.exclusion_sheet import write_exclusions
 from analytics.report.intervention_sheet import write_interventions
 from analytics.report.jst import JST_NOTE
-from analytics.report.kpi_sheet import write_definitions, write_kpis
+from analytics.report.kpi_sheet import write_kpis, write_main
 from analytics.report.model import RunReport
 from analytics.report.outage_sheet import write_outages
 from analytics.report.point_sheet import write_points
@@ -40,7 +41,8 @@ def write_workbook(report: RunReport, target: Path | str | IO[bytes], *, sheet_r
 
 def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
     cover = open_cover(book)
-    contents = [(write_kpis(book, report), "評価項目毎の値、信頼区間、所要値、判定、定義")]
+    contents = [(write_main(book, report), "所要値と判定、主な統計量(報告書に転記する表)")]
+    contents.append((write_kpis(book, report), "全ての統計量の値、信頼区間、所要値、判定、定義"))
     if report.truth is not None:
         contents.append((write_truth(book, report), "模擬環境の真値との比較"))
     charts = write_charts(book, report.series)

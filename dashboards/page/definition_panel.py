@@ -16,12 +16,14 @@ _COLUMNS = (
     ("kpi", "col_kpi", "left"),
     ("unit", "col_unit", "center"),
     ("better", "col_better", "center"),
+    ("directions", "col_direction", "center"),
     ("meaning", "col_meaning", "left"),
+    ("needs", "col_needs", "left"),
     ("clause", "col_definition", "left"),
     ("revision", "col_revision", "right"),
     ("id", "col_id", "left"),
 )
-_WRAPPED = {"kpi", "meaning", "clause"}
+_WRAPPED = {"kpi", "directions", "meaning", "needs", "clause"}
 
 
 class DefinitionPanel:
@@ -64,7 +66,9 @@ def _row(each: KpiDefinition, language: Language) -> dict[str, Any]:
         "kpi": both(each.name_ja, each.name_en),
         "unit": shown_unit(each.unit, each.statistics[0]) or "–",
         "better": text(language, each.better) if each.better else "–",
+        "directions": "\n".join(text(language, direction) for direction in each.directions) or "–",
         "meaning": both(f"{each.meaning_ja}。", each.meaning_en),
+        "needs": each.needs_text(language),
         "clause": each.clause,
         "revision": each.revision,
         "id": each.id,

@@ -7,31 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.definitions import BY_ID
+from analytics.main_figures import asked_first, main_figures
 from analytics.report.words import shown_unit, statistic_word
 from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
 from analytics.statistics import is_share
 from dashboards.page.tables import table_column
 from dashboards.page.texts import Language, text
-
-MAIN = {
-    "rtt": ("p50", "p95", "p99"),
-    "owd": ("p50", "p95", "p99"),
-    "loss": ("ratio",),
-    "reliability": ("ratio",),
-    "availability": ("ratio",),
-    "outage": ("count", "max"),
-    "absent": ("count",),
-    "clock_bound": ("p95",),
-    "clock_poor": ("ratio",),
-    "redundant_availability": ("ratio",),
-    "redundant_loss": ("ratio",),
-    "redundant_delay": ("p50", "p99"),
-    "point_throughput_tcp": ("p25", "p50", "p75"),
-    "point_throughput_udp": ("p25", "p50", "p75"),
-    "point_sufficiency": ("ratio",),
-    "video_g2g": ("p50", "p95"),
-}
-"""What is shown before anybody asks for more."""
 
 _COLUMNS = (
     ("verdict", "col_verdict", "center"),
@@ -68,18 +49,13 @@ def table_columns(language: Language) -> list[dict[str, Any]]:
 
 
 def table_rows(results: Sequence[KpiResult], language: Language, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Return one row a result; results with a verdict come first, as an evaluator reads them.
+    """Return one row a main result, or a result; those that are required come first, as an evaluator reads them.
 
     Where several devices measured, the link is named "device/link".
     """
-    chosen = [
-        result
-        for result in results
-        if everything or result.verdict is not None or result.statistic in MAIN.get(result.id, ())
-    ]
-    chosen.sort(key=lambda result: result.verdict is None)
+    asked, others = asked_first(results if everything else main_figures(results))
     several = len({result.device for result in results if result.device}) > 1
-    return [_row(number, result, language, several=several) for number, result in enumerate(chosen)]
+    return [_row(number, result, language, several=several) for number, result in enumerate([*asked, *others])]
 
 
 def verdict_counts(results: Sequence[KpiResult], language: Language) -> str:
@@ -88,6 +64,13 @@ def verdict_counts(results: Sequence[KpiResult], language: Language) -> str:
     if not any(counts.values()):
         return ""
     return " · ".join(f"{text(language, word)} {count}" for word, count in counts.items())
+
+
+def shown_words(shown: int, count: int, language: Language, *, everything: bool) -> str:
+    """Say how many of the results are shown, so that nobody takes the main ones for all; "" where there are none."""
+    if not count:
+        return ""
+    return text(language, "all_shown" if everything else "main_shown", shown=shown, count=count)
 
 
 def sources(results: Sequence[KpiResult]) -> list[str]:
@@ -161,4 +144,4 @@ def _number(value: float) -> str:
     rounded = f"{value:.4g}"
     if rounded == "100" and value < 100:  # noqa: PLR2004 - percent
         return f"{math.floor(value * 10_000) / 10_000:.4f}".rstrip("0")
-    return rounded if "e" not in rounded else f"{value:.12f}".rstrip("0")
+    return rounded if "e" not in rounded else f"{value:.12f}".rstrip("0").rstrip(".")

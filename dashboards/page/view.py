@@ -18,7 +18,7 @@ from dashboards.page.box_panel import BoxPanel
 from dashboards.page.definition_panel import DefinitionPanel
 from dashboards.page.device_cards import DeviceCards
 from dashboards.page.exclusion_panel import ExclusionPanel
-from dashboards.page.kpi_table import sources, table_columns, table_rows, verdict_counts
+from dashboards.page.kpi_table import shown_words, sources, table_columns, table_rows, verdict_counts
 from dashboards.page.outage_panel import OutagePanel
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
@@ -148,6 +148,7 @@ class _View:
                 with ui.row().style("gap: 10px") as self.exports:
                     self.workbook = ui.link(self.say("export_xlsx")).classes("small")
                     self.raw = ui.link(self.say("export_csv")).classes("small")
+                self.shown = ui.label().classes("small")
                 self.everything = ui.checkbox(self.say("everything"), on_change=self._fill_table)
                 self.everything.props("dense size=xs").classes("small")
             self.conditions = ui.label().classes("small")
@@ -335,7 +336,9 @@ class _View:
         self.completeness.set_text(" · ".join(parts))
 
     def _fill_table(self) -> None:
-        rows = table_rows(self.results, self.language, everything=bool(self.everything.value))
+        everything = bool(self.everything.value)
+        rows = table_rows(self.results, self.language, everything=everything)
+        self.shown.set_text(shown_words(len(rows), len(self.results), self.language, everything=everything))
         self.table.set_visibility(bool(rows))
         self.empty.set_visibility(not rows)
         self.empty.set_text(self.message)

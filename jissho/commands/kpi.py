@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from cyclopts import Parameter
 
 from jissho.output import DIRECTIONS, interval_text, print_json, print_table
 from jissho.settings import SettingError, Settings, database
@@ -22,11 +23,13 @@ def kpi(
     correct_offset: bool = False,
     moving_only: bool = False,
     executor: str = "",
+    everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
     json: bool = False,
 ) -> None:
     """Compute the KPIs of a run, link by link, each with its 95 % interval, n, verdict and clause.
 
-    Two links of one device are also judged together: "l5g+lte" is what either of them gave.
+    Two links of one device are also judged together: "l5g+lte" is what either of them gave. The table has what the
+    requirements ask for, with its verdicts, and the main figures (docs/kpi.md); --all has the rest too.
 
     Parameters
     ----------
@@ -49,11 +52,14 @@ def kpi(
     executor
         Where links are evaluated: in this process, side by side in "processes" (one a processor; "processes:N"), or on
         a dask cluster, "dask://HOST:PORT". Workers read the database themselves, all in one snapshot.
+    everything
+        Every KPI with every statistic, camera by camera and cause by cause. --json always has all.
     json
         Print one JSON object a KPI (a class with --conditions, a point with --points).
 
     """
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
+    from analytics.main_figures import asked_first, main_figures  # noqa: PLC0415
     from analytics.place_loader import conditions_of_run  # noqa: PLC0415
     from analytics.point_loader import points_of_run  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
@@ -90,8 +96,13 @@ def kpi(
         return
     if all(is_unmeasured(result) for result in results):
         print(f"run {record.name} has no probes yet; see `jissho db status` and `jissho completeness {record.name}`")
-    if results:
-        print_kpis(f"KPI: {record.name}", results)
+    if not results:
+        return
+    asked, others = asked_first(results if everything else main_figures(results))
+    print_kpis(f"KPI: {record.name}", [*asked, *others])
+    if len(asked) + len(others) < len(results):
+        shown = f"{len(asked) + len(others)} / {len(results)}"
+        print(f"主な結果 {shown} 件。全ては --all main figures {shown}; all of them with --all")
 
 
 def _check_options(*, conditions: bool, points: bool, correct_offset: bool, moving_only: bool) -> None:

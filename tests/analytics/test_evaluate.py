@@ -50,6 +50,14 @@ def test_all_lost_packets_are_a_loss_of_one_and_infinite_delay():
     assert not {"ipdv", "pdv", "jitter_rfc3550", "duplication"} & {kpi for kpi, _, _ in results}
 
 
+def test_packets_without_any_delay_have_no_reliability():
+    """Nine arrived, nobody knows when, and one was lost: 0 % would be of the lost one alone."""
+    sent = probes([{"lost": 0, "copy": 1}] * 9 + [{"lost": 3, "copy": 0}])
+    found = by_name(evaluate_link(sent, subject()))["reliability", "round_trip", "ratio"]
+    assert (found.value, found.n) == (None, 0)
+    assert "no delay was measured" in found.reason
+
+
 def test_one_packet_has_values_and_no_intervals():
     """One value is its own quantile, and bounds nothing."""
     results = by_name(evaluate_link(round_trips([12.345]), subject()))

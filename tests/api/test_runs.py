@@ -82,6 +82,19 @@ def test_definitions_are_the_table_behind_the_kpis(client):
     assert {kpi["id"] for kpi in client.get("/v1/runs/run-1/kpis").json()} <= set(definitions)
 
 
+def test_main_figures_are_some_of_the_kpis(client):
+    """What is required, and the main statistics of the definitions; without being asked for, all."""
+    asked = {"profile": "remote_monitoring"}
+    every = client.get("/v1/runs/run-1/kpis", params=asked).json()
+    main = client.get("/v1/runs/run-1/kpis", params={**asked, "main": "true"}).json()
+    statistics = {each["id"]: each["main"] for each in client.get("/v1/definitions").json()}
+
+    assert 0 < len(main) < len(every)
+    assert [kpi for kpi in every if kpi in main] == main
+    assert all(kpi["verdict"] is not None or kpi["statistic"] in statistics[kpi["id"]] for kpi in main)
+    assert [kpi for kpi in every if kpi["verdict"] is not None] == [kpi for kpi in main if kpi["verdict"] is not None]
+
+
 def test_definitions_are_those_of_the_document(client):
     """Clause, revision and the meaning in both languages are what docs/kpi.md prints, KPI by KPI."""
     document = (ROOT / "docs" / "kpi.md").read_text(encoding="utf-8")

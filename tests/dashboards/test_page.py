@@ -86,6 +86,20 @@ def test_an_evaluator_sees_charts_verdicts_and_exports(browser, serve, site):  #
     assert errors == []
 
 
+def test_main_figures_are_shown_until_all_are_asked_for(browser, serve, site):  # noqa: F811
+    """The table says how many of how many it shows; the switch shows the rest and takes it away again."""
+    address = serve(site.url)
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(f"{address}/?run=run-1&lang=en")
+    page.wait_for_selector(".verdict", timeout=30_000)
+    assert "What is required and main figures: " in page.inner_text("body")
+    assert "RFC 3550" not in page.inner_text("body")
+    page.get_by_text("Show all", exact=True).click()
+    page.wait_for_function("document.body.innerText.includes('RFC 3550')", timeout=30_000)
+    page.get_by_text("Show all", exact=True).click()
+    page.wait_for_function("!document.body.innerText.includes('RFC 3550')", timeout=30_000)
+
+
 def test_an_evaluator_sees_what_was_left_out_and_what_the_figures_mean(browser, serve, db):
     """Each exclusion with its time in JST, reason, who and when, also one taken back; "none" in words; definitions."""
     writer = db.writer()

@@ -10,7 +10,7 @@ from analytics.results import KpiResult
 from analytics.unmeasured import with_unmeasured
 from dashboards.page import charts, map_chart
 from dashboards.page.device_cards import age, device_facts
-from dashboards.page.kpi_table import in_language, sources, table_columns, table_rows, verdict_counts
+from dashboards.page.kpi_table import in_language, shown_words, sources, table_columns, table_rows, verdict_counts
 from dashboards.page.snapshot import Snapshot
 from dashboards.page.texts import TEXTS, text
 from storage.runs import RunRecord
@@ -407,6 +407,11 @@ def test_a_reason_is_said_in_one_language(reason, ja, en):
     assert en == in_language(reason, "en")
 
 
+def test_what_is_too_small_to_show_is_nought():
+    """A bound of 1e-79 % is printed as a number, not as "0."."""
+    assert cell(kpi(ci_low=9e-81, ci_high=0.372), "interval") == "0 – 37.2"
+
+
 def test_how_many_more_samples_would_decide():
     """What is undecided says what it would take."""
     result = kpi(verdict="判定不能", needed_n=20_000, reason="甲 / a")
@@ -421,6 +426,10 @@ def test_requirements_come_first_and_the_rest_waits_until_asked_for():
 
     assert ["lte", "l5g"] == [row["link"] for row in table_rows(results, "ja")]
     assert 3 == len(table_rows(results, "ja", everything=True))
+    assert "所要値のあるものと主な指標 2 / 全 3 件" == shown_words(2, 3, "ja", everything=False)
+    assert "What is required and main figures: 2 of 3" == shown_words(2, 3, "en", everything=False)
+    assert "全 3 件" == shown_words(3, 3, "ja", everything=True)
+    assert not shown_words(0, 0, "ja", everything=False)
 
 
 def test_verdicts_are_counted_and_translated():

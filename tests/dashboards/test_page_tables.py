@@ -74,7 +74,9 @@ def test_definitions_are_the_rows_of_the_document():
     assert [row["id"] for row in rows] == [each.id for each in DEFINITIONS]
     for row in rows:
         ja, en = row["meaning"].split("\n")
-        assert f"| {row['clause']} | {row['revision']} |\n" in document
+        needs = BY_ID[row["id"]].needs_text("en")
+        assert f"| {needs} | {row['clause']} | {row['revision']} |\n" in document
+        assert row["needs"] == BY_ID[row["id"]].needs_text("ja")
         assert f"### `{row['id']}` {BY_ID[row['id']].name_ja}\n\n{ja}\n\n{en}\n" in document
 
 

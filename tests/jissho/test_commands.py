@@ -162,6 +162,19 @@ def test_a_requirement_that_was_never_measured_has_its_row(jissho, ping_log):
     assert "測定なし" in jissho(*asked).stdout
 
 
+def test_the_table_has_main_figures_until_all_are_wanted(jissho, ping_log):
+    """`kpi` says how many it leaves out; `kpi --all` has them, and so has `kpi --json`."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    main, every = jissho("kpi", "walk-1").stdout, jissho("kpi", "walk-1", "--all").stdout
+    count = len(jissho.json("kpi", "walk-1"))
+
+    assert f"/ {count} 件" in main
+    assert "--all" in main
+    assert "--all" not in every
+    assert "往復遅延" in main
+    assert ("ジッタ" in main, "ジッタ" in every) == (False, True)
+
+
 def test_processes_give_the_same_kpis(jissho, ping_log):
     """`kpi --executor processes` prints what `kpi` prints."""
     jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")

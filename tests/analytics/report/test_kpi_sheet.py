@@ -6,7 +6,7 @@ from analytics.conditions import ConditionRow, LinkConditions
 from analytics.definitions import BY_ID
 from analytics.report.model import TruthRow
 from analytics.report.sheet import exact_format, fit_text, number_format, scaled
-from tests.analytics.report.making import report, table
+from tests.analytics.report.making import kpi, report, table
 
 
 def test_kpi_numbers_are_numbers_in_customary_units(opened):
@@ -60,6 +60,54 @@ def test_verdicts_carry_source_clock_and_clause(opened):
     assert {rule.formula[0] for rule in rules} == {'"達成"', '"未達"', '"判定不能"'}
     # Printed in black and white the three must still differ: in weight, underline or slant.
     assert len({(rule.dxf.font.b, rule.dxf.font.u, rule.dxf.font.i) for rule in rules}) == 3
+
+
+def sections(sheet):
+    """Return the rows of the main results by the heading above them."""
+    found = {}
+    for row in table(sheet, 2):
+        if row["統計量"].value is None:
+            title = row["評価項目"].value
+        else:
+            found.setdefault(title, []).append(row)
+    return found
+
+
+def test_main_results_are_the_requirements_then_the_main_figures_of_each_family(opened):
+    """What is required and main stands in both; a statistic that is neither waits in the sheet of all results."""
+    found = sections(opened(report())["主要結果"])
+
+    shown = {title: [(row["評価項目"].value, row["統計量"].value) for row in rows] for title, rows in found.items()}
+    assert shown == {
+        "1. 所要値と判定": [("往復遅延", "99%値"), ("パケット損失率", "割合"), ("所要遅延内到達率", "割合")],
+        "2. 遅延・損失・可用性": [
+            ("片方向遅延", "95%値"), ("往復遅延", "99%値"), ("パケット損失率", "割合"), ("所要遅延内到達率", "割合")
+        ],
+    }  # fmt: skip
+    asked = found["1. 所要値と判定"]
+    assert [row["判定"].value for row in asked] == ["判定不能", "未達", "達成"]
+    for name in ("95%信頼\n区間 下限", "n", "時刻品質", "定義(条項)"):
+        assert all(row[name].value not in {None, ""} for row in asked)
+    assert found["2. 遅延・損失・可用性"][0]["時刻品質"].value == "粗 ±2.5ms"
+    assert (asked[1]["値"].value, asked[1]["値"].number_format) == (1.01, "0.000")
+
+
+def test_main_results_say_why_in_japanese_and_of_which_device(opened):
+    """English halves of a reason and the method of an interval are left to the sheet of all results."""
+    other = kpi("video_delay", "mean", None, device="bus-2", reason="値なし / no values", filter="全数 / all", n=0)
+    (row,) = sections(opened(report(kpis=[kpi("loss", "ratio", 0.1, ci_method="Clopper-Pearson on n_eff (Geyer)"),
+                                          other]))["主要結果"])["2. 遠隔監視・自動走行"]  # fmt: skip
+    assert row["回線"].value == "bus-2/l5g"
+    assert row["備考"].value == "値なし: 値なし。条件: 全数"
+    rules = [rule for area in opened(report())["主要結果"].conditional_formatting for rule in area.rules]
+    assert {rule.formula[0] for rule in rules} == {'"達成"', '"未達"', '"判定不能"'}
+
+
+def test_a_run_without_results_says_so_in_both_sheets(opened):
+    """An empty table is no table."""
+    book = opened(report(kpis=[]))
+    for name in ("主要結果", "KPI"):
+        assert book[name]["A3"].value == "算出した評価項目はない。"
 
 
 def test_truth_sheet_only_for_simulated_runs(opened):

@@ -16,8 +16,8 @@ from tests.analytics.report.making import KPIS, START, report, table
 def test_sheets_for_people_come_before_sheets_for_programs(opened):
     """Cover first, raw data last."""
     assert opened(report()).sheetnames == [
-        "表紙", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "条件別", "指標の定義", "完全性",
-        "事象", "データ項目", "probe",
+        "表紙", "主要結果", "KPI", "グラフ", "グラフデータ", "累積分布データ", "通信断一覧", "条件別", "指標の定義",
+        "完全性", "事象", "データ項目", "probe",
     ]  # fmt: skip
 
 
@@ -76,6 +76,8 @@ def test_definitions_and_data_items_explain_every_word(opened):
 
     assert [row["ID"].value for row in definitions] == [definition.id for definition in DEFINITIONS]
     assert definitions[1]["根拠となる条項"].value == BY_ID["rtt"].clause
+    assert [row["必要なデータ"].value for row in definitions] == [each.needs_text("ja") for each in DEFINITIONS]
+    assert definitions[1]["主な統計量"].value == "中央値, 95%値, 99%値"
     assert [row["項目(英字)"].value for row in items] == [
         "t_jst", "device", "link", *STREAMS["probe"].column_names,
     ]  # fmt: skip
