@@ -13,6 +13,7 @@ NO_VALUE = "片方または両方に値がない(損失または測定なし) / 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison: `difference` is b - a with its 95 % interval; `is_clear` when the interval leaves out zero.
 
+    Not so where one-way figures are for reference: an offset of the clocks may be all of the difference.
     `blocks` counts the units drawn: shared ones where `is_paired`, else the smaller side's. `variant` is the camera or
     protocol that it is of, "" where there is but one. `clock` is the quality of the clocks of either side, of one-way
     figures only. `reason` says why there is no value or no interval, or what else must be known.

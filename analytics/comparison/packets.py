@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from analytics.bootstrap import difference_interval
@@ -132,7 +133,9 @@ def _delays(
         is_whole = drawn.is_drawn and all(each.value is not None for each in found)
         # Values in buckets are off by as much, those of the replicates too.
         interval = widened(drawn.of_difference(*found), rounding) if is_whole else NONE
-        yield drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
+        effect = drawn.effect((kpi, direction, statistic), found, interval, counts, reason=doubt, clock=words)
+        # An offset of the clocks may be all of the difference.
+        yield msgspec.structs.replace(effect, is_clear=effect.is_clear and not doubt)
 
 
 def _clocks(clocks: Clocks, limit_us: float) -> tuple[str, str]:

@@ -194,8 +194,8 @@ def test_a_pair_that_was_taken_back_is_not_compared(site):
         compare_pair(site.connection, "ai")
 
 
-def one_way_run(site, name, bounds_us):
-    """Register a run of delays upwards of 9 ms; `bounds_us` are those of either clock, a sample in ten seconds."""
+def one_way_run(site, name, bounds_us, ul_us=9000):
+    """Register a run of one delay upwards; `bounds_us` are those of either clock, a sample in ten seconds."""
     n, start_us = SECONDS * HZ, T0_US + len(site.runs) * HOUR_US
     start = datetime.fromtimestamp(start_us / 1e6, tz=UTC)
     record = start_run(
@@ -205,7 +205,7 @@ def one_way_run(site, name, bounds_us):
     seq = np.arange(n, dtype=np.int32)
     site.outbox.write(
         "probe", "l5g", start_us + 100_000 * seq.astype(np.int64), session=ArrayColumn(np.ones(n, np.int32)),
-        seq=ArrayColumn(seq), ul_us=ArrayColumn(np.full(n, 9000, np.int32)),
+        seq=ArrayColumn(seq), ul_us=ArrayColumn(np.full(n, ul_us, np.int32)),
         copy=ArrayColumn(np.ones(n, np.int16)), lost=ArrayColumn(np.zeros(n, np.int16)),
     )  # fmt: skip
     if bounds_us is not None:
@@ -243,17 +243,20 @@ def test_time_of_poor_clocks_gives_no_one_way_delay_but_its_losses_count(site):
 
 def test_one_way_differences_are_by_the_limit_of_the_profile(site, tmp_path):
     """40 ms is beyond a tenth of 100 ms, unless the profile allows it; so is which packets were late."""
-    a, b = one_way_run(site, "a", np.full(28, 250.0)), one_way_run(site, "b", np.full(28, 20_000.0))
+    a, b = one_way_run(site, "a", np.full(28, 250.0)), one_way_run(site, "b", np.full(28, 20_000.0), ul_us=12_000)
     path = tmp_path / "strict.toml"
     head = 'name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=27.0\n'
     path.write_text(head, encoding="utf-8")
     (strict,) = compare_runs(site.connection, a, b, profile=str(path))
-    assert effect_of(strict, "owd", "mean").reason.startswith("B 参考値: 時計の誤差上限")
+    mean = effect_of(strict, "owd", "mean")
+    assert mean.reason.startswith("B 参考値: 時計の誤差上限")
+    assert (mean.ci_low > 2.9, mean.is_clear) == (True, False)
     assert "B: 参考値: 時計の誤差上限" in strict.note
     assert "A: 参考値" not in strict.note
     path.write_text(f"{head}clock_within_ms=50.0\n", encoding="utf-8")
     (allowed,) = compare_runs(site.connection, a, b, profile=str(path))
-    assert not effect_of(allowed, "owd", "mean").reason
+    mean = effect_of(allowed, "owd", "mean")
+    assert (mean.reason, mean.is_clear) == ("", True)
     assert "参考値" not in allowed.note
 
 
