@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.clock import ClockQuality
+from analytics.poor_clock import PoorTime, hides
 from analytics.probes import Bools, Ints, ProbeArrays, absent, lost_in
 from analytics.requirements import Profile
 from analytics.results import DIRECTIONS, Direction
@@ -155,12 +156,13 @@ class Packets:
 class PacketFeed:
     """Takes the packets of a link chunk by chunk and applies the waiting time of a profile; knows what all have alike.
 
-    `direction` is that whose delays count: of round trips where there are any, else the way up, else the way down.
+    `direction` is that whose delays count: of round trips where there are any, else the way up, else the way down. In
+    time of poor clocks packets have no one-way delay, as for the KPIs of a link.
     """
 
     def __init__(self, profile: Profile, clock: ClockQuality) -> None:
         self._limit_ms, self._clock_limit_us = profile.parameters.lost_after_ms, profile.parameters.clock_limit_us
-        self._clock = clock
+        self._clock, self._poor = clock, PoorTime(clock.poor)
         self.n = self.lost = self.absent = 0
         self.waited = Waited()
         self._is_measured: dict[Direction, bool] = dict.fromkeys(DIRECTIONS, False)
@@ -168,15 +170,16 @@ class PacketFeed:
 
     def take(self, sent: ProbeArrays) -> Packets:
         """Take the next packets, sorted by session and number."""
-        probes, waited = waited_out(sent, self._limit_ms, self._clock)
-        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        probes, waited = waited_out(self._poor.hide(sent), self._limit_ms, self._clock)
+        self.waited = self.waited.and_of(waited)
         self.n += probes.n
         self.lost += int(np.count_nonzero(probes.lost))
         self.absent += absent(probes) + self.absent_before(probes)
         if probes.n:
             self._last = int(probes.session[-1]), int(probes.seq[-1])
         for direction in DIRECTIONS:
-            self._is_measured[direction] = self._is_measured[direction] or probes.has(direction)
+            is_measured = probes.has(direction) or (self.is_clouded and hides(sent, probes, direction))
+            self._is_measured[direction] = self._is_measured[direction] or is_measured
         return Packets(sent, probes)
 
     def absent_before(self, probes: ProbeArrays) -> int:
@@ -201,6 +204,11 @@ class PacketFeed:
     def measures(self, direction: Direction) -> bool:
         """Tell whether any delay of a direction was measured."""
         return self._is_measured[direction]
+
+    @property
+    def is_clouded(self) -> bool:
+        """Whether some time of the clocks is poor."""
+        return bool(self._clock.poor)
 
     @property
     def is_blind(self) -> bool:

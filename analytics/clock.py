@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,17 @@ class ClockQuality:
             f"the clocks' bound {bound} exceeds the limit {limit}: synchronise by GNSS PPS, PTP or a near NTP server, "
             "correct the offset afterwards, or state clock_within_ms"
         )
+
+
+NO_RECORD = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
+"""Of a link whose clocks nobody watched."""
+
+
+def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
+    """Return the quality that holds for all: the largest bound, unknown where one is, and all their poor time."""
+    unknown = next((each for each in clocks if not each.is_known), None)
+    worst = unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
+    return replace(worst, poor=tuple(span for each in clocks for span in each.poor))
 
 
 def clock_quality(  # noqa: PLR0917 - two clocks, and the time they are judged for

@@ -10,13 +10,14 @@ import numpy as np
 import psycopg
 
 from analytics.burstiness import WorthScan
+from analytics.clock import worst_clock
 from analytics.comparison.alignment import Alignment, Elapsed, whole_sections
 from analytics.comparison.effects import Comparison, Effect
 from analytics.comparison.packets import compare_packets
 from analytics.comparison.streams import compare_streams
 from analytics.comparison.units import Drawn, usual_length_s
 from analytics.exclusions import stated, total_s
-from analytics.legs import Key, Leg, read_leg, read_packets_of, streams_of, waited_words, worst_clock
+from analytics.legs import Key, Leg, read_leg, read_packets_of, streams_of, waited_words
 from analytics.loader import load_exclusions, run_window_us
 from analytics.packet_loader import walked
 from analytics.requirements import Profile, load_requirements

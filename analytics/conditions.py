@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.class_tally import CLASS_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, grouped
-from analytics.clock import ClockQuality
+from analytics.clock import NO_RECORD, ClockQuality
 from analytics.probes import ProbeArrays
 from analytics.requirements import NO_REQUIREMENTS, Profile
 from analytics.results import Direction
@@ -42,7 +42,6 @@ _LOST = "分位が損失に当たる / a quantile lies among lost packets"
 _QUANTILES = ("p50", "p95", "p99")
 _UNKNOWN = -2
 """Instead of the number of a class: nothing was measured nearby."""
-UNKNOWN = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
 
 
 class ConditionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +88,7 @@ class LinkConditions(msgspec.Struct, frozen=True, kw_only=True):
 
 def by_condition(
     probes: ProbeArrays, radio: Series | None, path: Track | None, vehicle: Series | None = None, *,
-    profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = UNKNOWN,
+    profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = NO_RECORD,
 ) -> tuple[Direction, list[ConditionRow]]:  # fmt: skip
     """Return the rows of a link, and the direction of their delays; a condition that was never measured has no rows.
 
@@ -106,7 +105,7 @@ class ConditionScan:
 
     def __init__(
         self, radio: Series | None, path: Track | None, vehicle: Series | None = None, *,
-        profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = UNKNOWN,
+        profile: Profile = NO_REQUIREMENTS, clock: ClockQuality = NO_RECORD,
     ) -> None:  # fmt: skip
         """`radio`, `path` and `vehicle` are those of the whole run."""
         self._radio, self._path, self._vehicle = radio, path, vehicle
@@ -221,13 +220,15 @@ class _Class:
         gone = self._gone[feed.direction]
         hidden = n - gone - delays.n if feed.direction != "round_trip" else 0
         counted, at_worst = (Histogram(delays.values, delays.counts, each) for each in (gone, gone + hidden))
+        # What poor clocks hide may have been as fast as nothing too.
+        at_best = _with_fast(delays, gone, hidden) if feed.is_clouded else counted
         numbers: dict[str, float | None] = {}
         for statistic in _QUANTILES:
             q = share_of(statistic)
             value = counted.at([rank(q, counted.n)])[0] if counted.n else math.inf
             # What was lost elsewhere may have been as late as never: that widens the interval upwards.
             low, high = (
-                quantile_interval(each, q, max(worth * each.n // max(delays.n, 1), 1)) for each in (counted, at_worst)
+                quantile_interval(each, q, max(worth * each.n // max(delays.n, 1), 1)) for each in (at_best, at_worst)
             )
             for end, number in (("", value), ("_low", low.low), ("_high", high.high)):
                 is_given = number is not None and math.isfinite(number)
@@ -241,6 +242,15 @@ class _Class:
              **numbers},
             ConditionRow,
         )  # fmt: skip
+
+
+def _with_fast(delays: Histogram, gone: int, hidden: int) -> Histogram:
+    """Return the delays with `hidden` ones of nothing, and `gone` that are infinite."""
+    least = min(0, int(delays.values[0])) if delays.n else 0
+    values, counts = (
+        np.concatenate([[first], rest]) for first, rest in ((least, delays.values), (hidden, delays.counts))
+    )
+    return Histogram(values.astype(np.int64), counts.astype(np.int64), gone)
 
 
 def _end(value: float) -> float | None:

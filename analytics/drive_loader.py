@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
 
-from analytics.clock import ClockQuality
+from analytics.clock import ClockQuality, worst_clock
 from analytics.exclusions import beside
-from analytics.families.all_met import evaluate_all_met
+from analytics.families.all_met import JOINT, evaluate_all_met
 from analytics.families.device import LINK_STREAMS, track_of
 from analytics.loader import Exclusions, about_device, load_clock_quality, load_streams
 from analytics.packet_loader import packet_chunks
+from analytics.poor_clock import PoorTime
 from analytics.probe_seconds import ProbeSeconds
 from analytics.probes import NotInOrderError
 from analytics.requirements import Profile
@@ -21,6 +22,7 @@ from analytics.results import KpiResult
 from analytics.series import ends_us
 from analytics.spans import Span
 from analytics.subject import Subject
+from analytics.waiting_time import Waited, waited_out, with_waiting_time
 
 _AT_ONCE = ("video", "command")
 """Streams of a link that are asked for in each second of the drive, beside its packets."""
@@ -44,16 +46,19 @@ class DriveWork:
         return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
 
     def _seconds(
-        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span]
-    ) -> ProbeSeconds:
-        """Read the packets of a link once more, second by second."""
+        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span], clock: ClockQuality
+    ) -> tuple[ProbeSeconds, Waited]:
+        """Read the packets of a link once more, second by second, those that were late lost as for its own KPIs."""
+        limit_ms = self.profile.parameters.lost_after_ms
 
-        def read(*, is_at_once: bool) -> ProbeSeconds:
-            found = ProbeSeconds()
+        def read(*, is_at_once: bool) -> tuple[ProbeSeconds, Waited]:
+            found, late, poor = ProbeSeconds(), Waited(), PoorTime(clock.poor)
             window_us = self.window[0], end_us
             for chunk in packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once):
-                found.add(chunk)
-            return found
+                probes, waited = waited_out(poor.hide(chunk), limit_ms, clock)
+                found.add(probes)
+                late = late.and_of(waited)
+            return found, late
 
         try:
             return read(is_at_once=False)
@@ -64,19 +69,27 @@ class DriveWork:
         about = about_device(connection, self.own_id, self.window, exclusions.of(""))
         if "vehicle" not in about:
             return []
-        seconds, streams, clocks, excluded = {}, {}, {}, {}
+        seconds, streams, clocks, excluded, waited = {}, {}, {}, {}, {}
+        limit_us = self.profile.parameters.clock_limit_us
         for link, link_id, end_us in self.links:
             excluded[link] = exclusions.of(link)
-            seconds[link] = self._seconds(connection, link_id, end_us, excluded[link])
+            clocks[link] = load_clock_quality(
+                connection, self.own_id, link_id, *ends_us([about["vehicle"]]), limit_us, excluded[link]
+            )
+            seconds[link], waited[link] = self._seconds(connection, link_id, end_us, excluded[link], clocks[link])
             wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
             streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
-            limit_us = self.profile.parameters.clock_limit_us
-            clocks[link] = load_clock_quality(connection, self.own_id, link_id, *ends_us([about["vehicle"]]), limit_us)
         started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in ends_us([about["vehicle"]]))
         subject = Subject(
             device=self.device, link="", profile=self.profile, started_at=started_at, ended_at=ended_at,
             clock=ClockQuality("不明", None),
         )  # fmt: skip
-        return evaluate_all_met(
+        results = evaluate_all_met(
             seconds, streams, about, subject, path=track_of(about), clocks=clocks, excluded=excluded
         )  # fmt: skip
+        found = []
+        for result in results:
+            links = result.link.split(JOINT)
+            judged = replace(subject, clock=worst_clock([clocks[link] for link in links]))
+            found += with_waiting_time([result], judged, Waited().and_of(*(waited[link] for link in links)))
+        return found

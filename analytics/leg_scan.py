@@ -73,7 +73,7 @@ class LegScan:
             return probes
         self._hash.add(probes)
         probes, waited = within_waiting_time(probes, self.subject)
-        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        self.waited = self.waited.and_of(waited)
         low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())
         self.extent_us = (
             (min(self.extent_us[0], low_us), max(self.extent_us[1], high_us)) if self.n else (low_us, high_us)

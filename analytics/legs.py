@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analytics.clock import ClockQuality
+from analytics.clock import NO_RECORD, ClockQuality, worst_clock
 from analytics.comparison.alignment import Alignment
 from analytics.comparison.measures import COLUMNS
 from analytics.comparison.packet_units import PacketUnits
@@ -33,7 +33,6 @@ from analytics.waiting_time import Waited, waiting_words, within_waiting_time
 Key = tuple[str, str]
 """Device and link."""
 
-_UNKNOWN = ClockQuality("不明", None)
 _EVERY_US, _PLACED_US = 500_000, 50_000
 """How close together sending times are kept: no block is shorter than a second, and no section passed in less."""
 
@@ -92,7 +91,7 @@ def read_leg(
     first_us, sent_us = sending_times(
         connection, ids[key], window, excluded, _PLACED_US if is_placed else _EVERY_US
     )  # fmt: skip
-    own_id, clock = ids.get((key[0], "")), _UNKNOWN
+    own_id, clock = ids.get((key[0], "")), NO_RECORD
     if sent_us.size:
         ends_us = int(sent_us[0]), int(sent_us[-1])
         clock = load_clock_quality(connection, own_id, ids[key], *ends_us, clock_limit_us, excluded)
@@ -116,7 +115,7 @@ def read_packets_of(
     """Read the packets of a side, those of a run at once where they do not come in order."""
     at_once: set[int] = set()
     while True:
-        kept, late, by_one_way = PacketUnits(units, profile.parameters.rtt_within_ms), 0, 0
+        kept, late = PacketUnits(units, profile.parameters.rtt_within_ms), Waited()
         for number, (leg, align) in enumerate(side):
             subject, poor = leg.subject(profile), PoorTime(leg.clock.poor)
             try:
@@ -124,13 +123,13 @@ def read_packets_of(
                     connection, leg.link_id, leg.window, leg.excluded, is_at_once=number in at_once
                 ):
                     probes, waited = within_waiting_time(poor.hide(chunk), subject)
-                    late, by_one_way = late + waited.late, by_one_way + waited.by_one_way
+                    late = late.and_of(waited)
                     kept.add(probes, align(probes.t_us), number)
             except NotInOrderError:
                 at_once.add(number)
                 break
         else:
-            return kept, Waited(late, by_one_way)
+            return kept, late
 
 
 def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> list[str]:
@@ -139,13 +138,6 @@ def waited_words(word: str, side: Side, waited: Waited, profile: Profile) -> lis
     clock = worst_clock([leg.clock for leg, _ in side])
     doubt = clock.doubt(profile.parameters.clock_limit_us) if late and waited.by_one_way else ""
     return [f"{word}: {each}" for each in (late, doubt) if each]
-
-
-def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
-    """Return the quality that holds for all: the largest bound, unknown where one is, and all their poor time."""
-    unknown = next((each for each in clocks if not each.is_known), None)
-    worst = unknown or max(clocks, key=lambda each: each.bound_us or 0.0)
-    return replace(worst, poor=tuple(span for each in clocks for span in each.poor))
 
 
 def streams_of(side: Side) -> dict[str, Series]:

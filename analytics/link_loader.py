@@ -13,7 +13,13 @@ from analytics.clock import ClockQuality
 from analytics.evaluate import evaluate_link, ping_convention
 from analytics.exclusions import beside
 from analytics.families.all_met import measured_until_us
-from analytics.families.device import LINK_STREAMS, evaluate_device_streams, evaluate_link_streams, packets_asked
+from analytics.families.device import (
+    LINK_STREAMS,
+    OF_PACKETS,
+    evaluate_device_streams,
+    evaluate_link_streams,
+    packets_asked,
+)
 from analytics.families.video import Horizon, cameras_of
 from analytics.loader import Exclusions, about_device, load_clock_quality, load_streams
 from analytics.offset_kpis import with_offset_corrected
@@ -24,6 +30,7 @@ from analytics.results import KpiResult
 from analytics.series import Series, ends_us
 from analytics.spans import Span
 from analytics.subject import Subject
+from analytics.waiting_time import with_waiting_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,8 @@ class LinkWork:
         if streams:
             watch = None if packets is None else packets.watch
             horizon = self._horizon(connection, streams, about, asked.excluded) if "video" in streams else None
-            results += evaluate_link_streams(streams, watch, about, self._subject(*ends_us(streams.values())), horizon)
+            found = evaluate_link_streams(streams, watch, about, self._subject(*ends_us(streams.values())), horizon)
+            results += found if packets is None else _with_waiting_time(found, packets)
         if not self.link and about:
             results += evaluate_device_streams(about, self._subject(*ends_us(about.values())), asked.excluded)
         return results
@@ -139,6 +147,17 @@ class _Asked:
     excluded: Sequence[Span]
     about: Mapping[str, Series]
     streams: Mapping[str, Series]
+
+
+def _with_waiting_time(results: Sequence[KpiResult], packets: Packets) -> list[KpiResult]:
+    """Return the results of other streams, those that rest on packets with what counts as lost of these."""
+    return [
+        each
+        for result in results
+        for each in (
+            with_waiting_time([result], packets.subject, packets.scan.waited) if result.id in OF_PACKETS else [result]
+        )
+    ]
 
 
 def _is_from_ping(connection: psycopg.Connection, link_id: int, start_us: int, end_us: int) -> bool:

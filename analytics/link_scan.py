@@ -74,16 +74,19 @@ class LinkScan:
         is_clocked = direction != "round_trip" and self.subject.clock.is_known
         return -self.bound_us(direction) if is_clocked else None
 
-    def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets, which are sorted by session and number; those that were late are lost from here on."""
+    def add(self, probes: ProbeArrays) -> ProbeArrays:
+        """Add the next packets, which are sorted by session and number; return them as they count.
+
+        Those that were late are lost from here on, and have no one-way delay where they were sent in poor time.
+        """
         self._add_copies(probes)
         if not probes.n:
-            return
+            return probes
         self._hash.add(probes)
         whole = probes
         probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
         self._poor.add(whole, probes)
-        self.waited = Waited(self.waited.late + waited.late, self.waited.by_one_way + waited.by_one_way)
+        self.waited = self.waited.and_of(waited)
         low_us, high_us = _ends(probes.t_us)
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us) if self.n else high_us
@@ -100,6 +103,7 @@ class LinkScan:
                 break
         if self._intervals is not None:
             self._intervals.add(probes)
+        return probes
 
     def _add_copies(self, probes: ProbeArrays) -> None:
         self.duplicates += probes.duplicates

@@ -31,6 +31,7 @@ from analytics.outages import (
 )
 from analytics.packet_loader import packet_chunks, probe_extent, walked
 from analytics.pair_scan import JOINT
+from analytics.poor_clock import restored
 from analytics.probes import NotInOrderError, ProbeArrays
 from analytics.redundancy import BLIND, NEVER_TOGETHER, NO_COMMON
 from analytics.requirements import Profile, load_requirements
@@ -102,7 +103,8 @@ class _DeviceReader:
         extent_us = probe_extent(self._connection, link_id, *settled)
         if extent_us is None:
             return []
-        clock = load_clock_quality(self._connection, self._own_id, link_id, *extent_us)
+        limit_us = self._profile.parameters.clock_limit_us
+        clock = load_clock_quality(self._connection, self._own_id, link_id, *extent_us, limit_us, excluded)
         scan = walked(self._connection, link_id, settled, excluded, partial(OutageScan, self._profile, clock))
         return [_Leg(name, link_id, settled, excluded, clock, scan)] if scan.feed.n else []
 
@@ -124,6 +126,8 @@ class _DeviceReader:
         except NotInOrderError:
             (sent,) = packet_chunks(self._connection, leg.link_id, leg.settled, leg.excluded, is_at_once=True)
             probes = PacketFeed(self._profile, leg.clock).take(sent).probes
+            if leg.scan.feed.is_clouded:
+                probes = restored(sent, probes, leg.scan.direction)
             bounds_us = {"t_max_us": leg.scan.t_max_us, "survival_us": leg.scan.survival_us}
             return list_outages(probes, leg.scan.direction, found, around, **bounds_us)
 
@@ -154,7 +158,7 @@ class _DeviceReader:
 
     def _failures(self, leg: _Leg, spans: Spans, way: Direction) -> SpanFailures:
         def begin() -> _Waited:
-            return _Waited(PacketFeed(self._profile, leg.clock), SpanFailures(spans, way, leg.scan.t_max_us))
+            return _Waited(PacketFeed(self._profile, leg.clock), SpanFailures(spans, way, leg.scan.t_max_us), way)
 
         return walked(self._connection, leg.link_id, leg.settled, leg.excluded, begin).failures
 
@@ -204,6 +208,8 @@ class _Waited:
 
     feed: PacketFeed
     failures: SpanFailures
+    way: Direction
 
     def add(self, probes: ProbeArrays) -> None:
-        self.failures.add(self.feed.take(probes).probes)
+        counted = self.feed.take(probes).probes
+        self.failures.add(restored(probes, counted, self.way) if self.feed.is_clouded else counted)

@@ -15,6 +15,7 @@ from analytics.availability import Availability, observed
 from analytics.class_tally import PacketFeed
 from analytics.clock import ClockQuality
 from analytics.outages import Outage, OutageTimes, Surroundings, outage
+from analytics.poor_clock import restored
 from analytics.probes import Bools, Ints, NotInOrderError, ProbeArrays
 from analytics.requirements import Profile
 from analytics.results import MS, Direction
@@ -25,7 +26,8 @@ class OutageScan:
     """Reads the packets of one link, in order of sending, for the deadline and survival time of a profile.
 
     The direction is the first that was measured, as for availability, unless one is given. Packets later than the
-    waiting time of the profile are lost.
+    waiting time of the profile are lost. One-way delays of time in which the clocks are poor are as those measured
+    them, as in the number of outages; they make no packet lost.
     """
 
     def __init__(self, profile: Profile, clock: ClockQuality, direction: Direction | None = None) -> None:
@@ -42,7 +44,7 @@ class OutageScan:
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets. Raises NotInOrderError where they were not sent after those before them."""
-        probes = self.feed.take(probes).probes
+        whole, probes = probes, self.feed.take(probes).probes
         if not probes.n:
             return
         for direction in self.feed.directions if self._given is None else (self._given,):
@@ -52,8 +54,9 @@ class OutageScan:
                 least_us = -(self._clock.bound_us or 0.0) if is_clocked else None
                 scanner = ServiceScanner(direction, self.t_max_us, self.survival_us, least_us)
                 self._services[direction] = scanner, _Failures(direction, scanner)
+            measured = restored(whole, probes, direction) if self.feed.is_clouded else probes
             for each in self._services[direction]:
-                each.add(probes)
+                each.add(measured)
 
     @property
     def is_untimed(self) -> bool:

@@ -35,7 +35,7 @@ def probe_extent(connection: psycopg.Connection, link_id: int, start_us: int, en
 class PacketJob:
     """What is made of a link's packets: the KPIs of a subject, without the excluded intervals.
 
-    `watch` sees the packets too, for streams that are evaluated together with them.
+    `watch` sees the packets too, as they count for the KPIs, for streams that are evaluated together with them.
     """
 
     subject: Subject
@@ -79,8 +79,7 @@ def read_packets(
                 deepcopy(job.watch),
                 PacketChunks().add(without(columns, job.excluded)),
             )
-            scan.add(probes)
-            watch.add(probes)
+            watch.add(scan.add(probes))
             found.append(Packets(scan, watch, is_at_once=True))
     for each in found:
         each.watch.data_hash = each.scan.data_hash()
@@ -99,8 +98,7 @@ def _in_chunks(
         for columns in chunks:
             for job, packets, read in found:
                 probes = packets.add(without(columns, job.excluded))
-                read.scan.add(probes)
-                read.watch.add(probes)
+                read.watch.add(read.scan.add(probes))
     return [read for _, _, read in found]
 
 

@@ -47,11 +47,14 @@ class PairWork:
         length of the blocks, may then be others than was assumed.
         """
         extents = {link: probe_extent(connection, link_id, self.window[0], end) for link, link_id, end in self.links}
-        legs = self._legs(connection, {link: extent for link, extent in extents.items() if extent is not None})
-        if len(legs) < 2:  # noqa: PLR2004 - a pair
+        extents_us = {link: extent for link, extent in extents.items() if extent is not None}
+        if len(extents_us) < 2:  # noqa: PLR2004 - a pair
             return []
         every = self.exclusions.of(*(link for link, *_ in self.links))
-        asked = [_Job(each, legs) for each in ([self.exclusions, Exclusions(())] if every else [self.exclusions])]
+        asked = [
+            _Job(each, self._legs(connection, extents_us, each))
+            for each in ([self.exclusions, Exclusions(())] if every else [self.exclusions])
+        ]
         scans = self._read(connection, asked)
         right = [self._right(connection, job, scan) for job, scan in zip(asked, scans, strict=True)]
         if wrong := [place for place, job in enumerate(right) if job is not asked[place]]:
@@ -60,12 +63,14 @@ class PairWork:
         found = [pair_kpis(scan) for scan in scans]
         return beside(found[0], found[1], every, self.window) if every else found[0]
 
-    def _legs(self, connection: psycopg.Connection, extents_us: Mapping[str, Span]) -> list[AskedLeg]:
+    def _legs(
+        self, connection: psycopg.Connection, extents_us: Mapping[str, Span], exclusions: Exclusions
+    ) -> list[AskedLeg]:
         ids = {link: link_id for link, link_id, _ in self.links}
         return [
             asked_leg(
                 self.device, link, extent_us, self.profile,
-                load_clock_quality(connection, self.own_id, ids[link], *extent_us),
+                load_clock_quality(connection, self.own_id, ids[link], *extent_us, excluded=exclusions.of(link)),
             )
             for link, extent_us in extents_us.items()
         ]  # fmt: skip
@@ -75,7 +80,7 @@ class PairWork:
         if all(leg.extent_us == leg.asked.extent_us for leg in scan.legs if leg.n):
             return job
         extents_us = {leg.subject.link: leg.extent_us if leg.n else leg.asked.extent_us for leg in scan.legs}
-        found = _Job(job.exclusions, self._legs(connection, extents_us))
+        found = _Job(job.exclusions, self._legs(connection, extents_us, job.exclusions))
         return job if PairsScan(found.legs).assumed == scan.assumed else found
 
     def _read(self, connection: psycopg.Connection, jobs: Sequence[_Job]) -> list[PairsScan]:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from analytics.clock import ClockQuality
+from analytics.clock import worst_clock
 from analytics.comparison.units import usual_length_s
 from analytics.leg_scan import AskedLeg, LegScan
 from analytics.link_scan import LinkScan
@@ -34,7 +34,7 @@ class PairScan:
     def __init__(self, a: LegScan, b: LegScan) -> None:
         self.legs = (a, b)
         self.profile = a.subject.profile
-        self.clock = _worse(a.subject.clock, b.subject.clock)
+        self.clock = worst_clock([a.subject.clock, b.subject.clock])
         self.block_s = usual_length_s(*(leg.asked.span_s for leg in self.legs))
         self.n, self.first_us = 0, 0
         self.lost = LossSeries()
@@ -145,10 +145,3 @@ class PairsScan:
         for pair in found:
             pair.finish()
         return found
-
-
-def _worse(a: ClockQuality, b: ClockQuality) -> ClockQuality:
-    """Return the quality that holds for both: the larger bound, unknown where one is."""
-    if not a.is_known or not b.is_known:
-        return b if a.is_known else a
-    return max(a, b, key=lambda each: each.bound_us or 0.0)

@@ -105,11 +105,6 @@ def pack_head(part: Part) -> bytes:
     return b"".join((fixed, pieces, segments, pack_histogram(part.gaps)))
 
 
-def unpack_counts(head: bytes) -> LossSums:
-    """Return only the sums of a head, for charts that need no open ends. Raises PartVersionError."""
-    return _loss_sums(_fixed(head)[4:-3])
-
-
 def unpack_part(start_us: int, end_us: int, head: bytes, delays: Mapping[str, bytes | None]) -> Part:
     """Return the part of a head and its directions' cells. Raises PartVersionError."""
     version, has_numbers, t_max_us, survival_us, *sums, duplicates, n_pieces, n_segments = _fixed(head)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 import psycopg
 
 from analytics.clock import ClockQuality
 from analytics.conditions import ConditionScan, LinkConditions
+from analytics.exclusions import stated
 from analytics.families.device import track_of
-from analytics.loader import Exclusions, about_device, load_clock_quality, load_exclusions, load_streams, run_window_us
+from analytics.loader import about_device, load_clock_quality, load_exclusions, load_streams, run_window_us
 from analytics.packet_loader import probe_extent, walked
-from analytics.requirements import load_requirements
+from analytics.requirements import Profile, load_requirements
 from analytics.route import Grid, RouteCell, RouteScan
 from analytics.series import Series
 from analytics.spans import Span
@@ -21,6 +23,24 @@ from analytics.standstill import Standstill, standstill
 from storage.errors import NoDataError
 from storage.reader import link_ids
 from storage.runs import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """What is left out of a link: by hand, and the halts where only driving is asked for (None: it is not)."""
+
+    by_hand: Sequence[Span]
+    stood: Standstill | None
+
+    @property
+    def spans(self) -> list[Span]:
+        """All of it."""
+        return [*self.by_hand, *(() if self.stood is None else self.stood.spans)]
+
+    def words(self, window: Span, waiting: str) -> str:
+        """Say of which packets the figures are; `waiting` says from when on they count as lost."""
+        stood = "" if self.stood is None else self.stood.words
+        return "; ".join(filter(None, [waiting, stood, stated(self.by_hand, window)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +52,14 @@ class _Probed:
     link_id: int
     about: dict[str, Series]
     clock: ClockQuality
+    left_out: _LeftOut
 
 
-def _probed(connection: psycopg.Connection, run: RunRecord, link: str) -> Iterator[_Probed]:
+def _probed(
+    connection: psycopg.Connection, run: RunRecord, link: str, profile: Profile, *, moving_only: bool
+) -> Iterator[_Probed]:  # fmt: skip
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
+    exclusions, limit_us = load_exclusions(connection, run), profile.parameters.clock_limit_us
     about: dict[str, dict[str, Series]] = {}
     for (device, name), link_id in ids.items():
         if not name or link not in ("", name):
@@ -46,8 +70,10 @@ def _probed(connection: psycopg.Connection, run: RunRecord, link: str) -> Iterat
         own_id = ids.get((device, ""))
         if device not in about:
             about[device] = about_device(connection, own_id, window)
-        clock = load_clock_quality(connection, own_id, link_id, *extent_us)
-        yield _Probed(device, name, link_id, about[device], clock)
+        stood = standstill(track_of(about[device]), about[device].get("vehicle")) if moving_only else None
+        left_out = _LeftOut(exclusions.of(name), stood)
+        clock = load_clock_quality(connection, own_id, link_id, *extent_us, limit_us, left_out.spans)
+        yield _Probed(device, name, link_id, about[device], clock, left_out)
 
 
 def _radio(
@@ -62,23 +88,28 @@ def route_of_run(
 ) -> dict[str, list[RouteCell]]:  # fmt: skip
     """Return the cells of the route of each link (or of the one named), excluded intervals left out.
 
+    With `moving_only` so is what was measured while the vehicle stood, as for the KPIs of a run.
+
     Raises NoDataError where there is no position or no probe, ValueError for a size that a grid does not have.
     """
     requirements = load_requirements(profile)
-    exclusions, window = load_exclusions(connection, run), run_window_us(run)
+    window = run_window_us(run)
     is_one_device = len({who for who, _ in link_ids(connection, run.site, run.devices, run.links)}) == 1
     found: dict[str, list[RouteCell]] = {}
-    for each in _probed(connection, run, link):
+    for each in _probed(connection, run, link, requirements, moving_only=moving_only):
         path = track_of(each.about)
         if path is None or not path.t_us.size:
             continue
         begin = partial(
             RouteScan, path, _radio(connection, each.link_id, window, ("rsrp_dbm", "sinr_db")), requirements,
-            grid=grid, size_m=size_m, moving_only=moving_only, link=each.name, clock=each.clock,
+            grid=grid, size_m=size_m, link=each.name, clock=each.clock,
         )  # fmt: skip
-        scan = walked(connection, each.link_id, window, exclusions.of(each.name), begin)
+        scan = walked(connection, each.link_id, window, each.left_out.spans, begin)
         if scan.n:
-            found[each.name if is_one_device else f"{each.device}/{each.name}"] = scan.result()
+            filters = each.left_out.words(window, scan.waiting_words)
+            found[each.name if is_one_device else f"{each.device}/{each.name}"] = [
+                msgspec.structs.replace(cell, filter=filters) for cell in scan.result()
+            ]
     if not found:
         raise NoDataError(
             f"run {run.name} has no link with both probes and positions: collect the gpsd source beside the probes,"
@@ -97,20 +128,17 @@ def conditions_of_run(
     of the profile, if it has one, says what is lost. A link beside which nothing of that was measured has no rows.
     """
     requirements = load_requirements(profile)
-    exclusions: Exclusions = load_exclusions(connection, run)
     window, found = run_window_us(run), []
     wanted = ("rat", "rsrp_dbm", "sinr_db", "cell_id", "pci", "arfcn")
-    for each in _probed(connection, run, link):
+    for each in _probed(connection, run, link, requirements, moving_only=moving_only):
         begin = partial(
             ConditionScan, _radio(connection, each.link_id, window, wanted), track_of(each.about),
             each.about.get("vehicle"), profile=requirements, clock=each.clock,
         )  # fmt: skip
-        stood = standstill(track_of(each.about), each.about.get("vehicle")) if moving_only else Standstill()
-        excluded = [*exclusions.of(each.name), *stood.spans]
-        scan = walked(connection, each.link_id, window, excluded, begin)
+        scan = walked(connection, each.link_id, window, each.left_out.spans, begin)
         if scan.n:
             direction, rows = scan.result()
-            filters = "; ".join(filter(None, [scan.waiting_words, stood.words if moving_only else ""]))
+            filters = each.left_out.words(window, scan.waiting_words)
             found.append(
                 LinkConditions(device=each.device, link=each.name, direction=direction, rows=rows, filter=filters)
             )

@@ -102,6 +102,11 @@ def restored(whole: ProbeArrays, hidden: ProbeArrays, direction: str, *, are_fas
     return hidden.with_delay(direction, DelayColumn(us, delay.valid | gone))
 
 
+def hides(whole: ProbeArrays, hidden: ProbeArrays, direction: str) -> bool:
+    """Tell whether poor clocks hide the delay of any delivered packet in a direction."""
+    return bool(_hidden(whole, hidden, direction).any())
+
+
 def _hidden(whole: ProbeArrays, hidden: ProbeArrays, direction: str) -> Bools:
     """Return which delivered packets have a delay in `whole` only."""
     return np.asarray(whole.delays[direction].valid & ~hidden.delays[direction].valid & (hidden.lost == 0))

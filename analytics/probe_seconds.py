@@ -108,9 +108,11 @@ class ProbeSeconds:
         return np.where(self.lost(direction) > 0, np.inf, measured)
 
     def has(self, direction: Direction) -> bool:
-        """Tell whether any delay of this direction was measured."""
+        """Tell whether any delay of this direction was measured, or all packets were lost in it: infinitely late."""
         self._merge()
-        return bool((self._whole.table[:, _LARGEST][:, DIRECTIONS.index(direction)] != _NONE).any())
+        is_measured = (self._whole.table[:, _LARGEST][:, DIRECTIONS.index(direction)] != _NONE).any()
+        sent = int(self.sent.sum())
+        return bool(is_measured) or 0 < sent == int(self.lost(direction).sum())
 
     @property
     def data_hash(self) -> str:

@@ -121,7 +121,7 @@ class _Pair:
 
     def results(self) -> list[KpiResult]:
         """Return all KPIs of the pair; the first is its availability."""
-        late = Waited(*(sum(each) for each in zip(*(leg.waited for leg in self.legs), strict=True)))
+        late = Waited().and_of(*(leg.waited for leg in self.legs))
         return with_waiting_time(self._results(), self.subject, late)
 
     def _results(self) -> list[KpiResult]:

@@ -39,15 +39,16 @@ definitions. Rules that hold for all of them:
   doubt. Where the bound is within the limit and yet decides, the verdict is 判定不能.
 * A verdict compares the whole interval with the requirement: 達成, 未達, or 判定不能 with the samples still needed.
 * Sequence numbers without a record are absent: not measured or lost, and never silently either.
-* Of driving only (`jissho kpi --moving-only`, `moving_only=true`): what was measured of the links while the vehicle
-  stood, below 0.5 m/s for ten seconds and more, is left out as an excluded interval is: each figure beside its value
-  with that time, and its filter says how many halts of how long. Half a metre a second is below walking pace and above
-  the speed noise of a receiver; a stop line takes less than ten seconds, a stop more. Time without a known speed stays
-  (a tunnel is where the link is worst). What the vehicle says of itself is of the whole drive: a manoeuvre ends in a
-  halt.
-* Places, conditions and the list of outages are of the same packets as the KPIs of a link: without excluded intervals,
-  and with the waiting time of the profile. Of a class of more than 65,536 packets (a section or mesh of 16,384) the
-  correlation is that of sums of groups.
+* Of driving only (`--moving-only` of `jissho kpi` and `jissho route`, `moving_only=true`): what was measured of the
+  links while the vehicle stood, below 0.5 m/s for ten seconds and more, is left out as an excluded interval is: each
+  figure beside its value with that time, and its filter says how many halts of how long. Half a metre a second is below
+  walking pace and above the speed noise of a receiver; a stop line takes less than ten seconds, a stop more. Time
+  without a known speed stays (a tunnel is where the link is worst). What the vehicle says of itself is of the whole
+  drive: a manoeuvre ends in a halt.
+* Places, conditions, the list of outages and all requirements at once are of the same packets as the KPIs of a link:
+  without excluded intervals, with the waiting time of the profile, and by the same clocks. Pairs of links
+  judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
+  16,384) the correlation is that of sums of groups.
 
 ## Table (一覧)
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.class_tally import CELL_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, SparseCounts, grouped
-from analytics.clock import ClockQuality
+from analytics.clock import NO_RECORD, ClockQuality
 from analytics.link import blind_words
 from analytics.probes import ProbeArrays
 from analytics.requirements import Profile, Requirement
@@ -30,11 +30,9 @@ from analytics.verdict import judge
 Grid = Literal["section", "mesh", "grid"]
 USUAL_SIZE_M: dict[Grid, float] = {"section": 50.0, "mesh": 125.0, "grid": 20.0}
 """Sections of the route, JIS X 0410 meshes (125 m and up), and a square grid for 5 to 50 m."""
-_STANDING_MPS = 0.5
 _PLACES = 1e9
 """Degrees are added up in whole parts of a tenth of a millimetre."""
 _LEVELS = ("rsrp_dbm", "sinr_db")
-UNKNOWN = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
 
 
 class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +43,8 @@ class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
     packets have no known delay in it (lost elsewhere). `within` is the share of the others delivered within the bound,
     with an interval of 95 % that also holds what the clocks' bound and those packets leave open; `verdict` holds it
     against the profile's requirement, and `reason` says why there is none to be had. `loss` is None where the
-    recording cannot say "lost": the interval then reaches over absent numbers.
+    recording cannot say "lost": the interval then reaches over absent numbers. `filter` says of which packets all cells
+    are: what is left out of the run, and from when on packets count as lost.
     """
 
     cell: int
@@ -66,15 +65,16 @@ class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
     sinr_db: float | None
     verdict: Verdict | None
     reason: str = ""
+    filter: str = ""
 
 
 def route_cells(
     probes: ProbeArrays, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
-    size_m: float | None = None, moving_only: bool = False, link: str = "", clock: ClockQuality = UNKNOWN,
+    size_m: float | None = None, link: str = "", clock: ClockQuality = NO_RECORD,
 ) -> list[RouteCell]:  # fmt: skip
     """Return the cells in which packets were sent, in order of first visit. As `RouteScan`, of packets all here."""
     scan = RouteScan(
-        path, radio, profile, grid=grid, size_m=size_m, moving_only=moving_only, link=link, clock=clock
+        path, radio, profile, grid=grid, size_m=size_m, link=link, clock=clock
     )  # fmt: skip
     scan.add(probes)
     return scan.result()
@@ -83,7 +83,7 @@ def route_cells(
 class RouteScan:
     """Reads the packets of one link chunk by chunk, in order of sending, and keeps counts of each cell.
 
-    `moving_only` leaves out what was measured while the vehicle stood. One-way delays, where there are no round trips,
+    One-way delays, where there are no round trips,
     are judged by the `clock`: unknown or beyond the limit, they are for reference and decide nothing. Packets later
     than the waiting time of the `profile`, if it has one, are lost. `path` and `radio` are those of the whole run.
     Raises ValueError for a size that no mesh has.
@@ -91,7 +91,7 @@ class RouteScan:
 
     def __init__(
         self, path: Track, radio: Series | None, profile: Profile, *, grid: Grid = "section",
-        size_m: float | None = None, moving_only: bool = False, link: str = "", clock: ClockQuality = UNKNOWN,
+        size_m: float | None = None, link: str = "", clock: ClockQuality = NO_RECORD,
     ) -> None:  # fmt: skip
         """Lay out the cells."""
         self._size_m = USUAL_SIZE_M[grid] if size_m is None else size_m
@@ -100,7 +100,7 @@ class RouteScan:
         if grid == "mesh" and self._size_m not in MESH_SIZES_M:
             sizes = ", ".join(map(str, MESH_SIZES_M))
             raise ValueError(f"no JIS X 0410 mesh of {self._size_m:g} m; there are {sizes}")
-        self._path, self._radio, self._grid, self._moving_only = path, radio, grid, moving_only
+        self._path, self._radio, self._grid = path, radio, grid
         self._road = road_of(path).chainage(path) if grid == "section" else None
         self._origin_deg: Place | None = None
         self._feed = PacketFeed(profile, clock)
@@ -115,6 +115,11 @@ class RouteScan:
         """Packets so far, in cells or not."""
         return self._feed.n
 
+    @property
+    def waiting_words(self) -> str:
+        """Say from when on packets count as lost; nothing without a waiting time."""
+        return self._feed.waiting_words
+
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets."""
         if not probes.n:
@@ -122,10 +127,8 @@ class RouteScan:
         if before := self._feed.absent_before(probes):
             self._add_absent(self._last_cell, before)
         packets = self._feed.take(probes)
-        lat, lon, distance, speed = places(self._path, packets.t_us)
+        lat, lon, distance, _ = places(self._path, packets.t_us)
         cells = self._numbers(packets.t_us, lat, lon)
-        if self._moving_only:
-            cells = np.where(np.nan_to_num(speed) >= _STANDING_MPS, cells, -1)
         missing = _absent_after(probes)[packets.order]
         # Which cell the numbers after the last packet are counted in is asked when the next ones come.
         self._last_cell = int(cells[np.flatnonzero(packets.order == probes.n - 1)[0]])

@@ -103,6 +103,10 @@ class Waited(NamedTuple):
     late: int = 0
     by_one_way: int = 0
 
+    def and_of(self, *others: Waited) -> Waited:
+        """Return those of these and of others together."""
+        return Waited(*(sum(counts) for counts in zip(self, *others, strict=True)))
+
 
 def within_waiting_time(probes: ProbeArrays, subject: Subject) -> tuple[ProbeArrays, Waited]:
     """Apply the waiting time of the subject's profile; without one the packets stay as they are."""

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from api.encoding import JsonResponse, described
 from storage.errors import NoDataError, StorageError
 from storage.pairs import UnknownPairError
+from storage.run_links import UnknownLinkError
 from storage.runs import UnknownRunError
 
 _log = structlog.get_logger("api")
@@ -64,6 +65,7 @@ def install(app: FastAPI) -> None:
         UnknownRunError: _unknown_run,
         UnknownPairError: _unknown_pair,
         NoDataError: _no_data,
+        UnknownLinkError: _no_data,
         StorageError: _storage,
         PoolTimeout: _database,
         PoolClosed: _database,

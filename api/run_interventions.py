@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 import numpy as np
 import psycopg
 
+from analytics.clock import NO_RECORD
 from analytics.interventions import Happening, interventions_of, mrms_of
 from analytics.loader import about_device, load_exclusions, load_probes, run_window_us
 from analytics.outages import NEAR_US, Surroundings, Track, track
 from analytics.report.model import InterventionRow, LinkBefore
+from analytics.requirements import load_requirements
+from analytics.waiting_time import waited_out
 from storage.reader import link_ids, read_columns
 from storage.runs import RunRecord
 
@@ -20,8 +23,14 @@ _MOST = 2_000
 """What stood before more of them than this is not looked up: the counter is broken."""
 
 
-def run_interventions(connection: psycopg.Connection, run: RunRecord) -> list[InterventionRow] | None:
-    """Return what the KPIs count, in order of time; None where no vehicle was measured and no event tells of any."""
+def run_interventions(
+    connection: psycopg.Connection, run: RunRecord, profile: str | None = None
+) -> list[InterventionRow] | None:
+    """Return what the KPIs count, in order of time; None where no vehicle was measured and no event tells of any.
+
+    Packets of the links just before that came later than the waiting time of the `profile` are lost.
+    """
+    limit_ms = load_requirements(profile).parameters.lost_after_ms
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
     cuts = load_exclusions(connection, run).of("")
     found: list[InterventionRow] | None = None
@@ -34,7 +43,7 @@ def run_interventions(connection: psycopg.Connection, run: RunRecord) -> list[In
             continue
         found = found or []
         links = [(link, number) for (name, link), number in ids.items() if name == device and link]
-        around = _Around(connection, own, links, window) if happenings else None
+        around = _Around(connection, own, links, window, limit_ms) if happenings else None
         found += [
             _row(device, one, None if place >= _MOST else around)
             for place, one in enumerate(sorted(happenings, key=lambda one: one.t_us))
@@ -46,9 +55,10 @@ class _Around:
     """What was sampled around the happenings of one device."""
 
     def __init__(
-        self, connection: psycopg.Connection, own: int | None, links: Sequence[tuple[str, int]], window: tuple[int, int]
-    ) -> None:
-        self._connection, self._links = connection, links
+        self, connection: psycopg.Connection, own: int | None, links: Sequence[tuple[str, int]],
+        window: tuple[int, int], limit_ms: float | None,
+    ) -> None:  # fmt: skip
+        self._connection, self._links, self._limit_ms = connection, links, limit_ms
         start_us, end_us = window[0] - NEAR_US, window[1]
 
         def sampled(stream: str, names: Sequence[str], link_id: int | None) -> Track:
@@ -71,7 +81,8 @@ class _Around:
         """Return how each link stood just before."""
         found = []
         for link, number in self._links:
-            probes = load_probes(self._connection, number, at_us - _JUST_BEFORE_US, at_us)
+            sent = load_probes(self._connection, number, at_us - _JUST_BEFORE_US, at_us)
+            probes, _ = waited_out(sent, self._limit_ms, NO_RECORD)
             delay = probes.delays["round_trip"]
             rtt_us = delay.us[delay.valid & (probes.lost == 0)]
             radio = self._radio[link]

@@ -89,7 +89,7 @@ def run_report(
         program=_program(),
         profile=_profile(profile),
         outages=[outage_list(each) for each in outages_of_run(connection, run, profile)],
-        interventions=run_interventions(connection, run),
+        interventions=run_interventions(connection, run, profile),
         conditions=conditions_of_run(connection, run, profile=profile),
         points=points_of_run(connection, run, profile),
         pairs=[_pair(connection, name, profile) for name in pairs_of_run(connection, run)],

@@ -22,6 +22,7 @@ from api.encoding import JsonResponse, described
 from api.problems import PROBLEMS, ProblemError
 from storage.exclusions import Exclusion, list_exclusions
 from storage.explain import ExplainedCompleteness, explained_completeness
+from storage.run_links import check_links
 from storage.runs import RunRecord, list_runs
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"], responses=PROBLEMS)
@@ -78,6 +79,7 @@ def route(  # noqa: PLR0917 - query parameters
     moving_only: bool = False, profile: ProfileName = None,
 ) -> Response:  # fmt: skip
     """Return delay, loss, radio and verdict of each section of the route or mesh of the area, by link."""
+    check_links(connection, run, link)
     try:
         return JsonResponse(
             route_of_run(
@@ -100,6 +102,7 @@ def conditions(
     profile: ProfileName = None, *, moving_only: bool = False,
 ) -> Response:  # fmt: skip
     """Return delay and loss of each link by class of RSRP, SINR and speed and by cell, each with its interval."""
+    check_links(connection, run, link)
     wanted = chosen_profile(settings, profile)
     return JsonResponse(conditions_of_run(connection, run, link, wanted, moving_only=moving_only))
 
@@ -110,6 +113,7 @@ def outages(
     profile: ProfileName = None,
 ) -> Response:  # fmt: skip
     """Return every outage of each link and pair of links, with place, radio and vehicle just before it."""
+    check_links(connection, run, *link.split("+"))
     found = outages_of_run(connection, run, chosen_profile(settings, profile), link)
     return JsonResponse([outage_list(each) for each in found])
 
@@ -120,6 +124,7 @@ def points(
     profile: ProfileName = None,
 ) -> Response:  # fmt: skip
     """Return the measuring points of each link with their tests; a point with too few of them has no value."""
+    check_links(connection, run, link)
     return JsonResponse(points_of_run(connection, run, chosen_profile(settings, profile), link))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from contract.streams import STREAMS
 from contract.topics import NAME
 from ingest.counts import IngestCounts
 from storage.columnar import ArrayColumn, BatchKey, ColumnBatch
@@ -159,14 +160,16 @@ class SelfReport:
 
     def _batch(self, values: Mapping[str, float]) -> ColumnBatch:
         at_us, n = time.time_ns() // 1000, len(values)
+        told = {
+            "name": ArrayColumn(np.array(list(values), object)),
+            "value": ArrayColumn(np.array(list(values.values()), np.float64)),
+            "unit": ArrayColumn(np.array([ROWS[name][0] for name in values], object)),
+        }
+        others = [column.name for column in STREAMS["metric"].columns if column.name not in told]
         return ColumnBatch(
             key=BatchKey(SITE, self.device, self._epoch, self._seq), stream="metric", link="", source="ingest/1", n=n,
             t_us=np.full(n, at_us, np.int64), received_at_us=at_us,
-            columns={
-                "name": ArrayColumn(np.array(list(values), object)),
-                "value": ArrayColumn(np.array(list(values.values()), np.float64)),
-                "unit": ArrayColumn(np.array([ROWS[name][0] for name in values], object)),
-            },
+            columns=told | {name: ArrayColumn(np.full(n, "", object), np.zeros(n, np.bool_)) for name in others},
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from storage.errors import StorageError
-from storage.reader import link_ids
+from storage.run_links import check_links
 from storage.runs import RunRecord
 
 _COLUMNS = (
@@ -44,10 +44,7 @@ def exclude(
     Raises StorageError for one outside it, without reason or person, or for a link that the run does not have.
     """
     _check_trail(reason=reason, by=excluded_by)
-    known = sorted({name for _, name in link_ids(connection, run.site, run.devices, run.links) if name})
-    if link and link not in known:
-        have = f"its links are {', '.join(known)}" if known else "none of its links has sent anything yet"
-        raise StorageError(f"run {run.name} has no link {link!r}: {have}; without --link all are left out")
+    check_links(connection, run, link, remedy="; without --link all are left out")
     if started_at >= ended_at:
         raise StorageError(f"the exclusion ends at {ended_at.isoformat()}, not after its start: swap --start and --end")
     if ended_at <= run.started_at or (run.ended_at is not None and started_at >= run.ended_at):

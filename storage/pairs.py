@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from contract.topics import NAME
 from storage.errors import StorageError
-from storage.reader import link_ids
+from storage.run_links import check_links
 from storage.runs import RunRecord
 
 _SELECT = """
@@ -71,8 +71,8 @@ def pair_runs(
                     f"pair {name} has --{what} {known!r}, not {given!r}: repetitions share it; use another --as name"
                 )
         condition, link, other_link = first.condition, first.link, first.other_link
-    _check_links(connection, baseline, link)
-    _check_links(connection, changed, other_link or link)
+    check_links(connection, baseline, link)
+    check_links(connection, changed, other_link or link)
     if baseline.run_id == changed.run_id and (not link or other_link in {"", link}):
         raise StorageError(
             f"run {baseline.name} would be paired with itself: name another run, or two links with --link and"
@@ -144,10 +144,3 @@ def _one(connection: psycopg.Connection, pair_id: int) -> RunPair:
         record = cursor.execute(f"{_SELECT} WHERE pair_id = %s".encode(), (pair_id,)).fetchone()
     assert record is not None
     return record
-
-
-def _check_links(connection: psycopg.Connection, run: RunRecord, link: str) -> None:
-    known = sorted({name for _, name in link_ids(connection, run.site, run.devices, run.links) if name})
-    if link and link not in known:
-        have = f"its links are {', '.join(known)}" if known else "none of its links has sent anything yet"
-        raise StorageError(f"run {run.name} has no link {link!r}: {have}")

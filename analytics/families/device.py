@@ -91,6 +91,10 @@ def evaluate_link_streams(
     return results
 
 
+OF_PACKETS = {"handover_interruption", "tcp_buffer_delay", "leo_grid_loss"}
+"""KPIs of other streams that rest on the link's packets."""
+
+
 def packets_asked(streams: Mapping[str, Series]) -> PacketWatch:
     """Return what the streams of a link must know of its packets."""
     names = {str(name) for name in streams["metric"].text("name").tolist()} if "metric" in streams else set()

@@ -24,11 +24,6 @@ def iso_texts(t_us: npt.NDArray[np.int64]) -> list[str]:
     return [f"{text}+09:00" for text in np.datetime_as_string(local).tolist()]
 
 
-def iso_text(instant: datetime) -> str:
-    """Return one instant in the form of `iso_texts`."""
-    return instant.astimezone(JST).isoformat(timespec="microseconds")
-
-
 def clock_text(instant: datetime) -> str:
     """Return an instant for tables that people read: "2025-11-27 14:03:05.123"."""
     return instant.astimezone(JST).isoformat(sep=" ", timespec="milliseconds").removesuffix("+09:00")

@@ -13,7 +13,6 @@ from contract.recording.errors import RecordingError
 from contract.recording.profile import FileCsv, TimeRule
 from contract.recording.table import Row
 
-_READ_BYTES = 1 << 20
 _PARQUET_ROWS = 10_000
 
 

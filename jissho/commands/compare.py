@@ -47,15 +47,18 @@ def compare(
     """
     from analytics.compare_loader import compare_pair, compare_runs  # noqa: PLC0415 - commands load what they need
     from storage.connect import connect  # noqa: PLC0415
+    from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
     judged_by = profile or settings.text("JISSHO_PROFILE") or None
     with database(settings) as url, connect(url) as connection:
         if b:
+            sides = get_run(connection, a), get_run(connection, b)
+            for record, name in zip(sides, (link, other_link), strict=True):
+                check_links(connection, record, name)
             found = compare_runs(
-                connection, get_run(connection, a), get_run(connection, b), link=link, other_link=other_link,
-                align=align, profile=judged_by,
+                connection, *sides, link=link, other_link=other_link, align=align, profile=judged_by
             )  # fmt: skip
         else:
             found = compare_pair(connection, a, link=link, align=align, profile=judged_by)

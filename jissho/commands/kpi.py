@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from jissho.output import DIRECTIONS, interval_text, print_json, print_table
-from jissho.settings import Settings, database
+from jissho.settings import SettingError, Settings, database
 
 
 def kpi(
@@ -65,11 +65,17 @@ def kpi(
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
+    from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
+    _check_options(
+        conditions=conditions, points=points, correct_offset=correct_offset, moving_only=moving_only,
+        everything=everything,
+    )  # fmt: skip
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
+        check_links(connection, record, *link.split("+"))
         wanted = profile or settings.text("JISSHO_PROFILE") or None
         if conditions:
             found = conditions_of_run(connection, record, link, wanted, moving_only=moving_only)
@@ -101,6 +107,22 @@ def kpi(
         print(f"主な結果 {shown} 件。全ては --all main figures {shown}; all of them with --all")
 
 
+def _check_options(
+    *, conditions: bool, points: bool, correct_offset: bool, moving_only: bool, everything: bool
+) -> None:
+    """Refuse what would be heeded by nothing: a figure must not look like what it is not."""
+    if conditions and points:
+        raise SettingError("--conditions and --points are two lists: ask for one at a time")
+    if correct_offset and (conditions or points):
+        raise SettingError(f"--correct-offset is not for {'--conditions' if conditions else '--points'}: leave it out")
+    if everything and (conditions or points):
+        raise SettingError(
+            f"--all is not for {'--conditions' if conditions else '--points'}, which has all: leave it out"
+        )
+    if moving_only and points:
+        raise SettingError("--moving-only is not for --points, which are measured at a halt: leave it out")
+
+
 def print_kpis(title: str, results: Sequence[Any]) -> None:
     """Print results as a table for people."""
     print_table(
@@ -123,8 +145,20 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
             )
             for result in results
         ],
-        note="時刻は日本標準時(JST)。95%信頼区間は自己相関を考慮 intervals respect autocorrelation",
+        note="\n".join([
+            "時刻は日本標準時(JST)。95%信頼区間は自己相関を考慮 intervals respect autocorrelation", *_shared(results)
+        ]),
     )  # fmt: skip
+
+
+def _shared(results: Sequence[Any]) -> list[str]:
+    """Return what several KPIs of a link are filtered by: halts that are left out, packets that came too late."""
+    kpis: dict[tuple[str, str], set[str]] = {}
+    for result in results:
+        for part in result.filter.split("; "):
+            kpis.setdefault((result.link, part), set()).add(result.id)
+    # What only defines a KPI is short and of one language.
+    return [f"{link}: {part}" for (link, part), ids in kpis.items() if len(ids) > 1 and " / " in part]
 
 
 def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None:

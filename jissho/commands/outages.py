@@ -24,18 +24,20 @@ def outages(run: str, *, link: str = "", profile: str = "", json: bool = False) 
     from analytics.outage_loader import outages_of_run  # noqa: PLC0415 - commands load what they need
     from analytics.outage_rows import columns_of, outage_list, rows_of  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
+    from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
+        check_links(connection, record, *link.split("+"))
         wanted = profile or settings.text("JISSHO_PROFILE") or None
         lists = [outage_list(found) for found in outages_of_run(connection, record, wanted, link)]
     if json:
         print_json(lists)
         return
     if not lists:
-        print(f"run {record.name} has no probes{f' of link {link}' if link else ''}; see `jissho db status`")
+        print(f"run {record.name} has no probes{f' of {link}' if link else ''}; see `jissho db status`")
         return
     print_table(
         f"通信断の集計 Outages by link: {record.name}",

@@ -38,7 +38,7 @@ def route(
     size
         Metres: default 50 for sections, 125 for meshes (also 250, 500, 1000, 10000), 20 for the grid.
     moving_only
-        Leave out what was measured while the vehicle stood.
+        Leave out what was measured while the vehicle stood (below 0.5 m/s for ten seconds and more).
     geojson
         Write the places to this file, for QGIS or 地理院地図.
     profile
@@ -51,12 +51,14 @@ def route(
     from analytics.route import geojson as as_geojson  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.errors import StorageError  # noqa: PLC0415
+    from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
     settings = Settings()
     try:
         with database(settings) as url, connect(url) as connection:
             record = get_run(connection, run)
+            check_links(connection, record, link)
             found = route_of_run(
                 connection, record, link, profile or settings.text("JISSHO_PROFILE") or None, grid=grid, size_m=size,
                 moving_only=moving_only,
@@ -77,7 +79,7 @@ def route(
         print_json({"link": name, **msgspec.structs.asdict(cell)} for name, cells in found.items() for cell in cells)
         return
     for name, cells in found.items():
-        unclear = {cell.reason for cell in cells if cell.reason}
+        unclear = dict.fromkeys(each for cell in cells for each in (cell.filter, cell.reason) if each)
         print_table(
             f"経路適合性 Route fitness: {record.name}, {name}, {_GRIDS[grid]}",
             ["区間 Cell", "始点 From [m]", "緯度 Lat", "経度 Lon", "n", "通過 Passes", "p50 [ms]", "p95 [ms]",

@@ -11,6 +11,7 @@ from analytics import packet_loader
 from analytics.compare_loader import compare_pair, compare_repetitions, compare_runs
 from storage.columnar import ArrayColumn
 from storage.errors import NoDataError
+from storage.exclusions import exclude
 from storage.long_reader import iterate_long
 from storage.pairs import UnknownPairError, pair_runs, unpair
 from storage.runs import start_run
@@ -238,3 +239,30 @@ def test_time_of_poor_clocks_gives_no_one_way_delay_but_its_losses_count(site):
     assert (mean.n_a, mean.n_b) == (pytest.approx(SECONDS * HZ / 2, abs=150), SECONDS * HZ)
     assert "の片方向遅延を除く" in mean.clock
     assert "参考値" not in mean.reason
+
+
+def test_one_way_differences_are_by_the_limit_of_the_profile(site, tmp_path):
+    """40 ms is beyond a tenth of 100 ms, unless the profile allows it; so is which packets were late."""
+    a, b = one_way_run(site, "a", np.full(28, 250.0)), one_way_run(site, "b", np.full(28, 20_000.0))
+    path = tmp_path / "strict.toml"
+    head = 'name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=27.0\n'
+    path.write_text(head, encoding="utf-8")
+    (strict,) = compare_runs(site.connection, a, b, profile=str(path))
+    assert effect_of(strict, "owd", "mean").reason.startswith("B 参考値: 時計の誤差上限")
+    assert "B: 参考値: 時計の誤差上限" in strict.note
+    assert "A: 参考値" not in strict.note
+    path.write_text(f"{head}clock_within_ms=50.0\n", encoding="utf-8")
+    (allowed,) = compare_runs(site.connection, a, b, profile=str(path))
+    assert not effect_of(allowed, "owd", "mean").reason
+    assert "参考値" not in allowed.note
+
+
+def test_clocks_of_time_that_is_left_out_do_not_count(site):
+    """As for the KPIs of a link: the time without synchronisation is excluded, and no one-way delay of the rest is."""
+    off = np.where((np.arange(28) >= 12) & (np.arange(28) < 15), 900_000.0, 250.0)
+    a, b = one_way_run(site, "a", off), one_way_run(site, "b", np.full(28, 250.0))
+    low, high = (a.started_at + timedelta(seconds=second) for second in (80, 150))
+    exclude(site.connection, a, started_at=low, ended_at=high, reason="時計の同期外れ", excluded_by="lead")
+    (found,) = compare_runs(site.connection, a, b)
+    mean = effect_of(found, "owd", "mean")
+    assert ("を除く" in mean.clock, mean.reason) == (False, "")

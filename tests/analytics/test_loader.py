@@ -234,6 +234,29 @@ def test_a_recording_of_ping_also_gets_pings_own_numbers(measured):
     assert results[0].n == int((columns["lost"].values == 0).sum())
 
 
+def test_what_other_streams_ask_of_packets_is_of_those_that_count(measured, tmp_path):
+    """With a waiting time the satellite's loss near its grid and elsewhere add up to that of the link, and say so."""
+    connection, run, _, outbox = measured
+    t_us = T0_US + 10_000_000 * np.arange(6, dtype=np.int64)
+    outbox.write(
+        "metric", "l5g", t_us, name=ArrayColumn(np.full(6, "leo.snr", object)),
+        value=ArrayColumn(np.full(6, 9.0)), unit=ArrayColumn(np.full(6, "dB", object)),
+    )  # fmt: skip
+    path = tmp_path / "strict.toml"
+    path.write_text('name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=30.0\n', encoding="utf-8")
+    for profile in (None, str(path)):
+        found = {
+            (each.id, each.statistic): each for each in evaluate_run(connection, run, profile)
+            if each.link == "l5g" and each.direction == "round_trip"
+        }  # fmt: skip
+        grid = [found["leo_grid_loss", statistic] for statistic in ("ratio", "elsewhere")]
+        loss = found["loss", "ratio"]
+        assert sum(each.value * each.n for each in grid) == pytest.approx(loss.value * loss.n)
+        assert all(each.filter == loss.filter for each in grid)
+    assert loss.value > 0.5
+    assert "later than 30 ms counted as lost" in loss.filter
+
+
 def test_an_empty_run_and_a_wrong_profile(measured):
     """A run without packets has no results; a profile that does not exist is an error before anything is read."""
     connection, run, _, _ = measured

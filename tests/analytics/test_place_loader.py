@@ -10,6 +10,7 @@ from analytics.outage_loader import outages_of_run
 from analytics.outages import LinkOutages
 from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.run_loader import evaluate_run
+from storage.exclusions import exclude
 from storage.runs import start_run
 from tests.api.conftest import batch
 from tests.api.test_run_outages import START, T0_US
@@ -110,3 +111,72 @@ def test_a_pair_is_listed_in_the_direction_that_both_links_have(db):
     assert outages_of_run(writer.connection, run, None, "lte") == [found["lte"]]
     assert isinstance(found["lte"], LinkOutages)
     assert "参考値" in found["lte"].reason
+
+
+def clocks(writer, *, poor_from_s):
+    """Commit the clocks of the device and of both far ends: 0.1 ms each, of l5g 500 ms from some second on."""
+    seconds = range(-20, SECONDS + 20, 2)
+    writer.commit([
+        batch(
+            60 + number, "clock", [T0_US + second * 1_000_000 for second in seconds], link=link,
+            method=["declared"] * len(seconds), synced=[True] * len(seconds),
+            bound_us=[500_000.0 if link == "l5g" and second >= poor_from_s else 100.0 for second in seconds],
+        )
+        for number, link in enumerate(("", "l5g", "lte"))
+    ])  # fmt: skip
+
+
+def strict(tmp_path):
+    path = tmp_path / "strict.toml"
+    path.write_text('name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=60\n', encoding="utf-8")
+    return str(path)
+
+
+def test_time_of_poor_clocks_is_judged_as_for_the_figures_of_the_link(db, tmp_path):
+    """Ways up only, the far clock poor for the last 20 s: nothing is for reference, and those packets have no delay."""
+    writer = db.writer()
+    run = drive(writer, senders=1, up_only=("l5g", "lte"))
+    clocks(writer, poor_from_s=40)
+    connection, path = writer.connection, strict(tmp_path)
+    figures = {(each.id, each.statistic, each.link): each for each in evaluate_run(connection, run, path)}
+    lost = figures["loss", "ratio", "l5g"]
+    assert "参考値" not in figures["availability", "ratio", "l5g"].reason
+    (listed,) = outages_of_run(connection, run, path, "l5g")
+    assert listed.reason == ""
+    assert listed.filter in lost.filter
+    assert len(listed.outages) == figures["outage", "count", "l5g"].value
+    assert sum(each.duration_s for each in listed.outages) == pytest.approx(figures["outage", "total", "l5g"].value)
+    (cells,) = route_of_run(connection, run, "l5g", path).values()
+    (conditions,) = conditions_of_run(connection, run, "l5g", path)
+    assert not any("参考値" in each.reason for each in (*cells, *conditions.rows))
+    assert sum(cell.loss * cell.n for cell in cells) == pytest.approx(lost.value * lost.n)
+    # Those of 22 s, the sample before being held until the next, and 120 that were lost nobody knows where.
+    assert sum(cell.unknown for cell in cells) == 22 * 20 + 120
+    clouded = [cell for cell in cells if cell.unknown == cell.n]
+    assert len(clouded) >= 3
+    assert all((cell.within, cell.p50_ms, cell.ci_low) == (None, None, None) for cell in clouded)
+    hidden = [row for row in conditions.rows if row.basis == "rsrp_dbm" and "with unknown delay" in row.reason]
+    assert hidden
+    # Most of the lowest range is hidden: its median lies anywhere.
+    assert (hidden[0].p50_low_ms, hidden[0].p50_high_ms) == (0.0, None)
+
+
+def test_excluded_time_costs_no_place_and_no_pair_its_clocks(db):
+    """The time of the poor clock is left out: what remains is not for reference, wherever it is stated."""
+    writer = db.writer()
+    run = drive(writer, senders=1, up_only=("l5g", "lte"))
+    clocks(writer, poor_from_s=40)
+    connection = writer.connection
+    figures = {(each.id, each.statistic, each.link): each for each in evaluate_run(connection, run, None)}
+    assert "参考値" in figures["redundant_delay", "p99", "l5g+lte"].reason
+    exclude(connection, run, started_at=START + timedelta(seconds=36), ended_at=START + timedelta(seconds=SECONDS + 1),
+            reason="時刻同期断", excluded_by="lead")  # fmt: skip
+    figures = {(each.id, each.statistic, each.link): each for each in evaluate_run(connection, run, None)}
+    pair = figures["redundant_delay", "p99", "l5g+lte"]
+    assert (pair.clock_bound_us, "参考値" in pair.reason) == (200.0, False)
+    route, conditions, outages = everything(connection, run)
+    reasons = [
+        *(cell.reason for cells in route.values() for cell in cells),
+        *(row.reason for each in conditions for row in each.rows), *(each.reason for each in outages),
+    ]  # fmt: skip
+    assert not any("参考値" in reason for reason in reasons)

@@ -84,10 +84,9 @@ def test_conditions_are_those_of_the_whole(drawn, seed, clock, lost_after_ms):
 def test_places_are_those_of_the_whole(grid, drawn, seed, clock, lost_after_ms):
     """Every cell: counts, passes, mean place, median levels, verdict, in order of first visit."""
     (some, edges), (path, radio) = drawn, surroundings(seconds_of(drawn[0]), seed)
-    is_moving = seed % 2 == 0
 
     def found(edges):
-        scan = RouteScan(path, radio, profile(lost_after_ms), grid=grid, moving_only=is_moving, clock=clock)
+        scan = RouteScan(path, radio, profile(lost_after_ms), grid=grid, clock=clock)
         return scanned_in(scan, some, edges).result()
 
     assert found([]) == found(edges)

@@ -67,13 +67,6 @@ def test_a_recording_that_cannot_say_lost_has_no_loss_in_any_section():
     assert found[250.0].ci_low < 500 / 600
 
 
-def test_standing_still_can_be_left_out():
-    """A vehicle that never moves has one section, and none while moving."""
-    path = track(drive(10, 0.0))
-    assert [cell.n for cell in route_cells(packets(10), path, None, PROFILE)] == [1000]
-    assert route_cells(packets(10), path, None, PROFILE, moving_only=True) == []
-
-
 def test_passes_count_visits_not_seconds():
     """Out and back: every mesh of the way but the turning one is entered twice."""
     there = drive(60, 10.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analytics.conditions import range_words
 from analytics.executors import executor_of
-from analytics.place_loader import conditions_of_run
+from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.run_loader import Elsewhere, evaluate_run
 from analytics.standstill import UNKNOWN_SPEED, standstill
 from analytics.track import track
@@ -113,6 +113,30 @@ def test_conditions_of_driving_have_no_class_of_standing(drive):
     assert [range_words(row) for row in whole.rows] == ["停止 standing", "20 – 35"]
     assert "moving only" in link.filter
     assert not whole.filter
+
+
+def test_places_of_driving_are_those_of_the_same_packets(drive):
+    """A stop line of five seconds and time without a speed are driving, at places too; every cell says what is out."""
+    db, connection, run = drive
+    speeds = [0.0] * 30 + [8.0] * 10 + [0.0] * 5 + [None] * 5 + [8.0] * 10
+    lat = [35 + max(second - 29, 0) * 8.0 / 111_195 for second in range(60)]
+    db.writer().commit([
+        batch(4, "position", [START_US + second * 1_000_000 for second in range(60)], lat_deg=lat, lon_deg=[139.0] * 60,
+              speed_mps=speeds, mode=[3] * 60),
+    ])  # fmt: skip
+    exclude(connection, run, started_at=START.replace(second=50), ended_at=START.replace(second=55), reason="r",
+            excluded_by="lead")  # fmt: skip
+    loss = loss_of(evaluate_run(connection, run, None, moving_only=True))
+    cells = route_of_run(connection, run, "l5g", None, moving_only=True)["l5g"]
+    (conditions, _) = conditions_of_run(connection, run, moving_only=True)
+    assert loss.n == sum(cell.n for cell in cells) == 250
+    assert sum(cell.loss * cell.n for cell in cells) == loss.value == 0.0
+    stated = "除外 1 区間 5 s / 1 intervals excluded"
+    assert {cell.filter for cell in cells} == {conditions.filter}
+    assert conditions.filter.startswith("走行中のみ: ")
+    assert conditions.filter.endswith(stated)
+    whole = route_of_run(connection, run, "l5g", None)["l5g"]
+    assert (sum(cell.n for cell in whole), {cell.filter for cell in whole}) == (550, {stated})
 
 
 def test_what_the_device_says_of_itself_is_of_the_whole_drive(drive):

@@ -8,6 +8,7 @@ import pytest
 from analytics.report.intervention_sheet import SHEET
 from analytics.report.workbook import write_workbook
 from analytics.run_loader import evaluate_run
+from api.run_interventions import run_interventions
 from api.run_report import run_report
 from storage.exclusions import exclude
 from storage.runs import start_run
@@ -105,6 +106,30 @@ def test_all_requirements_at_once_of_each_link_and_of_both(drive):
     shares = [found["all_met", link, "ratio", ""] for link in ("l5g", "lte", "l5g+lte")]
     assert [50 / 120, 40 / 120, 90 / 120] == [share.value for share in shares]
     assert [120] * 3 == [share.n for share in shares]
+
+
+def test_what_comes_after_the_waiting_time_holds_in_no_second(drive, tmp_path):
+    """All at once is of the packets that the loss beside it is of: every answer takes 21 ms, and 20 are waited for.
+
+    So is what is said of the links just before an intervention.
+    """
+    connection, run = drive
+    path = tmp_path / "strict.toml"
+    path.write_text('name="s"\nja="例"\nen="s"\nstatus=""\n[parameters]\nlost_after_ms=20.0\n', encoding="utf-8")
+    found = keyed(evaluate_run(connection, run, str(path)))
+    for link in ("l5g", "lte", "l5g+lte"):
+        assert found["all_met", link, "ratio", ""].value == 0.0
+    assert found["loss", "l5g", "ratio", ""].value == 1.0
+    late = {link: found["all_met", link, "ratio", ""].filter.split("; ")[-1] for link in ("l5g", "lte", "l5g+lte")}
+    assert late["l5g"] in found["loss", "l5g", "ratio", ""].filter
+    assert (late["lte"], late["l5g+lte"]) == tuple(
+        f"20 ms を超えて届いた {n} パケットを損失とした / {n} packets later than 20 ms counted as lost"
+        for n in (1200, 2300)
+    )  # fmt: skip
+    first = run_interventions(connection, run, str(path))[0]
+    assert [(each.link, each.rtt_ms, each.lost, each.sent) for each in first.links] == [
+        ("l5g", None, 50, 50), ("lte", None, 50, 50)
+    ]  # fmt: skip
 
 
 def test_a_camera_that_moved_is_not_frozen_and_one_that_stopped_is(drive):

@@ -166,6 +166,15 @@ def test_the_route_is_judged_place_by_place(client):
     assert "125" in refused.json()["remedy"]
 
 
+def test_a_link_that_the_run_does_not_have_is_no_empty_list(client):
+    """404 with the links there are: an empty list would read as "nothing failed"."""
+    for what in ("route", "conditions", "outages", "points"):
+        refused = client.get(f"/v1/runs/run-1/{what}", params={"link": "wifi"})
+        assert refused.status_code == 404
+        assert "run-1 has no link 'wifi': its links are carrier, l5g" in refused.json()["error"]
+    assert client.get("/v1/runs/run-1/outages", params={"link": "l5g+wifi"}).status_code == 404
+
+
 def test_two_links_of_one_run_are_compared_at_the_same_instants(client):
     """Each effect has both values, their difference, its interval and how it was drawn."""
     answer = client.get("/v1/compare", params={"a": "run-1", "b": "run-1", "link": "l5g", "other_link": "carrier"})

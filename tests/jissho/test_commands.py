@@ -126,6 +126,31 @@ def test_a_recording_beside_which_nothing_was_measured_has_no_conditions(jissho,
     assert "RSRP" in jissho("kpi", "walk-1", "--conditions").stdout
 
 
+def test_a_link_that_the_run_does_not_have_is_named_with_those_it_has(jissho, ping_log):
+    """A slip in --link is no run without packets."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    for command in (("kpi",), ("kpi", "--conditions"), ("kpi", "--points"), ("route",), ("outages",), ("compare",)):
+        runs = ("walk-1", "walk-1") if command == ("compare",) else ("walk-1",)
+        refused = jissho(*command, *runs, "--link", "lte")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "run walk-1 has no link 'lte': its links are wifi" in refused.stderr
+
+
+def test_options_that_would_be_heeded_by_nothing_are_refused(jissho, ping_log):
+    """Figures must not look like those that were asked for; what is heeded is said below the table."""
+    jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
+    for options in (
+        ("--points", "--moving-only"),
+        ("--conditions", "--correct-offset"),
+        ("--conditions", "--points"),
+        ("--points", "--all"),
+    ):
+        refused = jissho("kpi", "walk-1", *options)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert options[-1] in refused.stderr
+    assert "wifi: 走行中のみ: 速度の記録がなく停車を除外していない" in jissho("kpi", "walk-1", "--moving-only").stdout
+
+
 def test_a_recording_of_round_trips_has_no_offset_to_correct(jissho, ping_log):
     """`kpi --correct-offset` gives the same figures as without it."""
     jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")

@@ -72,6 +72,15 @@ def test_a_total_outage_fails_its_seconds():
     assert (50 / 60, 60) == (found.value, found.n)
 
 
+def test_a_link_on_which_nothing_arrived_failed_in_every_second():
+    """It has no delay at all, so that only its video was asked: 1.0, where every packet was lost."""
+    found = met({"l5g": packets(lost=range(60))}, {"l5g": {"video": camera(ENDS)}})["l5g"]
+    assert (0.0, 60) == (found.value, found.n)
+    up = required(("owd", "up", "p99", 100.0))
+    clocks = {"l5g": ClockQuality("良", 100.0)}
+    assert 0.0 == met({"l5g": packets(lost=range(60))}, {}, profile=up, clocks=clocks)["l5g"].value
+
+
 def test_no_picture_fails_though_it_has_no_delay():
     """fps 0 with a null delay: a picture that does not come is infinitely late, whichever of the two is asked."""
     fps, delay = [30.0] * 50 + [0.0] * 10, [100_000] * 50 + [None] * 10

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.report.jst import clock_text, date_text, duration_text, iso_text, iso_texts
+from analytics.report.jst import clock_text, date_text, duration_text, iso_texts
 
 
 @given(st.integers(0, 4_000_000_000_000_000))
@@ -17,7 +17,6 @@ def test_iso_text_is_the_same_instant_to_the_microsecond(t_us):
     parsed = datetime.fromisoformat(text)
 
     assert (parsed - datetime(1970, 1, 1, tzinfo=UTC)) / (datetime.resolution) == t_us
-    assert text == iso_text(parsed)
     assert text.endswith("+09:00")
 
 
