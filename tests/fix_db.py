@@ -69,6 +69,10 @@ def migrated_template(database_server: str) -> Iterator[str]:
         server.execute(f"CREATE DATABASE {name}".encode())
     with connect(_with_database(database_server, name)) as connection:
         migrate(connection)
+    # TimescaleDB's own workers would connect to it, and what others are connected to cannot be copied.
+    with connect(database_server) as server:
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
     yield name
     # A server that stays would go on refreshing the aggregates of every template that was left.
     with connect(database_server) as server:
