@@ -57,12 +57,11 @@ def _durations(link: Link, found: Bursts) -> Iterator[KpiResult]:
     each_ms = interval_us / MS
     if found.packets.size:
         mean, worth = float(found.packets.mean()), effective_n(found.packets)
-        interval = mean_interval(mean, float(found.packets.std()), worth)
-        low = None if interval.low is None else max(interval.low, 0.0) * each_ms
+        interval = mean_interval(mean, float(found.packets.std()), worth, at_least=1.0)
         yield link.make(
             "burst_duration", "round_trip", "mean", mean * each_ms, n=found.packets.size, n_eff=worth, method=STUDENT,
-            interval=Interval(low, None if interval.high is None else interval.high * each_ms), reason=note,
-            filters=_FILTER,
+            interval=Interval(*(None if end is None else end * each_ms for end in (interval.low, interval.high))),
+            reason=note, filters=_FILTER,
         )  # fmt: skip
         yield link.make(
             "burst_duration", "round_trip", "max", float(found.packets.max()) * each_ms, n=found.packets.size,

@@ -45,14 +45,16 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         mean, deviation = delivered.mean, delivered.deviation
         known = clouded_mean(Interval(mean, mean), size, clouded)
         value = min(max(mean, known.low or 0.0), math.inf if known.high is None else known.high)
+        # By two clocks a delay may be below nothing (RFC 7679 3.5).
+        at_least = 0.0 if direction == "round_trip" else -math.inf
         of_all = link.of_all(f"{delivered.merge(clouded.measured).mean / MS:.6g} ms")
         yield link.make(
             kpi, direction, "mean", value / MS, n=size, n_eff=worth, method=STUDENT, filters=filters,
-            interval=in_ms(clouded_mean(mean_interval(mean, deviation, worth), size, clouded)),
+            interval=in_ms(clouded_mean(mean_interval(mean, deviation, worth, at_least=at_least), size, clouded)),
             reason="; ".join(filter(None, [note, of_all if clouded.n else ""])),
-            project=lambda total: in_ms(
-                clouded_mean(mean_interval(mean, deviation, max(worth * total // size, 1)), size, clouded)
-            ),
+            project=lambda total: in_ms(clouded_mean(
+                mean_interval(mean, deviation, max(worth * total // size, 1), at_least=at_least), size, clouded
+            )),
         )  # fmt: skip
         yield link.make(kpi, direction, "std", deviation / MS, n=size, filters=filters, reason=note)
         yield link.make(kpi, direction, "min", float(delivered.values[0]) / MS, n=size, filters=filters)
@@ -189,8 +191,8 @@ def _variation(
     n, mean, deviation = counted.n, counted.mean, counted.deviation
     yield link.make(
         kpi, direction, "mean", mean / MS, n=n, n_eff=worth, method=STUDENT,
-        interval=in_ms(mean_interval(mean, deviation, worth)),
-        project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // n, 1))),
+        interval=in_ms(mean_interval(mean, deviation, worth, at_least=0.0)),
+        project=lambda total: in_ms(mean_interval(mean, deviation, max(worth * total // n, 1), at_least=0.0)),
     )  # fmt: skip
     yield link.make(kpi, direction, "std", deviation / MS, n=n)
     yield link.make(kpi, direction, "min", float(counted.values[0]) / MS, n=n)

@@ -32,7 +32,8 @@ def blind_words(n: int, absent: int, late: int = 0) -> str:
 
 
 _CLOCKED = {
-    "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_availability",
+    "owd", "delay_cdf", "reliability", "availability", "outage", "mtbf", "redundant_delay", "redundant_delay_gain",
+    "redundant_availability", "redundant_availability_gain", "redundant_outage",
 }  # fmt: skip
 """KPIs that compare the clocks of both ends where they are of one direction; variations are of one pair of clocks."""
 

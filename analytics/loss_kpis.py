@@ -50,7 +50,7 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
             mean = float(apart.mean())
             yield link.make(
                 "inter_loss_period", "round_trip", "mean", mean, n=apart.size, n_eff=worth, method=STUDENT,
-                interval=mean_interval(mean, float(apart.std()), worth), reason=link.absent_note,
+                interval=mean_interval(mean, float(apart.std()), worth, at_least=1.0), reason=link.absent_note,
             )  # fmt: skip
             for statistic, value in (("min", apart.min()), ("max", apart.max())):
                 yield link.make(
@@ -77,7 +77,7 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
         n, worth = int(known.size), effective_n(known)
         mean = counted.mean
         for statistic, value, interval, method in (
-            ("mean", mean, mean_interval(mean, counted.deviation, worth), STUDENT),
+            ("mean", mean, mean_interval(mean, counted.deviation, worth, at_least=1.0), STUDENT),
             ("min", float(counted.values[0]), NONE, ""),
             ("p50", counted.at([rank("0.5", n)])[0], quantile_interval(counted, "0.5", worth), ORDER),
             ("max", float(counted.values[-1]), NONE, ""),

@@ -11,7 +11,7 @@ import psycopg
 
 from analytics.availability import Availability
 from analytics.class_tally import PacketFeed
-from analytics.clock import ClockQuality
+from analytics.clock import ClockQuality, worst_clock
 from analytics.exclusions import stated
 from analytics.families.device import track_of
 from analytics.link import NOT_MEASURED
@@ -55,7 +55,7 @@ def outages_of_run(
 
     They are in the direction and by the bounds of the availability of link or pair, without the excluded intervals and
     up to the last packet whose fate is settled (`is_live`, by default for a run without an end), as it is. A pair is
-    named "l5g+lte".
+    named "l5g+lte", and may be asked for in either order.
     """
     requirements = load_requirements(profile)
     ids, window = link_ids(connection, run.site, run.devices, run.links), run_window_us(run)
@@ -72,7 +72,8 @@ def outages_of_run(
                 legs += reader.legs(name, link_id, (window[0], end_us), exclusions.of(name))
         found += [reader.listed(leg) for leg in legs if link in ("", leg.name)]
         found += [
-            reader.pair(a, b) for a, b in itertools.combinations(legs, 2) if link in ("", f"{a.name}{JOINT}{b.name}")
+            reader.pair(a, b) for a, b in itertools.combinations(legs, 2)
+            if not link or sorted(link.split(JOINT)) == sorted([a.name, b.name])
         ]  # fmt: skip
     return found
 
@@ -84,6 +85,7 @@ class _Leg:
     name: str
     link_id: int
     settled: Span
+    extent_us: Span
     excluded: Sequence[Span]
     clock: ClockQuality
     scan: OutageScan
@@ -106,7 +108,7 @@ class _DeviceReader:
         limit_us = self._profile.parameters.clock_limit_us
         clock = load_clock_quality(self._connection, self._own_id, link_id, *extent_us, limit_us, excluded)
         scan = walked(self._connection, link_id, settled, excluded, partial(OutageScan, self._profile, clock))
-        return [_Leg(name, link_id, settled, excluded, clock, scan)] if scan.feed.n else []
+        return [_Leg(name, link_id, settled, extent_us, excluded, clock, scan)] if scan.feed.n else []
 
     def listed(self, leg: _Leg) -> LinkOutages:
         """Return the outages of a link."""
@@ -147,7 +149,17 @@ class _DeviceReader:
         if both[0].size:
             failures = [self._failures(leg, both, way) for leg in legs]
             outages = joint_outages(windows, both, failures, self._around(None))
-        return self._listed(legs, way, outages, observed_us)
+        return self._listed(legs, way, outages, observed_us, reason=self._doubt(legs, way))
+
+    def _doubt(self, legs: Sequence[_Leg], way: Direction) -> str:
+        """Say why a pair is for reference only: by the clocks of the whole run as one, as its figures are."""
+        if way == "round_trip" and not any(leg.scan.feed.waited.by_one_way for leg in legs):
+            return ""
+        clocks = [
+            load_clock_quality(self._connection, self._own_id, leg.link_id, *leg.extent_us, excluded=leg.excluded)
+            for leg in legs
+        ]
+        return worst_clock(clocks).doubt(self._profile.parameters.clock_limit_us)
 
     def _in_direction(self, leg: _Leg, way: Direction) -> OutageScan:
         """Return what was read of a link, or read it once more for the direction that both links have."""

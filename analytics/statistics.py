@@ -178,8 +178,10 @@ def proportion_interval(k: float, n: int, n_eff: float | None = None, confidence
     return Interval(low, high)
 
 
-def mean_interval(mean: float, deviation: float, n_eff: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return Student's interval of a mean with n_eff independent values.
+def mean_interval(
+    mean: float, deviation: float, n_eff: int, confidence: float = CONFIDENCE, *, at_least: float = -math.inf
+) -> Interval:
+    """Return Student's interval of a mean with n_eff independent values, none of which can be below `at_least`.
 
     `deviation` is the root of the mean squared deviation (numpy's default): a sample's own mean hides one of its n_eff
     values, which the divisor n_eff - 1 makes good.
@@ -187,7 +189,7 @@ def mean_interval(mean: float, deviation: float, n_eff: int, confidence: float =
     if n_eff < 2:  # noqa: PLR2004 - one value has no spread
         return Interval(None, None)
     half = student_quantile((1 + confidence) / 2, n_eff - 1) * deviation / math.sqrt(n_eff - 1)
-    return Interval(mean - half, mean + half)
+    return Interval(max(mean - half, min(at_least, mean)), mean + half)
 
 
 def autocorrelation(series: Array) -> npt.NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from analytics.conditions import BASIS_WORDS, ConditionRow, LinkConditions, range_words
 from analytics.report.cells import Cell
 from analytics.report.model import RunReport
@@ -19,6 +21,9 @@ _NOTES = (
     "下限・上限は95%信頼区間(自己相関を考慮)。分位点は送信した全パケットを母数とし、損失を無限大の遅延とする。",
     "「-」は値または信頼区間の端が定まらないことを示す。階級間の差が条件のためであるとは限らない(場所、時刻も異なる)。",
 )
+
+_ENGLISH = re.compile(r" [a-z]+$")
+"""The English word after the Japanese one, which the terminal shows too; a cell's own words end in a number."""
 
 
 def write_conditions(book: Book, report: RunReport) -> str:
@@ -39,6 +44,7 @@ def write_conditions(book: Book, report: RunReport) -> str:
 
 def _row(link: LinkConditions, row: ConditionRow) -> tuple[list[Cell], list[str]]:
     name, unit = BASIS_WORDS[row.basis]
+    name, where = (_ENGLISH.sub("", text) for text in (name, range_words(row)))
     loss = [None if value is None else value * 100 for value in (row.loss, row.loss_low, row.loss_high)]
     delays = [
         row.p50_ms, row.p50_low_ms, row.p50_high_ms, row.p95_ms, row.p95_low_ms, row.p95_high_ms, row.p99_ms,
@@ -46,7 +52,7 @@ def _row(link: LinkConditions, row: ConditionRow) -> tuple[list[Cell], list[str]
     ]  # fmt: skip
     formats = [number_format(loss, "%", n=row.n)] * 3 + [number_format(delays, "ms")] * 9
     return [
-        link.device, link.link, DIRECTION[link.direction], f"{name} [{unit}]" if unit else name, range_words(row),
+        link.device, link.link, DIRECTION[link.direction], f"{name} [{unit}]" if unit else name, where,
         row.n, row.n_eff, *("-" if value is None else value for value in (*loss, *delays)), row.reason or None,
     ], [
         "cell", "cell", "center", "cell", "cell", "int", "int",

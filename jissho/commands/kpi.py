@@ -91,7 +91,8 @@ def kpi(
             )
     results = [
         result for result in results
-        if link in ("", result.link) or (is_unmeasured(result) and fnmatchcase(link, result.link or "*"))
+        if not link or sorted(link.split("+")) == sorted(result.link.split("+"))
+        or (is_unmeasured(result) and fnmatchcase(link, result.link or "*"))
     ]  # fmt: skip
     if json:
         print_json(results)

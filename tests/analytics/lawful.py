@@ -15,6 +15,9 @@ NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_reten
 EVENTS = {"outage", "redundant_outage", "interventions", "false_alarms", "mrm", "handover", "link_switch"}
 """Counts of what happened in a time that was observed: n is their number, and none is a fact."""
 
+NEVER_NEGATIVE = {"rtt", "ipdv", "pdv", "loss_distance", "inter_loss_period", "burst_duration"}
+"""Times by one clock and numbers of packets: an interval below nothing says what cannot be."""
+
 
 def is_share(result: KpiResult) -> bool:
     """Tell whether a value is a share of something: between 0 and 1."""
@@ -44,6 +47,8 @@ def check_result(result: KpiResult) -> None:
         assert result.ci_low <= result.value + slack, result
     if result.value is not None and result.ci_high is not None:
         assert result.value - slack <= result.ci_high, result
+    if result.id in NEVER_NEGATIVE and result.value is not None and result.value >= 0 and result.ci_low is not None:
+        assert result.ci_low >= 0, result
     if is_share(result):
         assert all(0.0 <= number <= 1.0 for number in numbers[:3] if number is not None), result
     assert (result.verdict is None) == (result.required is None), result

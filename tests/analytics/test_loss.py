@@ -13,6 +13,7 @@ from analytics.loss import LossCounts, Transitions, count_losses, loss_distances
 from analytics.loss_runs import loss_runs
 from analytics.probes import absent, probe_arrays
 from analytics.requirements import Parameters, Profile
+from tests.analytics.lawful import check_all
 from tests.analytics.making import by_name, columns, probes, round_trips, subject
 
 PERIODS = "0001001110100111"
@@ -129,6 +130,18 @@ def test_every_noticeable_vector(vectors):
         elif "noticeable" in case:
             # The text of 6.1 counts the first of the burst of three after the distance of 75.
             assert case["noticeable"] == round(found.value * found.n)
+
+
+def test_means_of_few_losses_have_no_interval_below_what_can_be():
+    """Three losses far from each other: Student's interval of the two distances reached 6,000 packets below nothing."""
+    sent = probes([{"seq": number, "lost": 3} if number in {100, 600, 2100} else {"seq": number, "rtt_us": 9000}
+                   for number in range(3000)])  # fmt: skip
+    results = by_name(evaluate_link(sent, subject()))
+    check_all([*results.values()])
+    for kpi in ("loss_distance", "inter_loss_period"):
+        mean = results[kpi, "round_trip", "mean"]
+        assert (mean.value, mean.ci_low) == (pytest.approx(1000, abs=1), 1.0)
+        assert mean.ci_high > 3000
 
 
 def test_there_is_no_distance_over_a_sessions_border():

@@ -105,8 +105,11 @@ def test_a_pair_is_listed_in_the_direction_that_both_links_have(db):
     assert {link: each.direction for link, each in found.items()} == {
         "l5g": "round_trip", "lte": "up", "l5g+lte": "up"
     }  # fmt: skip
-    figures = {(each.id, each.statistic): each.value for each in evaluate_run(writer.connection, run, None)}
-    assert len(found["l5g+lte"].outages) == figures["redundant_outage", "count"] == 1
+    figures = {(each.id, each.statistic): each for each in evaluate_run(writer.connection, run, None)}
+    count = figures["redundant_outage", "count"]
+    assert len(found["l5g+lte"].outages) == count.value == 1
+    assert found["l5g+lte"].reason
+    assert found["l5g+lte"].reason in count.reason
     assert outages_of_run(writer.connection, run, None, "l5g+lte") == [found["l5g+lte"]]
     assert outages_of_run(writer.connection, run, None, "lte") == [found["lte"]]
     assert isinstance(found["lte"], LinkOutages)

@@ -184,6 +184,27 @@ def test_one_way_figures_of_a_pair_are_for_reference_where_a_clock_is_not_known(
     assert {result.clock_bound_us for result in mixed if result.id == "redundant_delay"} == {7000.0}
 
 
+def test_outages_of_a_pair_are_decided_as_those_of_a_link_are():
+    """Both down for 10 s: a fact by one clock; one way by unknown clocks it is for reference, and so are the gains."""
+    down = [-1 if 2000 <= number < 2500 else 9_000 for number in range(4000)]
+    profile = Profile(
+        name="x", ja="", en="", status="", requirement=(
+            Requirement(kpi="redundant_outage", statistic="total", limit=20.0, source="test"),
+        ),
+    )  # fmt: skip
+    trips = pair(made(down), made(down), profile=profile)["redundant_outage", "total"]
+    assert (trips.verdict, trips.ci_low, trips.ci_high) == ("達成", trips.value, trips.value)
+    one_way = made(down, way="ul_us"), made(down, way="ul_us")
+    known, unknown = (pair(*one_way, clock=clock, profile=profile) for clock in (GOOD_CLOCK, UNKNOWN_CLOCK))
+    assert known["redundant_outage", "total"].verdict == "達成"
+    assert known["redundant_outage", "count"].ci_low <= 1 <= known["redundant_outage", "count"].ci_high
+    assert unknown["redundant_outage", "total"].verdict == "判定不能"
+    for key in (
+        ("redundant_outage", "count"), ("redundant_availability_gain", "ratio"), ("redundant_delay_gain", "p99"),
+    ):  # fmt: skip
+        assert ("参考値" in known[key].reason, "参考値" in unknown[key].reason) == (False, True)
+
+
 def test_of_several_pairs_the_best_is_named():
     """Three links: the two that never fail together are the best pair."""
     t_s = np.arange(3000) * STEP_US / 1e6

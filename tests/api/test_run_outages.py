@@ -137,7 +137,10 @@ def test_api_terminal_and_workbook_give_the_same_outages(db, tmp_path):
     assert (rows[0]["drive_mode"], rows[1]["mrm_state"]) == ("AUTONOMOUS", "MRM_OPERATING")
     told = shell("outages", "drive").stdout
     assert all(word in told for word in ("通信断一覧", "l5g", "13.821", "自動", "PCI 40", "キロ程"))
-    assert "no probes" in shell("outages", "drive", "--link", "lte").stdout
+    assert "its links are carrier, l5g" in shell("outages", "drive", "--link", "lte").stderr
+    assert shell.json("outages", "drive", "--link", "l5g+carrier") == of_pair
+    pair = {each["link"] for each in shell.json("kpi", "drive", "--link", "l5g+carrier")}
+    assert pair == {"carrier+l5g"}
 
 
 def test_a_run_without_outages_says_so(db, tmp_path):

@@ -135,11 +135,14 @@ def test_conditions_are_a_sheet_with_a_row_a_class(opened):
         ConditionRow(basis="rsrp_dbm", low=-100.0, high=-90.0, **known),
         ConditionRow(basis="speed_mps", low=35 / 3.6, high=50 / 3.6, **(known | {"p99_ms": None, "reason": "損失"})),
         ConditionRow(basis="cell", cell="PCI 5", **known),
+        ConditionRow(basis="rsrp_dbm", high=-120.0, **known),
+        ConditionRow(basis="sinr_db", **known),
     ]
     found = [LinkConditions(device="bus-1", link="l5g", direction="round_trip", rows=rows)]
     cells = [row for row in opened(report(conditions=found))["条件別"].iter_rows(values_only=True) if row[0] == "bus-1"]
     assert [row[3:5] for row in cells] == [
-        ("RSRP [dBm]", "-100 – -90"), ("速度 speed [km/h]", "35 – 50"), ("セル cell", "PCI 5")
+        ("RSRP [dBm]", "-100 – -90"), ("速度 [km/h]", "35 – 50"), ("セル", "PCI 5"),
+        ("RSRP [dBm]", "-120 未満"), ("SINR [dB]", "不明"),
     ]  # fmt: skip
     assert cells[0][:3] == ("bus-1", "l5g", "往復")
     assert cells[0][5:13] == (400, 80, 2.5, 1.0, 5.0, 20.5, 20.5, 20.5)
