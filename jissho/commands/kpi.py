@@ -68,7 +68,10 @@ def kpi(
     from storage.run_links import check_links  # noqa: PLC0415
     from storage.runs import get_run  # noqa: PLC0415
 
-    _check_options(conditions=conditions, points=points, correct_offset=correct_offset, moving_only=moving_only)
+    _check_options(
+        conditions=conditions, points=points, correct_offset=correct_offset, moving_only=moving_only,
+        everything=everything,
+    )  # fmt: skip
     settings = Settings()
     with database(settings) as url, connect(url) as connection:
         record = get_run(connection, run)
@@ -105,12 +108,18 @@ def kpi(
         print(f"主な結果 {shown} 件。全ては --all main figures {shown}; all of them with --all")
 
 
-def _check_options(*, conditions: bool, points: bool, correct_offset: bool, moving_only: bool) -> None:
+def _check_options(
+    *, conditions: bool, points: bool, correct_offset: bool, moving_only: bool, everything: bool
+) -> None:
     """Refuse what would be heeded by nothing: a figure must not look like what it is not."""
     if conditions and points:
         raise SettingError("--conditions and --points are two lists: ask for one at a time")
     if correct_offset and (conditions or points):
         raise SettingError(f"--correct-offset is not for {'--conditions' if conditions else '--points'}: leave it out")
+    if everything and (conditions or points):
+        raise SettingError(
+            f"--all is not for {'--conditions' if conditions else '--points'}, which has all: leave it out"
+        )
     if moving_only and points:
         raise SettingError("--moving-only is not for --points, which are measured at a halt: leave it out")
 

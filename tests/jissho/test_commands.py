@@ -139,7 +139,12 @@ def test_a_link_that_the_run_does_not_have_is_named_with_those_it_has(jissho, pi
 def test_options_that_would_be_heeded_by_nothing_are_refused(jissho, ping_log):
     """Figures must not look like those that were asked for; what is heeded is said below the table."""
     jissho("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
-    for options in (("--points", "--moving-only"), ("--conditions", "--correct-offset"), ("--conditions", "--points")):
+    for options in (
+        ("--points", "--moving-only"),
+        ("--conditions", "--correct-offset"),
+        ("--conditions", "--points"),
+        ("--points", "--all"),
+    ):
         refused = jissho("kpi", "walk-1", *options)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert options[-1] in refused.stderr
