@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from queue import SimpleQueue
 
 import psycopg
@@ -52,21 +51,19 @@ def iterate_long(
     no second connection, only one is read over.
     """
     columns, window = stream_columns(stream, names), Window(stream, tuple(link_ids), start_us, end_us)
-    windows = [
-        replace(window, start_us=low, end_us=high) for low, high in chunk_windows(connection, window, chunk_rows)
-    ]
+    chunks = chunk_windows(connection, window, chunk_rows)
     with ExitStack() as opened:
         readers = [connection]
-        if len(windows) >= LEAST_CHUNKS and connection.info.transaction_status == TransactionStatus.IDLE:
+        if len(chunks) >= LEAST_CHUNKS and connection.info.transaction_status == TransactionStatus.IDLE:
             readers = opened.enter_context(in_one_snapshot(connection))
         idle = SimpleQueue[psycopg.Connection]()
         for reader in readers:
             idle.put(reader)
 
-        def read(one: Window) -> Chunk | None:
+        def read(windows: Sequence[Window]) -> Chunk | None:
             reader = idle.get()
             try:
-                return fetch_chunk(reader, one, columns)
+                return fetch_chunk(reader, windows, columns)
             finally:
                 idle.put(reader)
 
@@ -74,8 +71,8 @@ def iterate_long(
         # Where the caller stops early, what was not begun is not read.
         opened.callback(threads.shutdown, wait=True, cancel_futures=True)
         waiting: deque[Future[Chunk | None]] = deque()
-        for one in windows:
-            waiting.append(threads.submit(read, one))
+        for windows in chunks:
+            waiting.append(threads.submit(read, windows))
             if len(waiting) > AHEAD and (chunk := waiting.popleft().result()):
                 yield chunk
         while waiting:
