@@ -61,7 +61,7 @@ class Word:
             send = sql.SQL(f"{_SEND[first.kind][0]}({{}})").format(sql.Identifier(first.name))
             if not first.nullable:
                 return send
-            return sql.SQL("coalesce({}, {})").format(send, sql.Literal(_NULL[first.kind]))
+            return sql.SQL(f"coalesce({{}}, '\\x{_NULL[first.kind].hex()}'::bytea)").format(send)
         whole, shift = f"int{self._size}", 8 * self._size
         parts: list[sql.Composable] = []
         for column in self.columns:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from psycopg import sql
 from contract.columns import Column
 from contract.streams import STREAMS
 from storage.columnar import NUMPY_DTYPE, ArrayColumn
-from storage.packed_columns import words_of
+from storage.packed_columns import Word, words_of
 from storage.pgcopy import POSTGRES_EPOCH_US
 
 CHUNK_ROWS = 65_536
@@ -150,10 +151,11 @@ def fetch_chunk(
     connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column]
 ) -> dict[str, ArrayColumn] | None:
     """Return what lies in windows that follow each other as arrays; None where they hold no sample."""
-    fetch = _fetch_rows if any(column.kind in {"text", "json"} for column in columns) else _fetch_packed
-    found = [fetch(connection, window.stream, columns, window.parameters) for window in windows]
-    some = [chunk for chunk in found if chunk]
-    return joined(some, columns) if len(some) > 1 else next(iter(some), None)
+    if any(column.kind in {"text", "json"} for column in columns):
+        found = [_fetch_rows(connection, window.stream, columns, window.parameters) for window in windows]
+        some = [chunk for chunk in found if chunk]
+        return joined(some, columns) if some else None
+    return _fetch_packed(connection, windows, columns)
 
 
 def stream_columns(stream: str, names: Sequence[str]) -> list[Column]:
@@ -177,22 +179,31 @@ def _join(parts: list[ArrayColumn]) -> ArrayColumn:
     return ArrayColumn(values, np.concatenate(valid))
 
 
-def _fetch_packed(
-    connection: psycopg.Connection, stream: str, columns: Sequence[Column], parameters: dict[str, Any]
-) -> dict[str, ArrayColumn] | None:
-    """Read rows as they lie, and sort them here if they are not in order: they mostly are."""
-    words = words_of(columns)
+@lru_cache(maxsize=64)
+def _packing(stream: str, columns: tuple[Column, ...]) -> tuple[tuple[Word, ...], bytes]:
+    """Return the words of columns and the query that packs them, which takes half a millisecond to put together."""
+    words = tuple(words_of(columns))
     query = sql.SQL("SELECT string_agg(timestamptz_send(t), ''::bytea){words} FROM {table} WHERE {window}").format(
         words=sql.SQL("").join(sql.SQL(", {}").format(word.packed) for word in words),
         table=sql.Identifier(stream),
         window=sql.SQL(_WINDOW),
     )
+    return words, query.as_bytes()
+
+
+def _fetch_packed(
+    connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column]
+) -> dict[str, ArrayColumn] | None:
+    """Read rows as they lie, and sort them here if they are not in order: they mostly are."""
+    words, query = _packing(windows[0].stream, tuple(columns))
     with connection.cursor(binary=True) as cursor:
-        row = cursor.execute(query, parameters).fetchone()
-    if row is None or row[0] is None:
+        found = [cursor.execute(query, window.parameters).fetchone() for window in windows]
+    rows = [row for row in found if row is not None and row[0] is not None]
+    if not rows:
         return None
-    chunk = {"t_us": ArrayColumn(np.frombuffer(row[0], ">i8").astype(np.int64) + POSTGRES_EPOCH_US)}
-    for word, raw in zip(words, row[1:], strict=True):
+    t_raw, *raws = (parts[0] if len(parts) == 1 else b"".join(parts) for parts in zip(*rows, strict=True))
+    chunk = {"t_us": ArrayColumn(np.frombuffer(t_raw, ">i8").astype(np.int64) + POSTGRES_EPOCH_US)}
+    for word, raw in zip(words, raws, strict=True):
         chunk.update(word.unpacked(raw))
     chunk = {name: chunk[name] for name in ("t_us", *(column.name for column in columns))}
     t_us = chunk["t_us"].values
