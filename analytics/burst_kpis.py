@@ -8,8 +8,8 @@ from analytics.bursts import Bursts, bursts_of
 from analytics.definitions import GMIN
 from analytics.link import Link
 from analytics.results import MS, KpiResult
-from analytics.statistics import Interval, effective_n, mean_interval, proportion_interval
-from analytics.subject import BINOMIAL, STUDENT
+from analytics.statistics import effective_n, proportion_interval
+from analytics.subject import BINOMIAL
 
 NO_BURST = "バーストなし / no burst"
 ONLY_BURSTS = "全てバースト / all of it is bursts"
@@ -56,12 +56,8 @@ def _durations(link: Link, found: Bursts) -> Iterator[KpiResult]:
         return
     each_ms = interval_us / MS
     if found.packets.size:
-        mean, worth = float(found.packets.mean()), effective_n(found.packets)
-        interval = mean_interval(mean, float(found.packets.std()), worth, at_least=1.0)
-        yield link.make(
-            "burst_duration", "round_trip", "mean", mean * each_ms, n=found.packets.size, n_eff=worth, method=STUDENT,
-            interval=Interval(*(None if end is None else end * each_ms for end in (interval.low, interval.high))),
-            reason=note, filters=_FILTER,
+        yield link.mean(
+            "burst_duration", "round_trip", found.packets, scale=each_ms, reason=note, filters=_FILTER
         )  # fmt: skip
         yield link.make(
             "burst_duration", "round_trip", "max", float(found.packets.max()) * each_ms, n=found.packets.size,

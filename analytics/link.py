@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from analytics.delay_scan import DelayScan
 from analytics.link_scan import LinkScan, Service, scanned
 from analytics.loss import LossCounts
@@ -13,8 +16,8 @@ from analytics.packet_order import OrderScan
 from analytics.poor_clock import Clouded
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
-from analytics.statistics import Interval
-from analytics.subject import NONE, Subject, TwoClocks, result_of
+from analytics.statistics import Interval, effective_n, mean_interval
+from analytics.subject import NONE, STUDENT, Subject, TwoClocks, result_of
 
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
@@ -205,6 +208,19 @@ class Link:
             self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
             interval=interval, n_eff=n_eff, method=method, reason=reason, filters=filters, unit=unit, project=project,
             clocks=clocks,
+        )  # fmt: skip
+
+    def mean(
+        self, kpi: str, direction: Direction, values: npt.NDArray[np.int64], *, scale: float = 1.0, reason: str = "",
+        filters: str = "",
+    ) -> KpiResult:  # fmt: skip
+        """Build the mean of counts, each 1 or more and one or more of them, in the order in which they came."""
+        mean, worth = float(values.mean()), effective_n(values)
+        interval = mean_interval(mean, float(values.std()), worth, at_least=1.0)
+        ends = (None if end is None else end * scale for end in (interval.low, interval.high))
+        return self.make(
+            kpi, direction, "mean", mean * scale, n=values.size, n_eff=worth, method=STUDENT, interval=Interval(*ends),
+            reason=reason, filters=filters,
         )  # fmt: skip
 
     def _clouded_words(self, n: int, *, is_variation: bool) -> str:

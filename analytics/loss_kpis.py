@@ -42,16 +42,11 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
         periods = link.lost.runs.lost
         yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
         if periods.size:
-            yield link.make("loss_burst", "round_trip", "mean", float(periods.mean()), n=periods.size)
+            yield link.mean("loss_burst", "round_trip", periods)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
         apart = link.lost.runs.apart
         if apart.size:
-            worth = effective_n(apart)
-            mean = float(apart.mean())
-            yield link.make(
-                "inter_loss_period", "round_trip", "mean", mean, n=apart.size, n_eff=worth, method=STUDENT,
-                interval=mean_interval(mean, float(apart.std()), worth, at_least=1.0), reason=link.absent_note,
-            )  # fmt: skip
+            yield link.mean("inter_loss_period", "round_trip", apart, reason=link.absent_note)
             for statistic, value in (("min", apart.min()), ("max", apart.max())):
                 yield link.make(
                     "inter_loss_period", "round_trip", statistic, float(value), n=apart.size, reason=link.absent_note

@@ -41,7 +41,7 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     if not late:
         return
     for kpi, values, unit in (("reordering_extent", found.extents, 1.0), ("reordering_late", found.late_us, MS)):
-        yield link.make(kpi, direction, "mean", float(values.mean()) / unit, n=late)
+        yield link.mean(kpi, direction, values, scale=1 / unit)
         yield link.make(kpi, direction, "max", float(values.max()) / unit, n=late)
     yield from _held(link, direction, found)
     yield from _spread(link, direction, found)
@@ -49,14 +49,13 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
 
 def _held(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
     """Yield what a receiver must hold to restore the order, in packets, and in bytes where their length is known."""
-    late, each = found.held.size, link.subject.profile.parameters.payload_bytes
-    for statistic, packets in (("mean", float(found.held.mean())), ("max", float(found.held.max()))):
-        yield link.make("reordering_held", direction, statistic, packets, n=late)
-        if each is not None:
-            yield link.make(
-                "reordering_byte_offset", direction, statistic, packets * each, n=late,
-                filters=f"ペイロード {each} B / payload of {each} B",
-            )  # fmt: skip
+    each = link.subject.profile.parameters.payload_bytes
+    asked = [("reordering_held", 1, ""), ("reordering_byte_offset", each, f"ペイロード {each} B / payload of {each} B")]
+    for kpi, scale, filters in asked:
+        if scale is not None:
+            yield link.mean(kpi, direction, found.held, scale=scale, filters=filters)
+            most = float(found.held.max() * scale)
+            yield link.make(kpi, direction, "max", most, n=found.held.size, filters=filters)
 
 
 def _spread(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
@@ -65,9 +64,9 @@ def _spread(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiR
     early = float(found.pattern.discontinuities)
     yield link.make("reordering_discontinuity", direction, "count", early, n=found.delivered)
     if gaps.size:
-        yield link.make("reordering_gap", direction, "mean", float(gaps.mean()), n=gaps.size)
+        yield link.mean("reordering_gap", direction, gaps)
         yield link.make("reordering_gap", direction, "min", float(gaps.min()), n=gaps.size)
-    yield link.make("reordering_free_run", direction, "mean", float(runs.mean()), n=runs.size)
+    yield link.mean("reordering_free_run", direction, runs)
     yield link.make("reordering_free_run", direction, "max", float(runs.max()), n=runs.size)
     # What overtook the first reordered packet came in order: there is one at least.
     in_order = int(runs.sum())

@@ -370,3 +370,22 @@ def test_mesh_codes_are_those_of_the_plain_arithmetic(size_m):
     places = [(dice.uniform(24, 45.9), dice.uniform(123, 149)) for _ in range(500)]
     lat, lon = (np.array(each) for each in zip(*places, strict=True))
     assert [_plain_mesh(*place, size_m) for place in places] == mesh_codes(lat, lon, size_m).tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 40)), min_size=3, max_size=60))
+def test_means_of_counts_have_student_s_interval(lengths):
+    """How long losses last and how far they are apart: scipy's interval of what they are worth, from 1 on."""
+    marks = [mark for lost, arrived in lengths for mark in [None] * lost + [10] * arrived]
+    found = by_name(evaluate_link(round_trips(marks), subject()))
+    periods = np.array([lost for lost, _ in lengths])
+    apart = np.array([arrived + 1 for _, arrived in lengths[:-1]])
+    for kpi, values in (("loss_burst", periods), ("inter_loss_period", apart)):
+        result, worth = found[kpi, "round_trip", "mean"], effective_n(values)
+        assert (result.value, result.n, result.n_eff) == (pytest.approx(values.mean()), values.size, worth)
+        if worth < 2:
+            assert (result.ci_low, result.ci_high) == (None, None)
+            continue
+        half = stats.t.ppf(0.975, worth - 1) * values.std() / np.sqrt(worth - 1)
+        expected = max(values.mean() - half, 1.0), values.mean() + half
+        assert (result.ci_low, result.ci_high) == pytest.approx(expected, rel=1e-9)
