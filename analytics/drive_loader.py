@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import psycopg
 
@@ -13,10 +13,10 @@ from analytics.exclusions import beside
 from analytics.families.all_met import JOINT, evaluate_all_met
 from analytics.families.device import LINK_STREAMS, track_of
 from analytics.loader import Exclusions, about_device, load_clock_quality, load_streams
-from analytics.packet_loader import packet_chunks
+from analytics.packet_loader import walked
 from analytics.poor_clock import PoorTime
 from analytics.probe_seconds import ProbeSeconds
-from analytics.probes import NotInOrderError
+from analytics.probes import ProbeArrays
 from analytics.requirements import Profile
 from analytics.results import KpiResult
 from analytics.series import ends_us
@@ -26,6 +26,20 @@ from analytics.waiting_time import Waited, waited_out, with_waiting_time
 
 _AT_ONCE = ("video", "command")
 """Streams of a link that are asked for in each second of the drive, beside its packets."""
+
+
+class _LinkSeconds:
+    """Reads the packets of a link second by second, those that were late lost as for its own KPIs."""
+
+    def __init__(self, limit_ms: float | None, clock: ClockQuality) -> None:
+        self.seconds, self.late = ProbeSeconds(), Waited()
+        self._limit_ms, self._clock, self._poor = limit_ms, clock, PoorTime(clock.poor)
+
+    def add(self, probes: ProbeArrays, /) -> None:
+        """Add the next packets."""
+        known, waited = waited_out(self._poor.hide(probes), self._limit_ms, self._clock)
+        self.seconds.add(known)
+        self.late = self.late.and_of(waited)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,26 +59,6 @@ class DriveWork:
         found = self._evaluate(connection, self.exclusions)
         return beside(found, self._evaluate(connection, Exclusions(())), every, self.window) if every else found
 
-    def _seconds(
-        self, connection: psycopg.Connection, link_id: int, end_us: int, excluded: Sequence[Span], clock: ClockQuality
-    ) -> tuple[ProbeSeconds, Waited]:
-        """Read the packets of a link once more, second by second, those that were late lost as for its own KPIs."""
-        limit_ms = self.profile.parameters.lost_after_ms
-
-        def read(*, is_at_once: bool) -> tuple[ProbeSeconds, Waited]:
-            found, late, poor = ProbeSeconds(), Waited(), PoorTime(clock.poor)
-            window_us = self.window[0], end_us
-            for chunk in packet_chunks(connection, link_id, window_us, excluded, is_at_once=is_at_once):
-                probes, waited = waited_out(poor.hide(chunk), limit_ms, clock)
-                found.add(probes)
-                late = late.and_of(waited)
-            return found, late
-
-        try:
-            return read(is_at_once=False)
-        except NotInOrderError:
-            return read(is_at_once=True)
-
     def _evaluate(self, connection: psycopg.Connection, exclusions: Exclusions) -> list[KpiResult]:
         about = about_device(connection, self.own_id, self.window, exclusions.of(""))
         if "vehicle" not in about:
@@ -76,7 +70,9 @@ class DriveWork:
             clocks[link] = load_clock_quality(
                 connection, self.own_id, link_id, *ends_us([about["vehicle"]]), limit_us, excluded[link]
             )
-            seconds[link], waited[link] = self._seconds(connection, link_id, end_us, excluded[link], clocks[link])
+            reader = partial(_LinkSeconds, self.profile.parameters.lost_after_ms, clocks[link])
+            read = walked(connection, link_id, (self.window[0], end_us), excluded[link], reader)
+            seconds[link], waited[link] = read.seconds, read.late
             wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
             streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
         started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in ends_us([about["vehicle"]]))

@@ -15,12 +15,11 @@ from analytics.statistics import (
     Histogram,
     Interval,
     effective_n,
-    mean_interval,
     proportion_interval,
     quantile_interval,
     rank,
 )
-from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT
+from analytics.subject import BINOMIAL, NONE, ORDER
 
 
 def loss_kpis(link: Link) -> Iterator[KpiResult]:
@@ -70,9 +69,8 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
     if known.size:
         counted = Histogram(*np.unique(known, return_counts=True))
         n, worth = int(known.size), effective_n(known)
-        mean = counted.mean
+        yield link.mean("loss_distance", "round_trip", known, reason=link.absent_note)
         for statistic, value, interval, method in (
-            ("mean", mean, mean_interval(mean, counted.deviation, worth, at_least=1.0), STUDENT),
             ("min", float(counted.values[0]), NONE, ""),
             ("p50", counted.at([rank("0.5", n)])[0], quantile_interval(counted, "0.5", worth), ORDER),
             ("max", float(counted.values[-1]), NONE, ""),

@@ -16,9 +16,8 @@ from analytics.special import beta_quantile, binomial_cdf, student_quantile
 
 Array = npt.NDArray[Any]
 CONFIDENCE = 0.95
-_BLOCK = 1 << 16
 MOST_VALUES = 1 << 15
-"""Values whose autocorrelation is taken as they are: one block. Longer series are summed in groups first."""
+"""Values whose autocorrelation is taken as they are. Longer series are summed in groups first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +194,14 @@ def mean_interval(
 def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
     """Return the autocorrelation of a series from lag 0 on, or an empty array where it does not vary.
 
-    Computed by FFT in blocks of 65,536 values whose covariances are averaged, so that memory stays bounded.
+    By one FFT of all: memory is bounded by MOST_VALUES, beyond which series are summed in groups first.
     """
     values = np.asarray(series, dtype=np.float64)
     centred = values - values.mean() if values.size else values
-    length = min(values.size, _BLOCK)
-    if length < 2 or not np.any(centred):  # noqa: PLR2004 - one value has no lag
+    if values.size < 2 or not np.any(centred):  # noqa: PLR2004 - one value has no lag
         return np.empty(0)
-    power = np.zeros(length + 1)
-    for start in range(0, values.size - length + 1, length):
-        spectrum = np.fft.rfft(centred[start : start + length], 2 * length)
-        power += np.square(spectrum.real) + np.square(spectrum.imag)
-    total = np.fft.irfft(power)[:length]
+    spectrum = np.fft.rfft(centred, 2 * values.size)
+    total = np.fft.irfft(np.square(spectrum.real) + np.square(spectrum.imag))[: values.size]
     return total / total[0] if total[0] > 0 else np.empty(0)
 
 

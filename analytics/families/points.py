@@ -92,9 +92,8 @@ class _Sample:
             return counted.at([rank(q, counted.n)])[0], interval, ORDER
         if statistic == "mean":
             mean = float(self.speeds.mean())
-            interval = mean_interval(mean, float(self.speeds.std()), self.n_eff(), self.confidence)
-            low = None if interval.low is None else max(interval.low, min(mean, 0.0))
-            return mean, Interval(low, interval.high), STUDENT
+            deviation = float(self.speeds.std())
+            return mean, mean_interval(mean, deviation, self.n_eff(), self.confidence, at_least=0.0), STUDENT
         return _PLAIN[statistic](self.speeds), NONE, ""
 
     def doubt(self, statistic: str) -> Doubt | None:

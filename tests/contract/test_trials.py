@@ -5,23 +5,7 @@ import pytest
 
 from contract.recording import ProfileError, RecordingError, load_profile, read_recording
 from contract.video_trials import METHODS, PART_WORDS, VideoSetup
-from tests.contract.trials import setup
-
-SETUP = """
-like = "g2g_csv"
-
-[g2g]
-method = "stopwatch"
-camera = "front"
-camera_model = "不明"
-camera_fps = 30
-monitor_hz = 60
-reading_ms = 1
-resolution = "1920x1080"
-codec = "H.264"
-measured_by = "測定班A"
-measured_on = 2026-06-01
-"""
+from tests.contract.trials import SETUP, setup
 
 
 @pytest.fixture

@@ -5,22 +5,6 @@ BOX_MBPS = [27.0, 97.0, 126.0, 162.0, 238.0]
 _POINTS = {"P-01": 97, "P-02": 238, "P-03": 27, "P-04": 162, "P-05": 126}
 _READ_MS = [171, 162, 178, 167, 180, 164, 173, 169, 176, 161, 172, 166, 179, 163, 175, 168, 177, 165, 174, 170]
 
-G2G_TOML = """
-like = "g2g_csv"
-
-[g2g]
-method = "stopwatch"
-camera = "front"
-camera_model = "不明"
-camera_fps = 30
-monitor_hz = 60
-reading_ms = 1
-resolution = "1920x1080"
-codec = "H.264"
-measured_by = "測定班A"
-measured_on = 2026-06-01
-"""
-
 
 def points_csv():
     """Return three tests a point around BOX_MBPS, a sixth point with two, and a row with a wrong direction."""

@@ -3,7 +3,8 @@
 import openpyxl
 import pytest
 
-from tests.jissho.tables import BOX_MBPS, G2G_TOML, g2g_csv, points_csv
+from tests.contract.trials import SETUP
+from tests.jissho.tables import BOX_MBPS, g2g_csv, points_csv
 
 PLAN = """
 name = "plan"
@@ -104,7 +105,7 @@ def test_a_run_without_points_says_how_to_get_them(jissho):
 def test_trials_of_the_whole_way_of_a_picture(jissho, tmp_path, plan):
     """How they were recorded travels with them: the figure knows its resolution, and refuses to be finer."""
     profile = tmp_path / "front.toml"
-    profile.write_text(G2G_TOML, encoding="utf-8")
+    profile.write_text(SETUP, encoding="utf-8")
     file = tmp_path / "g2g.csv"
     file.write_text(g2g_csv(), encoding="utf-8-sig")
     told = imported(jissho, file, profile)
@@ -122,7 +123,7 @@ def test_trials_of_the_whole_way_of_a_picture(jissho, tmp_path, plan):
     assert "分解能が所要値をまたぐ" in median["reason"]
     assert "画面のストップウォッチ" in median["filter"]
 
-    profile.write_text(G2G_TOML.replace('"stopwatch"', '"led"'), encoding="utf-8")
+    profile.write_text(SETUP.replace('"stopwatch"', '"led"'), encoding="utf-8")
     arguments = ("--profile", profile, "--run", "led", "--site", "lab", "--device", "unit", "--link", "l5g")
     assert jissho("import", file, *arguments).returncode == 0
     (median,) = [row for row in jissho.json("kpi", "led", "--profile", plan)
