@@ -211,8 +211,8 @@ def _print_points(name: str, points: Sequence[Any], *, is_json: bool) -> None:
         print_json(points)
         return
     if not points:
-        print(f"run {name}: no throughput test was made at a measuring point; see `jissho import --profile "
-              "throughput_points`")  # fmt: skip
+        print(f"run {name}: no throughput test was made at a measuring point; see `jissho point` (in the field) "
+              "and `jissho import --profile throughput_points`")  # fmt: skip
         return
     print_table(
         f"測定点 Measuring points: {name}",
