@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from analytics.map_box import map_box
 from analytics.requirements import Profile, Requirement
 from analytics.results import KpiResult
 from analytics.unmeasured import with_unmeasured
@@ -237,7 +238,7 @@ def test_cell_changes_are_dotted_lines_with_the_new_cell():
 )
 def test_the_map_keeps_metres_equal_and_all_points_inside(points, ratio):
     """A kilometre north is as long on the screen as one east, whatever the shape of way and panel."""
-    west, east, south, north = map_chart.map_box(points, ratio)
+    west, east, south, north = map_box(points, ratio)
 
     east_m = (east - west) * math.cos(math.radians((south + north) / 2))
     assert ratio == pytest.approx(east_m / (north - south), rel=1e-3)
@@ -248,7 +249,7 @@ def test_the_map_of_nothing_has_no_limits_and_no_scale():
     """Without positions there is an empty grid."""
     option = map_chart.map_chart([], "目安")
 
-    assert (None, None, None, None) == map_chart.map_box([], 2.0)
+    assert (None, None, None, None) == map_box([], 2.0)
     assert all(not series["data"] for series in option["series"])
     assert not option["visualMap"]["show"]
 
