@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,10 +20,12 @@ from contract.samples import Sample
 LONGEST_STAY_S = 3600
 """Three tests each way take some minutes. Whoever forgot to say that they left would mark a whole drive."""
 
+_JST = timezone(timedelta(hours=9))
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS stay (
     number INTEGER PRIMARY KEY, point TEXT NOT NULL, arrived_ns INTEGER NOT NULL, left_ns INTEGER,
-    lat_deg REAL, lon_deg REAL, ended_by TEXT NOT NULL DEFAULT '', told INTEGER NOT NULL DEFAULT 0
+    lat_deg REAL, lon_deg REAL, ended_by TEXT NOT NULL DEFAULT '', told INTEGER NOT NULL DEFAULT 0,
+    fix_lat_deg REAL, fix_lon_deg REAL
 );
 CREATE TABLE IF NOT EXISTS test (
     number INTEGER PRIMARY KEY, stay INTEGER NOT NULL, link TEXT NOT NULL, direction TEXT NOT NULL,
@@ -42,6 +44,7 @@ class Stay(NamedTuple):
 
     `lat_deg` and `lon_deg` are where the point is, as surveyed (None: the plan does not say). `ended_by` is empty where
     a person ended it, else what the agent noticed: "moved" or "time". `told` counts its events in the outbox.
+    `fix_lat_deg` and `fix_lon_deg` are where the device stood, by its first fix (None: none yet).
     """
 
     number: int
@@ -52,6 +55,8 @@ class Stay(NamedTuple):
     lon_deg: float | None
     ended_by: str
     told: int
+    fix_lat_deg: float | None = None
+    fix_lon_deg: float | None = None
 
 
 class FieldTest(NamedTuple):
@@ -128,13 +133,13 @@ class FieldBook:
             before = self.open_stay()
             if before is not None:
                 raise FieldBookError(
-                    f"still at point {before.point} since {_clock(before.arrived_ns)} / 測定点{before.point}にいます: "
-                    f"first `jissho point leave`; if you left earlier, `jissho point leave --at TIME`"
+                    f"still at point {before.point} since {clock_text(before.arrived_ns)} / {before.point}にいます"
+                    f": first `jissho point leave`; if you left earlier, `jissho point leave --at TIME`"
                 )
             last_ns = self._db.execute("SELECT max(left_ns) FROM stay").fetchone()[0] or 0
             if at_ns < last_ns:
                 raise FieldBookError(
-                    f"{_clock(at_ns)} is before the last point was left ({_clock(last_ns)}): give a later --at"
+                    f"{clock_text(at_ns)} is before the last point was left ({clock_text(last_ns)}): give a later --at"
                 )
             _not_ahead(at_ns, now_ns)
             number = self._write(
@@ -153,7 +158,7 @@ class FieldBook:
                 )
             if at_ns < stay.arrived_ns:
                 raise FieldBookError(
-                    f"{_clock(at_ns)} is before the arrival at {stay.point} ({_clock(stay.arrived_ns)}): "
+                    f"{clock_text(at_ns)} is before the arrival at {stay.point} ({clock_text(stay.arrived_ns)}): "
                     "give a later --at"
                 )
             _not_ahead(at_ns, now_ns)
@@ -165,6 +170,13 @@ class FieldBook:
         self._write(
             "UPDATE stay SET left_ns = ?, ended_by = ? WHERE number = ? AND left_ns IS NULL",
             (left_ns, ended_by, stay.number),
+        )
+
+    def fixed(self, number: int, lat_deg: float, lon_deg: float) -> None:
+        """Note where the device stood first during a stay."""
+        self._write(
+            "UPDATE stay SET fix_lat_deg = ?, fix_lon_deg = ? WHERE number = ? AND fix_lat_deg IS NULL",
+            (lat_deg, lon_deg, number),
         )
 
     def told(self, stay: Stay) -> None:
@@ -193,8 +205,12 @@ class FieldBook:
         """Return the tests of a stay in the order in which they were made, each part of one by itself."""
         return self._tests("WHERE stay = ?", stay.number)
 
+    def tests_at(self, point: str) -> list[FieldTest]:
+        """Return the tests of a point, of all its stays."""
+        return self._tests("WHERE stay IN (SELECT number FROM stay WHERE point = ?)", point)
+
     def _tests(self, which: str, *values: object) -> list[FieldTest]:
-        statement = f"SELECT * FROM test {which} ORDER BY ended_ns, number"  # noqa: S608 - `which` is one of the two above
+        statement = f"SELECT * FROM test {which} ORDER BY ended_ns, number"  # noqa: S608 - `which` is one of those above
         return [FieldTest(*row) for row in self._db.execute(statement, values)]
 
     def taken(self, test: FieldTest) -> None:
@@ -256,8 +272,9 @@ def check_point(name: str) -> str:
 
 def _not_ahead(at_ns: int, now_ns: int) -> None:
     if at_ns > now_ns:
-        raise FieldBookError(f"{_clock(at_ns)} is still to come: without offset --at is UTC; leave it out for now")
+        raise FieldBookError(f"{clock_text(at_ns)} is still to come: without offset --at is UTC; leave it out for now")
 
 
-def _clock(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns // 1_000_000_000, tz=UTC):%Y-%m-%d %H:%M:%S}Z"
+def clock_text(at_ns: int) -> str:
+    """Return Unix nanoseconds as people at the site read them and `--at` takes them: JST, to the second not before."""
+    return datetime.fromtimestamp(-(-at_ns // 1_000_000_000), tz=_JST).isoformat()

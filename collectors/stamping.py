@@ -26,6 +26,8 @@ log = logging.getLogger("jissho.collect")
 
 MOVED_M = 100
 """A vehicle this far from where it first stood has left the point: a fix wanders by tens of metres at most."""
+FAR_M = 300
+"""Planned points lie some hundred metres apart (five in a mesh of 500 m): farther off it is likely another one."""
 SAME_TEST_S = 0.2
 """Rows without a pause between them are parts of one test: a second connection takes longer on a radio link, and rows
 of one test differ by the jitter of whoever writes them. Merged tests are one too few, never one too many."""
@@ -111,8 +113,11 @@ class Stamping:
         if not isinstance(lat, int | float) or not isinstance(lon, int | float):
             return
         if self._anchor is None or self._anchor[0] != stay.number:
-            self._anchor = (stay.number, lat, lon, t_ns)
-            return
+            # After a restart the book knows where the stay began.
+            if stay.fix_lat_deg is None or stay.fix_lon_deg is None:
+                self._anchor = (stay.number, lat, lon, t_ns)
+            else:
+                self._anchor = (stay.number, stay.fix_lat_deg, stay.fix_lon_deg, stay.arrived_ns)
         _, first_lat, first_lon, last_ns = self._anchor
         if metres_between((first_lat, first_lon), (lat, lon)) > MOVED_M:
             self._ended[stay.number] = last_ns
@@ -147,6 +152,10 @@ class Stamping:
                 book.end(stay, moved_ns, reason)
                 log.warning("point %s: nobody said that it was left%s", stay.point, _ENDED_BY[reason])
                 is_changed = True
+        anchor = self._anchor
+        if anchor is not None and any(stay.number == anchor[0] and stay.fix_lat_deg is None for stay in self._stays):
+            book.fixed(*anchor[:3])
+            is_changed = True
         version = book.version()
         if version == self._version and not is_changed:
             return None
@@ -235,6 +244,13 @@ def _tell(batcher: Batcher, stay: Stay) -> None:
 
 def _event(batcher: Batcher, t_ns: int, sample: Sample) -> None:
     batcher.add("event", "", SOURCE, t_ns, sample)
+
+
+def metres_from_plan(stay: Stay) -> float | None:
+    """Return how far the device stood from the surveyed place of its point; None where either is not known."""
+    if stay.lat_deg is None or stay.lon_deg is None or stay.fix_lat_deg is None or stay.fix_lon_deg is None:
+        return None
+    return metres_between((stay.lat_deg, stay.lon_deg), (stay.fix_lat_deg, stay.fix_lon_deg))
 
 
 def metres_between(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jissho.output import DIRECTIONS, print_table
 
 if TYPE_CHECKING:
-    from collectors.field_book import FieldBook, FieldTest, Stay
+    from collectors.field_book import FieldBook, FieldTest
 
 
-def rows_of(book: FieldBook, stay: Stay) -> list[dict[str, Any]]:
-    """Return one row a link, direction and protocol of a stay, with the rate of each test (Mbit/s, None: failed)."""
+def rows_of(book: FieldBook, point: str, arrived_ns: int) -> list[dict[str, Any]]:
+    """Return one row a link, direction and protocol of a point, with the rate of each test (Mbit/s, None: failed).
+
+    `arrived_ns` is when the device came there last.
+    """
+    from collectors.field_book import clock_text  # noqa: PLC0415 - commands load what they need
+
     found: dict[tuple[str, str, str], dict[object, list[FieldTest]]] = {}
-    for each in book.tests(stay):
+    for each in book.tests_at(point):
         key = each.trial if each.trial is not None else f"waiting {each.number}"
         found.setdefault((each.link, each.direction, each.protocol), {}).setdefault(key, []).append(each)
     return [
         {
-            "point": stay.point, "arrived_at": utc_text(stay.arrived_ns), "link": link, "direction": direction,
+            "point": point, "arrived_at": clock_text(arrived_ns), "link": link, "direction": direction,
             "protocol": protocol, "rates_mbps": [_rate_mbps(parts) for parts in tests.values()],
         }
         for (link, direction, protocol), tests in found.items()
@@ -41,7 +46,7 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
         return
     print_table(
         "測定点の試行 Tests at points",
-        ["測定点 Point", "到着 Arrived", "回線 Link", "方向 Dir.", "試行数 Tests", "試行 Tests [Mbit/s]", "平均 Mean"],
+        ["測定点 Point", "到着 Last arrival", "回線 Link", "方向 Dir.", "試行数 n", "試行 Tests [Mbit/s]", "平均 Mean"],
         [
             (
                 row["point"], datetime.fromisoformat(row["arrived_at"]), row["link"],
@@ -55,8 +60,3 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
         ],
         note="この端末の控え。値は帳票で定まります what this device noted; the report has the figures",
     )  # fmt: skip
-
-
-def utc_text(at_ns: int | None) -> str:
-    """Return Unix nanoseconds as ISO 8601, to the whole second that is not before it."""
-    return f"{datetime.fromtimestamp(-(-(at_ns or 0) // 1_000_000_000), tz=UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from jissho.output import DIRECTIONS, print_json
-from jissho.point_view import print_rows, rows_of, utc_text
+from jissho.point_view import print_rows, rows_of
 from jissho.settings import SettingError
 from jissho.times import utc
 
@@ -70,6 +70,8 @@ def leave(*, at: datetime | None = None, config: Config = _CONFIG) -> None:
         TOML file of the agent.
 
     """
+    from collectors.field_book import clock_text  # noqa: PLC0415 - commands load what they need
+
     settings, book = _open(config)
     with book:
         stay = book.leave(_ns(at), time.time_ns())
@@ -78,7 +80,7 @@ def leave(*, at: datetime | None = None, config: Config = _CONFIG) -> None:
     if late:
         print(
             f"{len(late)} rows that ended after that time carry {stay.point} already: on the server leave them out by "
-            f"`jissho exclusion add RUN --start {utc_text(stay.left_ns)} --end {utc_text(max(late) + 1)} "
+            f"`jissho exclusion add RUN --start {clock_text(stay.left_ns or 0)} --end {clock_text(max(late) + 1)} "
             '--reason "..." --by ...`'
         )
     _say_if_alone(settings)
@@ -124,7 +126,7 @@ def measure(
         TOML file of the agent.
 
     """
-    from collectors.field_book import LONGEST_STAY_S  # noqa: PLC0415 - commands load what they need
+    from collectors.field_book import LONGEST_STAY_S, clock_text  # noqa: PLC0415 - commands load what they need
     from collectors.iperf3 import Plan, run_test  # noqa: PLC0415
 
     if min(tests, seconds, parallel) < 1:
@@ -151,7 +153,7 @@ def measure(
             )
         if time.time_ns() > stay.arrived_ns + LONGEST_STAY_S * 1_000_000_000:
             raise SettingError(
-                f"point {stay.point} was marked at {utc_text(stay.arrived_ns)} and never left / 出発の記録がありません"
+                f"point {stay.point} was marked at {clock_text(stay.arrived_ns)} and never left / 出発の記録なし"
                 ": `jissho point leave --at TIME`, then mark where you are"
             )
         try:
@@ -162,7 +164,8 @@ def measure(
         finally:
             if is_ours and _is_at(book, stay):
                 book.leave(time.time_ns(), time.time_ns())
-        print_rows(rows_of(book, stay))
+        print_rows(rows_of(book, stay.point, stay.arrived_ns))
+        _say_if_far(next(each for each in book.stays() if each.number == stay.number))
     _say_if_alone(settings)
 
 
@@ -178,10 +181,13 @@ def status(*, json: bool = False, config: Config = _CONFIG) -> None:
         TOML file of the agent.
 
     """
+    from collectors.field_book import clock_text  # noqa: PLC0415 - commands load what they need
+
     settings, book = _open(config)
     with book:
-        stay, visited = book.open_stay(), book.stays()
-        found = [row for each in visited for row in rows_of(book, each)]
+        stay = book.open_stay()
+        last = {each.point: each.arrived_ns for each in book.stays()}
+        found = [row for point, arrived_ns in last.items() for row in rows_of(book, point, arrived_ns)]
         waiting = len(book.waiting())
     if json:
         print_json(found)
@@ -189,7 +195,8 @@ def status(*, json: bool = False, config: Config = _CONFIG) -> None:
     if stay is None:
         print("測定点にはいません / at no measuring point")
     else:
-        print(f"測定点{stay.point}にいます / at point {stay.point} since {utc_text(stay.arrived_ns)}")
+        print(f"測定点{stay.point}にいます / at point {stay.point} since {clock_text(stay.arrived_ns)}")
+        _say_if_far(stay)
     print_rows(found)
     untested = [each.name for each in settings.point if each.name not in {row["point"] for row in found}]
     if untested:
@@ -275,6 +282,19 @@ def _write_down(book: FieldBook, stay: Stay, outcome: Outcome, link: str) -> str
     book.add_test(stay, link, outcome.ended_ns, outcome.sample)
     rate_bps = outcome.sample["rate_bps"]
     return f"失敗 failed: {outcome.failure}" if rate_bps is None else f"{float(rate_bps) / 1e6:.1f} Mbit/s"
+
+
+def _say_if_far(stay: Stay) -> None:
+    """Say where the device does not stand at the surveyed place: two names are easily taken for one another."""
+    from collectors.stamping import FAR_M, metres_from_plan  # noqa: PLC0415
+
+    metres = metres_from_plan(stay)
+    if metres is not None and metres > FAR_M:
+        print(
+            f"{stay.point}の測量位置から{metres:.0f} m離れています。名前を確かめてください / the device stood "
+            f"{metres:.0f} m from the surveyed place of {stay.point}: is it the right point? If not, test again under the "
+            "right name, and leave these tests out on the server with `jissho exclusion add`"
+        )
 
 
 def _say_if_alone(settings: CollectConfig) -> None:

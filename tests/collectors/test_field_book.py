@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.field_book import LONGEST_STAY_S, FieldBook, FieldBookError, book_path, check_point
-from collectors.stamping import MOVED_M, Stamping, metres_between
+from collectors.stamping import MOVED_M, Stamping, metres_between, metres_from_plan
 
 S = 1_000_000_000
 T0 = 1_780_000_000 * S
@@ -127,7 +127,7 @@ def test_two_points_at_once_and_leaving_nowhere_are_refused_with_the_remedy(site
     with pytest.raises(FieldBookError, match="jissho point arrive NAME"):
         site.book.leave(T0, T0)
     site.arrive("P1", 100)
-    with pytest.raises(FieldBookError, match=r"still at point P1.*測定点P1にいます.*jissho point leave --at TIME"):
+    with pytest.raises(FieldBookError, match=r"still at point P1.*P1にいます.*jissho point leave --at TIME"):
         site.book.arrive("P2", T0 + 200 * S, T0 + 200 * S)
     with pytest.raises(FieldBookError, match="before the arrival at P1"):
         site.book.leave(T0, T0 + 200 * S)
@@ -153,6 +153,27 @@ def test_whoever_drives_on_has_left_the_point(site):
     )  # fmt: skip
     site.arrive("P2", 60)
     assert site.test(80) == ("P2", 1)
+
+
+def test_a_restart_does_not_forget_where_the_stay_began(site):
+    """Switched off for the drive, and nobody said that they left: the first fix afterwards is far away."""
+    site.arrive("P1", 0)
+    site.stamping.seen(T0 + 5 * S, HERE)
+    site.turn()
+    site.restart()
+    site.turn()
+    site.stamping.seen(T0 + 600 * S, HERE | {"lat_deg": 35.5})
+    assert site.test(620) == (None, None)
+    site.turn()
+    assert site.events()[-1][1] == "point.left"
+
+
+def test_standing_far_from_the_surveyed_place_is_known(site):
+    site.arrive("P1", 0, lat_deg=35.4437 + 0.01, lon_deg=139.638)
+    assert metres_from_plan(site.book.open_stay()) is None  # no fix yet
+    site.stamping.seen(T0 + S, HERE)
+    site.turn()
+    assert metres_from_plan(site.book.open_stay()) == pytest.approx(1113, abs=1)
 
 
 def test_a_stay_ends_after_an_hour(site):

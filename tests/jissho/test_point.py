@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from collectors.field_book import FieldBook, book_path
 from tests.jissho.shell import Shell
 
 CONFIG = """
@@ -75,10 +76,19 @@ def test_a_time_that_cannot_be_is_refused(device):
     refused(device("point", "leave", "--at", "2026-01-01T00:59:00"), "before the arrival at P1")
 
 
+def test_a_point_that_is_elsewhere_is_asked_about(device, tmp_path):
+    device("point", "arrive", "P1")
+    with FieldBook(book_path(tmp_path / "outbox.sqlite")) as book:
+        book.fixed(book.open_stay().number, 35.4537, 139.638)  # as the agent notes it
+    text = device("point", "status").stdout.replace("\n", "")
+    assert "P1の測量位置から1113 m離れています" in text
+    assert "is it the right point?" in text
+
+
 def test_a_forgotten_end_is_found_before_tests_are_made(device, tmp_path):
     device("point", "arrive", "P1", "--at", "2026-01-01T10:00:00+09:00")
     outcome = device("point", "test", "--server", "127.0.0.1", **with_iperf3(tmp_path))
-    refused(outcome, "marked at 2026-01-01T01:00:00Z and never left", "出発の記録がありません", "leave --at TIME")
+    refused(outcome, "marked at 2026-01-01T10:00:00+09:00 and never left", "出発の記録なし", "leave --at TIME")
 
 
 def test_three_tests_each_way_in_one_command(device, tmp_path):
@@ -138,6 +148,7 @@ def test_what_ended_after_the_time_of_leaving_is_named_with_its_remedy(device, t
     device("point", "test", "--server", "h", "--tests", 1, **with_iperf3(tmp_path))
     arrived = json.loads(device("point", "status", "--json").stdout.splitlines()[-1])["arrived_at"]
     outcome = device("point", "leave", "--at", arrived)
+    assert json.loads(device("point", "status", "--json").stdout.splitlines()[-1])["rates_mbps"] == [90.0]
     assert "2 rows that ended after that time carry P1 already" in outcome.stdout
     assert "jissho exclusion add RUN --start" in outcome.stdout
 
