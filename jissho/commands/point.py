@@ -292,8 +292,8 @@ def _say_if_far(stay: Stay) -> None:
     if metres is not None and metres > FAR_M:
         print(
             f"{stay.point}の測量位置から{metres:.0f} m離れています。名前を確かめてください / the device stood "
-            f"{metres:.0f} m from the surveyed place of {stay.point}: is it the right point? If not, test again under the "
-            "right name, and leave these tests out on the server with `jissho exclusion add`"
+            f"{metres:.0f} m from the surveyed place of {stay.point}: is it the right point? If not, test again under "
+            "the right name, and leave these tests out on the server with `jissho exclusion add`"
         )
 
 
