@@ -33,6 +33,10 @@ _LOG = logging.getLogger(__name__)
 _INTEGERS = frozenset({"i2", "i4", "i8"})
 _META = ("_ts_meta_count", "_ts_meta_min_1", "_ts_meta_max_1")
 
+_CAN_BE = """
+SELECT to_regclass('timescaledb_information.chunks') IS NOT NULL
+   AND current_setting('transaction_isolation') IN ('repeatable read', 'serializable')
+"""
 _CHUNKS = """
 SELECT (extract(epoch FROM chunk.range_start) * 1e6)::int8, (extract(epoch FROM chunk.range_end) * 1e6)::int8,
        relation.oid::regclass::text, settings.compress_relid::regclass::text
@@ -107,7 +111,7 @@ class Columnstore:
 def columnstore_of(connection: psycopg.Connection, window: Window, columns: Sequence[Column]) -> Columnstore:
     """Return what of a window lies in the columnstore, all of it kept from being moved until the transaction ends.
 
-    `connection` is in a transaction that sees one state throughout.
+    None of it where `connection` is not in a transaction that sees one state throughout.
     """
     found = Columnstore(tuple(columns))
     if any(column.kind not in _INTEGERS or column.default is not None for column in columns):
@@ -117,7 +121,7 @@ def columnstore_of(connection: psycopg.Connection, window: Window, columns: Sequ
     query = _CHUNKS.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
     try:
         with connection.transaction():
-            if connection.execute("SELECT to_regclass('timescaledb_information.chunks')").fetchone() == (None,):
+            if connection.execute(_CAN_BE).fetchone() != (True,):
                 return found
             for start_us, end_us, table, compressed in connection.execute(query.encode(), parameters).fetchall():
                 # Looking into both tables keeps them from being compressed or undone meanwhile.

@@ -63,8 +63,9 @@ def iterate_long(
         readers = [connection]
         fetch: Fetch = partial(fetch_chunk, columns=columns)
         ahead = AHEAD
-        if len(chunks) >= LEAST_CHUNKS and connection.info.transaction_status == TransactionStatus.IDLE:
-            readers = opened.enter_context(in_one_snapshot(connection))
+        if len(chunks) >= LEAST_CHUNKS:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                readers = opened.enter_context(in_one_snapshot(connection))
             if (columnstore := columnstore_of(connection, window, columns)).chunks:
                 fetch, ahead = columnstore.fetch, AHEAD // UNDONE_AT_ONCE
                 starts = range(0, len(chunks), UNDONE_AT_ONCE)

@@ -212,6 +212,19 @@ def test_what_cannot_be_undone_here_is_left_to_the_server(timescale, ids):
         connection.execute("DROP ROLE jissho_test_looker")
 
 
+def test_within_a_transaction_of_the_caller(timescale, ids, monkeypatch):
+    """One that sees one state throughout, as in a process of its own, reads what is compressed; another reads rows."""
+    seen = of_rows_only(monkeypatch)
+    with one_state(timescale.connection):
+        whole = read_long(timescale.connection, "probe", NAMES, link_ids=ids, chunk_rows=500, **DAY)
+    assert whole["t_us"].values.size == 6000
+    assert seen == []
+    with timescale.connection.transaction():
+        assert chunks_of(timescale.connection, ids) == []
+        again = read_long(timescale.connection, "probe", NAMES, link_ids=ids, chunk_rows=500, **DAY)
+    assert_same(whole, again)
+
+
 def test_a_chunk_undone_before_it_was_looked_at_is_read_as_rows(db, timescale, ids):
     """The transaction still sees its compressed table in the catalog, and it is gone."""
     other = db.connect()
