@@ -30,8 +30,10 @@ from collectors.stamp.sender import Sending
 TURN_S = 0.1
 """How often timeouts are looked at: losses come this much late, which matters to nobody, for 10 wake-ups a second."""
 
-DRAIN_S = 1.0
-"""At the end, answers on their way are waited for no longer than this; what is missing then is pending."""
+DRAIN_S = 5.0
+"""At the end, answers are waited for until the timeout decides, but no longer than this; what is missing then is
+pending. With one second, and timeouts of two, a packet lost just before the end was the only one of a run without a row,
+and whether the link lost any could no longer be told."""
 
 CLOCK_EVERY_NS = 10_000_000_000
 SILENT_NS = 10_000_000_000
