@@ -207,6 +207,24 @@ async def test_at_the_end_what_the_timeout_decides_is_waited_for():
     assert len([row for row in rows if row["lost"]]) == len(rows) - 10 > 0
 
 
+async def test_being_stopped_again_does_not_shorten_the_end():
+    """An agent cancels a source every second until it has ended."""
+    recorder = Recorder()
+    async with reflector() as far, relay(far, lambda seq: int(seq < 10), lambda _: 1) as port:
+        config = msgspec.convert(
+            {"link": "l5g", "target": f"127.0.0.1:{port}", "rate_pps": 100, "timeout_s": 1.0}, StampConfig
+        )
+        task = asyncio.create_task(StampSource(config).run(recorder))
+        await until(lambda: len(recorder.of("probe")) == 10)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0.2)
+    assert task.cancelled()
+    rows = recorder.of("probe")
+    assert [] == recorder.events("probe.pending")
+    assert list(range(len(rows))) == sorted(row["seq"] for row in rows)
+
+
 async def test_at_the_end_answers_on_their_way_are_waited_for():
     async with reflector() as far, relay(far, lambda _: 1, lambda _: 1, delay_s=0.4) as port:
         async with measuring(port, rate_pps=100) as recorder:
