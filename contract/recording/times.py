@@ -120,9 +120,10 @@ def _in_digits(text: str, pattern: str) -> datetime | None:
     if match is None:
         return None
     parts = match.groupdict()
-    micros = int((parts.pop("f", None) or "").ljust(6, "0"))
+    year, month, day, hour, minute, second = (int(parts.get(name, 0)) for name in "YmdHMS")
+    micros = int(parts.get("f", "").ljust(6, "0"))
     try:
-        return datetime(*(int(parts.get(name, 0)) for name in "YmdHMS"), micros)  # type: ignore[call-arg]  # noqa: DTZ001
+        return datetime(year, month, day, hour, minute, second, micros)  # noqa: DTZ001 - as `strptime` does
     except ValueError:
         return None
 
