@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from analytics.as_counted import AsCounted
 from analytics.availability import Availability, observed
 from analytics.clock import ClockQuality
 from analytics.data_hash import DataHash
@@ -17,7 +18,7 @@ from analytics.results import DIRECTIONS, MS, Direction
 from analytics.service_scan import ServiceScanner
 from analytics.spans import Span
 from analytics.subject import Subject
-from analytics.waiting_time import Waited, within_waiting_time
+from analytics.waiting_time import Waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class LegScan:
         self.n = self.lost = self.absent = 0
         self.extent_us: Span = (0, 0)
         self.measured: dict[Direction, bool] = dict.fromkeys(DIRECTIONS, False)
-        self.waited = Waited()
+        self._taken = AsCounted(self.subject.profile.parameters, self.subject.clock)
         self._hash = DataHash()
         self._last = (-1, -1)
         self._services: dict[tuple[Direction, int], ServiceScanner] = {}
@@ -72,8 +73,7 @@ class LegScan:
         if not probes.n:
             return probes
         self._hash.add(probes)
-        probes, waited = within_waiting_time(probes, self.subject)
-        self.waited = self.waited.and_of(waited)
+        probes = self._taken.take(probes)
         low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())
         self.extent_us = (
             (min(self.extent_us[0], low_us), max(self.extent_us[1], high_us)) if self.n else (low_us, high_us)
@@ -100,6 +100,11 @@ class LegScan:
     def service(self, direction: Direction, t_max_us: int) -> Availability:
         """Return when the service was observed and down, by a deadline that was asked for."""
         return observed(self._services[direction, t_max_us])
+
+    @property
+    def waited(self) -> Waited:
+        """How many packets were late."""
+        return self._taken.waited
 
     @property
     def is_blind(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from analytics.as_counted import AsCounted
 from analytics.availability import Availability, observed
 from analytics.blocks import block_slices
 from analytics.data_hash import DataHash
@@ -18,12 +19,12 @@ from analytics.delay_scan import DelayScan, DelayScanner
 from analytics.ip_availability import IntervalCounts, IntervalLoss
 from analytics.loss_scan import LossScan, LossScanner
 from analytics.packet_order import OrderScan, OrderScanner
-from analytics.poor_clock import Clouded, PoorTime, restored
+from analytics.poor_clock import Clouded, restored
 from analytics.probes import Ints, ProbeArrays, absent, absent_as_lost, concatenated
 from analytics.results import DIRECTIONS, MS, Direction
 from analytics.service_scan import ServiceScanner
 from analytics.subject import Subject
-from analytics.waiting_time import Waited, within_waiting_time
+from analytics.waiting_time import Waited
 
 ORDERED: tuple[Direction, ...] = ("round_trip", "up")
 """Directions whose order of sending is known: the reflector's is not kept."""
@@ -55,10 +56,9 @@ class LinkScan:
         self._orders: dict[str, OrderScanner] = {direction: OrderScanner(direction) for direction in ORDERED}
         self._services: dict[str, _Service] = {direction: _Service(direction, self) for direction in DIRECTIONS}
         self._hash = DataHash()
-        self._poor = PoorTime(subject.clock.poor)
+        self._taken = AsCounted(subject.profile.parameters, subject.clock)
         tav_s = subject.profile.parameters.ip_interval_s
         self._intervals = None if tav_s is None else IntervalLoss(round(tav_s * 1e6))
-        self.waited = Waited()
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
@@ -84,9 +84,8 @@ class LinkScan:
             return probes
         self._hash.add(probes)
         whole = probes
-        probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
-        self._poor.add(whole, probes)
-        self.waited = self.waited.and_of(waited)
+        probes, poor = self._taken.take(probes), self._taken.poor
+        poor.add(whole, probes)
         low_us, high_us = _ends(probes.t_us)
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us) if self.n else high_us
@@ -94,7 +93,7 @@ class LinkScan:
         self._losses.add(probes)
         for direction, scanner in self._delays.items():
             scanner.add(probes)
-            self.measured[direction] = self.measured[direction] or probes.has(direction) or self._poor.has(direction)
+            self.measured[direction] = self.measured[direction] or probes.has(direction) or poor.has(direction)
         for each in self._orders.values():
             each.add(probes)
         for direction in DIRECTIONS:
@@ -113,6 +112,11 @@ class LinkScan:
             self._copies_us.append(probes.copies_us)
 
     @property
+    def waited(self) -> Waited:
+        """How many packets were late."""
+        return self._taken.waited
+
+    @property
     def copies_us(self) -> Ints:
         """Round-trip delays of further copies."""
         return np.concatenate([np.empty(0, np.int64), *self._copies_us])
@@ -127,7 +131,7 @@ class LinkScan:
 
     def clouded(self, direction: str) -> Clouded:
         """Return what poor clocks hide of a direction."""
-        return self._poor.result(direction)
+        return self._taken.poor.result(direction)
 
     def order(self, direction: str) -> OrderScan:
         """Return what arrived out of order."""
