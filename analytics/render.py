@@ -46,9 +46,12 @@ definitions. Rules that hold for all of them:
   without a known speed stays (a tunnel is where the link is worst). What the vehicle says of itself is of the whole
   drive: a manoeuvre ends in a halt.
 * Places, conditions, the list of outages and all requirements at once are of the same packets as the KPIs of a link:
-  without excluded intervals, with the waiting time of the profile, and by the same clocks. Pairs of links
-  judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
-  16,384) the correlation is that of sums of groups.
+  without excluded intervals, with the waiting time of the profile, and by the same clocks. Of a class of more than
+  65,536 packets (a section or mesh of 16,384) the correlation is that of sums of groups.
+* Pairs of links go by the clocks of both links, each moment by moment. Where either packet of a pair lies in time of
+  poor clocks, the pair was no later than that packet's round trip or the known delay of the other, which the interval
+  holds; what delay the second link saved leaves such pairs out, lost ones too. A link is down or up in such time by
+  what its clocks measured; the intervals of availability, outages and gain reach over what they leave open.
 
 ## Table (一覧)
 
