@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.delay_scan import DelayScan
-from analytics.link_scan import LinkScan, Service, scanned
+from analytics.link_scan import LinkScan, scanned
 from analytics.loss import LossCounts
 from analytics.loss_scan import LossScan
 from analytics.packet_order import OrderScan
 from analytics.poor_clock import Clouded
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
+from analytics.service_cases import Service
 from analytics.statistics import Interval, effective_n, mean_interval
 from analytics.subject import NONE, STUDENT, Subject, TwoClocks, result_of
 
@@ -94,7 +95,13 @@ class Link:
 
     def service(self, direction: str) -> Service:
         """Return when the service was up; asked for once."""
-        return self.packets.service(direction, is_blind=self.is_blind, absent_n=self.absent)
+        return self.packets.service(
+            direction, is_first=self.is_first(direction), is_blind=self.is_blind, absent_n=self.absent
+        )  # fmt: skip
+
+    def is_first(self, direction: str) -> bool:
+        """Tell whether a direction is that of all packets' service; the others have services of their own."""
+        return direction == self.directions()[0]
 
     @cached_property
     def loss_n_eff(self) -> int:
