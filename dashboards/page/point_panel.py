@@ -178,10 +178,10 @@ def _choices(mark: PointMark, x: float, y: float) -> Iterator[tuple[_Side, _Rect
     ):  # fmt: skip
         yield side, (left, top, left + wide, top + tall)
     for across, down in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        left = x + across * _HALF_PX / 2 - (wide if across < 0 else 0)
-        top = y + down * _HALF_PX / 2 - (tall if down < 0 else 0)
+        right = across * _HALF_PX / 2 - (wide if across < 0 else 0)
+        below = down * _HALF_PX / 2 - (tall if down < 0 else 0)
         # ECharts counts from the upper left corner of the mark.
-        yield (left - x + _HALF_PX, top - y + _HALF_PX), (left, top, left + wide, top + tall)
+        yield (right + _HALF_PX, below + _HALF_PX), (x + right, y + below, x + right + wide, y + below + tall)
 
 
 def _width_px(line: str) -> float:

@@ -1,6 +1,5 @@
 """`jissho point` on a device: no database, no broker, and every refusal says what to do."""
 
-import json
 import os
 
 import pytest
@@ -142,15 +141,16 @@ def test_the_link_must_be_said_where_there_are_several(device, tmp_path):
 
 
 def test_what_ended_after_the_time_of_leaving_is_named_with_its_remedy(device, tmp_path):
-    device("point", "arrive", "P1", "--at", "2026-01-01T01:00:00")
-    device("point", "leave", "--at", "2026-01-01T01:10:00")
-    device("point", "arrive", "P1")
-    device("point", "test", "--server", "h", "--tests", 1, **with_iperf3(tmp_path))
-    arrived = json.loads(device("point", "status", "--json").stdout.splitlines()[-1])["arrived_at"]
-    outcome = device("point", "leave", "--at", arrived)
-    assert json.loads(device("point", "status", "--json").stdout.splitlines()[-1])["rates_mbps"] == [90.0]
+    device("point", "arrive", "P1", "--at", "2026-01-01T10:00:00+09:00")
+    with FieldBook(book_path(tmp_path / "outbox.sqlite")) as book:
+        stay = book.open_stay()
+        for minute in (1, 4, 6):
+            row = {"direction": "up", "protocol": "tcp", "interval_s": 10.0}
+            book.add_test(stay, "l5g", stay.arrived_ns + minute * 60_000_000_000, row)
+    outcome = device("point", "leave", "--at", "2026-01-01T10:03:00+09:00")
     assert "2 rows that ended after that time carry P1 already" in outcome.stdout
-    assert "jissho exclusion add RUN --start" in outcome.stdout
+    remedy = "exclusion add RUN --start 2026-01-01T10:03:00+09:00 --end 2026-01-01T10:06:01+09:00 --reason"
+    assert remedy in outcome.stdout
 
 
 @pytest.mark.parametrize(
