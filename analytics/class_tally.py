@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analytics.as_counted import AsCounted
 from analytics.clock import ClockQuality
-from analytics.poor_clock import PoorTime, hides
+from analytics.poor_clock import hides
 from analytics.probes import Bools, Ints, ProbeArrays, absent, lost_in
 from analytics.requirements import Profile
 from analytics.results import DIRECTIONS, Direction
 from analytics.statistics import Histogram
-from analytics.waiting_time import Waited, waited_out, waiting_words
+from analytics.waiting_time import Waited, waiting_words
 from analytics.worth import SeriesWorth
 
 Places = npt.NDArray[np.intp]
@@ -162,16 +163,14 @@ class PacketFeed:
 
     def __init__(self, profile: Profile, clock: ClockQuality) -> None:
         self._limit_ms, self._clock_limit_us = profile.parameters.lost_after_ms, profile.parameters.clock_limit_us
-        self._clock, self._poor = clock, PoorTime(clock.poor)
+        self._clock, self._taken = clock, AsCounted(profile.parameters, clock)
         self.n = self.lost = self.absent = 0
-        self.waited = Waited()
         self._is_measured: dict[Direction, bool] = dict.fromkeys(DIRECTIONS, False)
         self._last: tuple[int, int] | None = None
 
     def take(self, sent: ProbeArrays) -> Packets:
         """Take the next packets, sorted by session and number."""
-        probes, waited = waited_out(self._poor.hide(sent), self._limit_ms, self._clock)
-        self.waited = self.waited.and_of(waited)
+        probes = self._taken.take(sent)
         self.n += probes.n
         self.lost += int(np.count_nonzero(probes.lost))
         self.absent += absent(probes) + self.absent_before(probes)
@@ -204,6 +203,11 @@ class PacketFeed:
     def measures(self, direction: Direction) -> bool:
         """Tell whether any delay of a direction was measured."""
         return self._is_measured[direction]
+
+    @property
+    def waited(self) -> Waited:
+        """How many packets were late."""
+        return self._taken.waited
 
     @property
     def is_clouded(self) -> bool:

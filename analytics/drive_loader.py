@@ -8,21 +8,21 @@ from functools import partial
 
 import psycopg
 
+from analytics.as_counted import AsCounted
 from analytics.clock import ClockQuality, worst_clock
 from analytics.exclusions import beside
 from analytics.families.all_met import JOINT, evaluate_all_met
 from analytics.families.device import LINK_STREAMS, track_of
 from analytics.loader import Exclusions, about_device, load_clock_quality, load_streams
 from analytics.packet_loader import walked
-from analytics.poor_clock import PoorTime
 from analytics.probe_seconds import ProbeSeconds
 from analytics.probes import ProbeArrays
-from analytics.requirements import Profile
+from analytics.requirements import Parameters, Profile
 from analytics.results import KpiResult
 from analytics.series import ends_us
 from analytics.spans import Span
 from analytics.subject import Subject
-from analytics.waiting_time import Waited, waited_out, with_waiting_time
+from analytics.waiting_time import Waited, with_waiting_time
 
 _AT_ONCE = ("video", "command")
 """Streams of a link that are asked for in each second of the drive, beside its packets."""
@@ -31,15 +31,12 @@ _AT_ONCE = ("video", "command")
 class _LinkSeconds:
     """Reads the packets of a link second by second, those that were late lost as for its own KPIs."""
 
-    def __init__(self, limit_ms: float | None, clock: ClockQuality) -> None:
-        self.seconds, self.late = ProbeSeconds(), Waited()
-        self._limit_ms, self._clock, self._poor = limit_ms, clock, PoorTime(clock.poor)
+    def __init__(self, parameters: Parameters, clock: ClockQuality) -> None:
+        self.seconds, self.taken = ProbeSeconds(), AsCounted(parameters, clock)
 
     def add(self, probes: ProbeArrays, /) -> None:
         """Add the next packets."""
-        known, waited = waited_out(self._poor.hide(probes), self._limit_ms, self._clock)
-        self.seconds.add(known)
-        self.late = self.late.and_of(waited)
+        self.seconds.add(self.taken.take(probes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +67,9 @@ class DriveWork:
             clocks[link] = load_clock_quality(
                 connection, self.own_id, link_id, *ends_us([about["vehicle"]]), limit_us, excluded[link]
             )
-            reader = partial(_LinkSeconds, self.profile.parameters.lost_after_ms, clocks[link])
+            reader = partial(_LinkSeconds, self.profile.parameters, clocks[link])
             read = walked(connection, link_id, (self.window[0], end_us), excluded[link], reader)
-            seconds[link], waited[link] = read.seconds, read.late
+            seconds[link], waited[link] = read.seconds, read.taken.waited
             wanted = {name: LINK_STREAMS[name] for name in _AT_ONCE}
             streams[link] = load_streams(connection, wanted, link_id, self.window, excluded[link])
         started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in ends_us([about["vehicle"]]))

@@ -42,7 +42,8 @@ def evaluate_link(packets: LinkScan | ProbeArrays, subject: Subject, *, data_has
         results += order_kpis(link, direction)
     results += loss_kpis(link)
     results += [reliability_kpi(link, direction) for direction in link.directions()]
-    results += availability_kpis(link, link.directions()[0])
+    for direction in link.directions():
+        results += availability_kpis(link, direction)
     results += ip_availability_kpis(link, link.packets.intervals())
     results += clock_kpis(link)
     return with_waiting_time(results, subject, link.packets.waited)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import psycopg
 
+from analytics.as_counted import AsCounted
 from analytics.clock import NO_RECORD, ClockQuality, worst_clock
 from analytics.comparison.alignment import Alignment
 from analytics.comparison.measures import COLUMNS
@@ -21,14 +21,12 @@ from analytics.comparison.units import Blocks
 from analytics.families.device import track_of
 from analytics.loader import about_device, load_clock_quality, load_streams
 from analytics.packet_loader import packet_chunks, sending_times
-from analytics.poor_clock import PoorTime
 from analytics.probes import Ints, NotInOrderError
 from analytics.requirements import Profile
 from analytics.series import Series, joined
 from analytics.spans import Span
-from analytics.subject import Subject
 from analytics.track import Track
-from analytics.waiting_time import Waited, waiting_words, within_waiting_time
+from analytics.waiting_time import Waited, waiting_words
 
 Key = tuple[str, str]
 """Device and link."""
@@ -71,14 +69,6 @@ class Leg:
         """When it began."""
         return self.extent_us[0] if self.first_us is None else self.first_us
 
-    def subject(self, profile: Profile) -> Subject:
-        """Return the subject, for its waiting time."""
-        started_at, ended_at = (datetime.fromtimestamp(end / 1e6, tz=UTC) for end in self.extent_us)
-        return Subject(
-            device=self.key[0], link=self.key[1], started_at=started_at, ended_at=ended_at, profile=profile,
-            clock=self.clock,
-        )  # fmt: skip
-
 
 def read_leg(
     connection: psycopg.Connection, run_id: int, ids: Mapping[Key, int], key: Key, *, window: Span,
@@ -117,14 +107,14 @@ def read_packets_of(
     while True:
         kept, late = PacketUnits(units, profile.parameters.rtt_within_ms), Waited()
         for number, (leg, align) in enumerate(side):
-            subject, poor = leg.subject(profile), PoorTime(leg.clock.poor)
+            taken = AsCounted(profile.parameters, leg.clock)
             try:
                 for chunk in packet_chunks(
                     connection, leg.link_id, leg.window, leg.excluded, is_at_once=number in at_once
                 ):
-                    probes, waited = within_waiting_time(poor.hide(chunk), subject)
-                    late = late.and_of(waited)
+                    probes = taken.take(chunk)
                     kept.add(probes, align(probes.t_us), number)
+                late = late.and_of(taken.waited)
             except NotInOrderError:
                 at_once.add(number)
                 break

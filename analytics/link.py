@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.delay_scan import DelayScan
-from analytics.link_scan import LinkScan, Service, scanned
+from analytics.link_scan import LinkScan, scanned
 from analytics.loss import LossCounts
 from analytics.loss_scan import LossScan
 from analytics.packet_order import OrderScan
 from analytics.poor_clock import Clouded
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
+from analytics.service_cases import Service
 from analytics.statistics import Interval, effective_n, mean_interval
 from analytics.subject import NONE, STUDENT, Subject, TwoClocks, result_of
 
@@ -50,17 +51,18 @@ class Link:
 
     def __init__(
         self, packets: LinkScan | ProbeArrays, subject: Subject, *, data_hash: str = "",
-        delays: Mapping[str, DelayScan] | None = None,
+        delays: Mapping[str, DelayScan] | None = None, clouded: Mapping[str, Clouded] | None = None,
     ) -> None:  # fmt: skip
         """`packets` may be all there are; `data_hash` names the data they were made of, where they are not those.
 
-        `delays` by direction are given where they were read otherwise.
+        `delays` by direction, and those that poor clocks hide, are given where they were read otherwise.
         """
         self.packets = packets if isinstance(packets, LinkScan) else scanned([packets], subject)
         self.subject = subject
         self._given_hash = data_hash
         self._scans = dict(delays or {})
-        self._clouded: dict[str, Clouded] = {}
+        self._clouded = dict(clouded or {})
+        self._says_clouded = clouded is None
 
     @cached_property
     def data_hash(self) -> str:
@@ -93,7 +95,13 @@ class Link:
 
     def service(self, direction: str) -> Service:
         """Return when the service was up; asked for once."""
-        return self.packets.service(direction, is_blind=self.is_blind, absent_n=self.absent)
+        return self.packets.service(
+            direction, is_first=self.is_first(direction), is_blind=self.is_blind, absent_n=self.absent
+        )  # fmt: skip
+
+    def is_first(self, direction: str) -> bool:
+        """Tell whether a direction is that of all packets' service; the others have services of their own."""
+        return direction == self.directions()[0]
 
     @cached_property
     def loss_n_eff(self) -> int:
@@ -201,8 +209,10 @@ class Link:
             if kpi in _CLOCKED:
                 shift = self.bound_us(direction) / MS if kpi in {"owd", "redundant_delay"} else 0.0
                 clocks = TwoClocks(shift, *self._doubts(direction))
-            if (kpi in _CLOCKED or kpi in _VARYING) and (clouded := self.clouded(direction).n):
-                note = self._clouded_words(clouded, is_variation=kpi in _VARYING)
+            is_concerned = self._says_clouded and (kpi in _CLOCKED or kpi in _VARYING)
+            if is_concerned and (clouded := self.clouded(direction).n):
+                limit_us = self.subject.profile.parameters.clock_limit_us
+                note = clouded_words(clouded, limit_us, are_left_out=kpi in _VARYING)
                 reason = "; ".join(filter(None, [note, reason]))
         return result_of(
             self.subject, kpi, direction, statistic, value, data_hash=self.data_hash, n=n,
@@ -223,17 +233,6 @@ class Link:
             reason=reason, filters=filters,
         )  # fmt: skip
 
-    def _clouded_words(self, n: int, *, is_variation: bool) -> str:
-        """Say of how many packets poor clocks hide the delay, and how that counts."""
-        limit = f"±{self.subject.profile.parameters.clock_limit_us / MS:.4g} ms"
-        ja, en = "の片方向遅延は、区間では往復遅延以下の不明な値とする", "have an unknown delay up to their round trip"
-        if is_variation:
-            ja, en = "を除く", "left out"
-        return (
-            f"時計の誤差上限が限度 {limit} を超えるか不明な間のパケット {n} {ja} / "
-            f"{n} packets sent while the clocks were unknown or beyond {limit}: {en}"
-        )
-
     def _doubts(self, direction: Direction) -> tuple[list[str], bool]:
         """Say why one-way figures are for reference only, if they are, and whether the clocks' bound holds still."""
         clock = self.subject.clock
@@ -243,6 +242,19 @@ class Link:
             what = f"時計の誤差上限を超える負の遅延 {impossible} を除く"
             doubts.append(f"{REFERENCE_ONLY}: {what} / {impossible} delays below minus the clock bound excluded")
         return [*filter(None, doubts)], clock.is_known and not impossible
+
+
+def clouded_words(n: int, limit_us: float, *, are_left_out: bool = False, are_pairs: bool = False) -> str:
+    """Say of how many packets, or pairs of packets, poor clocks hide the delay, and how that counts."""
+    limit = f"±{limit_us / MS:.4g} ms"
+    ja, en = "の片方向遅延は、区間では往復遅延以下の不明な値とする", "have an unknown delay up to their round trip"
+    if are_left_out:
+        ja, en = "を除く", "left out"
+    what_ja, what_en = ("パケットの組", "pairs of packets") if are_pairs else ("パケット", "packets")
+    return (
+        f"時計の誤差上限が限度 {limit} を超えるか不明な間の{what_ja} {n} {ja} / "
+        f"{n} {what_en} sent while the clocks were unknown or beyond {limit}: {en}"
+    )
 
 
 def in_ms(interval: Interval) -> Interval:

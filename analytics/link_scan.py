@@ -6,33 +6,28 @@ What is kept: counts of delays, sums of groups, lost packets with their neighbou
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 import numpy as np
 
-from analytics.availability import Availability, observed
+from analytics.as_counted import AsCounted
 from analytics.blocks import block_slices
 from analytics.data_hash import DataHash
 from analytics.delay_scan import DelayScan, DelayScanner
 from analytics.ip_availability import IntervalCounts, IntervalLoss
 from analytics.loss_scan import LossScan, LossScanner
 from analytics.packet_order import OrderScan, OrderScanner
-from analytics.poor_clock import Clouded, PoorTime, restored
-from analytics.probes import Ints, ProbeArrays, absent, absent_as_lost, concatenated
+from analytics.poor_clock import Clouded
+from analytics.probes import Ints, ProbeArrays
 from analytics.results import DIRECTIONS, MS, Direction
-from analytics.service_scan import ServiceScanner
+from analytics.service_cases import TOO_MANY, Clocked, Service, ServiceCases, WayCases
 from analytics.subject import Subject
-from analytics.waiting_time import Waited, within_waiting_time
+from analytics.waiting_time import Waited
 
 ORDERED: tuple[Direction, ...] = ("round_trip", "up")
 """Directions whose order of sending is known: the reflector's is not kept."""
 
-_TOO_MANY = 10
-"""Absent numbers beyond ten for each packet are a counter that jumped: no worst case is built from them."""
-
-_MOST_AT_ONCE = 5_000_000
-"""Absent numbers in one chunk of which a worst case is built, however few its packets are: 200 MB."""
+ONE_WAY: tuple[Direction, ...] = ("up", "down")
 
 
 class LinkScan:
@@ -53,12 +48,21 @@ class LinkScan:
             for direction in DIRECTIONS
         }
         self._orders: dict[str, OrderScanner] = {direction: OrderScanner(direction) for direction in ORDERED}
-        self._services: dict[str, _Service] = {direction: _Service(direction, self) for direction in DIRECTIONS}
+        self._services: dict[str, ServiceCases] = {
+            direction: ServiceCases(direction, subject.profile.parameters, self._clocked(direction))
+            for direction in DIRECTIONS
+        }
+        self._ways: dict[str, WayCases] = {
+            way: WayCases(way, subject.profile.parameters, self._clocked(way)) for way in ONE_WAY
+        }
         self._hash = DataHash()
-        self._poor = PoorTime(subject.clock.poor)
+        self._taken = AsCounted(subject.profile.parameters, subject.clock)
         tav_s = subject.profile.parameters.ip_interval_s
         self._intervals = None if tav_s is None else IntervalLoss(round(tav_s * 1e6))
-        self.waited = Waited()
+
+    def _clocked(self, direction: str) -> Clocked:
+        is_poor = direction != "round_trip" and bool(self.subject.clock.poor)
+        return Clocked(self.bound_us(direction), self.least_us(direction), is_poor)
 
     def bound_us(self, direction: str) -> float:
         """How far delays of a direction may be off by the clocks; 0 for the round trip, and where it is not known."""
@@ -84,9 +88,8 @@ class LinkScan:
             return probes
         self._hash.add(probes)
         whole = probes
-        probes, waited = within_waiting_time(self._poor.hide(probes), self.subject)
-        self._poor.add(whole, probes)
-        self.waited = self.waited.and_of(waited)
+        probes, poor = self._taken.take(probes), self._taken.poor
+        poor.add(whole, probes)
         low_us, high_us = _ends(probes.t_us)
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us) if self.n else high_us
@@ -94,13 +97,16 @@ class LinkScan:
         self._losses.add(probes)
         for direction, scanner in self._delays.items():
             scanner.add(probes)
-            self.measured[direction] = self.measured[direction] or probes.has(direction) or self._poor.has(direction)
+            self.measured[direction] = self.measured[direction] or probes.has(direction) or poor.has(direction)
         for each in self._orders.values():
             each.add(probes)
+        has_lost = int(np.count_nonzero(probes.lost)) > probes.late
         for direction in DIRECTIONS:
-            self._services[direction].add(probes, whole)
+            self._services[direction].add(probes, whole, has_lost=has_lost)
             if self.measured[direction]:
                 break
+        for way in self._ways.values():
+            way.add(probes, whole, has_lost=has_lost)
         if self._intervals is not None:
             self._intervals.add(probes)
         return probes
@@ -111,6 +117,11 @@ class LinkScan:
         self.not_finite += probes.not_finite
         if probes.copies_us.size:
             self._copies_us.append(probes.copies_us)
+
+    @property
+    def waited(self) -> Waited:
+        """How many packets were late."""
+        return self._taken.waited
 
     @property
     def copies_us(self) -> Ints:
@@ -127,15 +138,20 @@ class LinkScan:
 
     def clouded(self, direction: str) -> Clouded:
         """Return what poor clocks hide of a direction."""
-        return self._poor.result(direction)
+        return self._taken.poor.result(direction)
 
     def order(self, direction: str) -> OrderScan:
         """Return what arrived out of order."""
         return self._orders[direction].result()
 
-    def service(self, direction: str, *, is_blind: bool, absent_n: int) -> Service:
-        """Return when the service was observed and down, by the first direction that was measured."""
-        return self._services[direction].result(is_blind=is_blind, is_bounded=absent_n <= _TOO_MANY * self.n)
+    def service(self, direction: str, *, is_first: bool, is_blind: bool, absent_n: int) -> Service:
+        """Return when the service was observed and down, of all packets by the first direction that was measured."""
+        cases = self._services[direction] if is_first else self._ways[direction]
+        return cases.result(is_blind=is_blind, is_bounded=absent_n <= TOO_MANY * self.n)
+
+    def open_in(self, direction: str) -> int:
+        """Return of how many packets nobody knows how they fared in a direction that is not the first."""
+        return self._ways[direction].open_n
 
     def intervals(self) -> IntervalCounts | None:
         """Return the packets by interval Tav; None where the profile does not state it."""
@@ -144,68 +160,6 @@ class LinkScan:
     def data_hash(self) -> str:
         """Return the hash of everything that was read."""
         return self._hash.result()
-
-
-Service = tuple[Availability, Availability | None, Availability]
-"""As measured, the worst and the best that the clocks' bound and absent numbers allow; None: the worst has no bound."""
-
-
-class _Service:
-    """Outages of one direction as measured, and by the extremes of what the data leave open."""
-
-    def __init__(self, direction: Direction, scan: LinkScan) -> None:
-        parameters = scan.subject.profile.parameters
-        t_max_us, survival_us = round(parameters.t_max_ms * MS), round(parameters.survival_ms * MS)
-        bound_us, least_us = round(scan.bound_us(direction)), scan.least_us(direction)
-        self._found = ServiceScanner(direction, t_max_us, survival_us, least_us)
-        self._worst = self._best = self._found
-        self._direction, self._is_poor = direction, direction != "round_trip" and bool(scan.subject.clock.poor)
-        if bound_us or self._is_poor:
-            self._worst = ServiceScanner(direction, max(t_max_us - bound_us, 0), survival_us, least_us)
-            self._best = ServiceScanner(direction, t_max_us + bound_us, survival_us, least_us)
-        self._blind: ServiceScanner | None = None
-        self._has_lost = self._is_unbounded = False
-        self._last: ProbeArrays | None = None
-
-    def add(self, probes: ProbeArrays, whole: ProbeArrays) -> None:
-        """Add the next packets; `whole` has the delays too that poor clocks measured: it is found what they say."""
-        self._add_absent(probes)
-        if self._is_poor:
-            self._found.add(restored(whole, probes, self._direction))
-            self._worst.add(probes)
-            self._best.add(restored(whole, probes, self._direction, are_fast=True))
-            return
-        for scanner in dict.fromkeys((self._found, self._worst, self._best)):
-            scanner.add(probes)
-
-    def _add_absent(self, probes: ProbeArrays) -> None:
-        """Follow the worst case of a recording that never says "lost": absent numbers are lost packets in it."""
-        self._has_lost = self._has_lost or int(np.count_nonzero(probes.lost)) > probes.late
-        if self._has_lost or self._is_unbounded:
-            self._blind = None
-            return
-        last, self._last = self._last, probes.rows(slice(-1, None))
-        missing = absent(probes)
-        if last is not None and last.session[0] == probes.session[0]:
-            missing += int(probes.seq[0]) - int(last.seq[0]) - 1
-        if missing > max(_TOO_MANY * probes.n, _MOST_AT_ONCE):
-            self._is_unbounded, self._blind = True, None
-        elif missing and self._blind is None:
-            self._blind = copy.deepcopy(self._worst)
-        if self._blind is None:
-            return
-        if missing and last is not None:
-            self._blind.add(absent_as_lost(concatenated([last, probes])).rows(slice(1, None)))
-        else:
-            self._blind.add(absent_as_lost(probes) if missing else probes)
-
-    def result(self, *, is_blind: bool, is_bounded: bool) -> Service:
-        """Return all three; `is_blind`: absent numbers may be lost packets."""
-        found = observed(self._found)
-        best = found if self._best is self._found else observed(self._best)
-        if is_blind:
-            return found, observed(self._blind) if self._blind is not None and is_bounded else None, best
-        return found, found if self._worst is self._found else observed(self._worst), best
 
 
 def _ends(times_us: Ints) -> tuple[int, int]:

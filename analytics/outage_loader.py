@@ -152,14 +152,10 @@ class _DeviceReader:
         return self._listed(legs, way, outages, observed_us, reason=self._doubt(legs, way))
 
     def _doubt(self, legs: Sequence[_Leg], way: Direction) -> str:
-        """Say why a pair is for reference only: by the clocks of the whole run as one, as its figures are."""
+        """Say why a pair is for reference only: by the worse clock of both links."""
         if way == "round_trip" and not any(leg.scan.feed.waited.by_one_way for leg in legs):
             return ""
-        clocks = [
-            load_clock_quality(self._connection, self._own_id, leg.link_id, *leg.extent_us, excluded=leg.excluded)
-            for leg in legs
-        ]
-        return worst_clock(clocks).doubt(self._profile.parameters.clock_limit_us)
+        return worst_clock([leg.clock for leg in legs]).doubt(self._profile.parameters.clock_limit_us)
 
     def _in_direction(self, leg: _Leg, way: Direction) -> OutageScan:
         """Return what was read of a link, or read it once more for the direction that both links have."""

@@ -83,7 +83,7 @@ class PairGains:
             shares = [self._drawn @ hits / (self._drawn @ sent) for hits in (alone[better], both)]
         if not {*sides} & {0.0, 1.0}:
             return self._gain(better, sides, self._percentiles(shares[1] - shares[0]), pair.n)
-        worths = [each.n_eff() for each in (self._way.singles[better], self._way.together)]
+        worths = [each.n_eff() for each in (self._way.singles[better], self._way.compared)]
         a, b = (
             proportion_interval(side * pair.n, pair.n, worth) if side in {0.0, 1.0} else self._percentiles(share)
             for side, share, worth in zip(sides, shares, worths, strict=True)
@@ -92,7 +92,7 @@ class PairGains:
 
     def delays(self) -> dict[str, Gain]:
         """Return the gains of quantiles of the delay."""
-        together, singles = self._way.together.counted(), [each.counted() for each in self._way.singles]
+        together, singles = self._way.compared.counted(), [each.counted() for each in self._way.singles]
         better = {statistic: _faster(singles, statistic) for statistic in PAIR_QUANTILES}
         replicated = [self._replicated(place) if place in better.values() else {} for place in range(2)]
         joint = self._replicated(None)
@@ -112,7 +112,7 @@ class PairGains:
         """Return the quantiles of each replicate, of a link or (None) of the pair."""
         if self._drawn is None:
             return {}
-        series = self._way.together if place is None else self._way.singles[place]
+        series = self._way.compared if place is None else self._way.singles[place]
         shares = [share_of(statistic) for statistic in PAIR_QUANTILES]
         return dict(zip(PAIR_QUANTILES, series.blocks.quantiles_ms(shares, self._blocks[0], self._drawn), strict=True))
 

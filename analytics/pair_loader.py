@@ -67,10 +67,11 @@ class PairWork:
         self, connection: psycopg.Connection, extents_us: Mapping[str, Span], exclusions: Exclusions
     ) -> list[AskedLeg]:
         ids = {link: link_id for link, link_id, _ in self.links}
+        limit_us = self.profile.parameters.clock_limit_us
         return [
             asked_leg(
                 self.device, link, extent_us, self.profile,
-                load_clock_quality(connection, self.own_id, ids[link], *extent_us, excluded=exclusions.of(link)),
+                load_clock_quality(connection, self.own_id, ids[link], *extent_us, limit_us, exclusions.of(link)),
             )
             for link, extent_us in extents_us.items()
         ]  # fmt: skip

@@ -10,9 +10,11 @@ import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import numpy as np
+
 from analytics.clock import worst_clock
 from analytics.comparison.units import usual_length_s
-from analytics.leg_scan import AskedLeg, LegScan
+from analytics.leg_scan import AskedLeg, Case, LegScan
 from analytics.link_scan import LinkScan
 from analytics.pair_blocks import BlockCounts, runs_of
 from analytics.pair_series import LossSeries, WayScan
@@ -42,10 +44,13 @@ class PairScan:
         self.blocks = BlockCounts()
         """Pairs by block; of them lost on both links, on the first, on the second."""
         packets = LinkScan(self.subject)
-        self.ways = {direction: WayScan(direction, packets.least_us(direction)) for direction in DIRECTIONS}
+        self.ways = {
+            direction: WayScan(direction, packets.least_us(direction), is_clouded=self._is_clouded(direction))
+            for direction in DIRECTIONS
+        }
         for leg, direction in itertools.product(self.legs, DIRECTIONS):
-            for t_max_us in self.deadlines_us(direction):
-                leg.want(direction, t_max_us)
+            for case in self.cases(direction):
+                leg.want(direction, case)
         self._matcher = PairMatcher(round(self.profile.parameters.pair_within_ms * MS))
 
     @property
@@ -59,11 +64,17 @@ class PairScan:
             ended_at=datetime.fromtimestamp(max(low_us, high_us) / 1e6, tz=UTC),
         )  # fmt: skip
 
-    def deadlines_us(self, direction: Direction) -> list[int]:
-        """Return the deadline of availability, and where clocks matter those that their bound would make of it."""
+    def cases(self, direction: Direction) -> list[Case]:
+        """Return availability as measured, and where clocks matter the worst and the best that they leave open."""
         t_max_us = round(self.profile.parameters.t_max_ms * MS)
+        found = [Case(t_max_us, "measured")]
         bound_us = 0 if direction == "round_trip" else round(self.clock.bound_us or 0.0)
-        return [t_max_us, *([max(t_max_us - bound_us, 0), t_max_us + bound_us] if bound_us else [])]
+        if bound_us or self._is_clouded(direction):
+            found += [Case(max(t_max_us - bound_us, 0), "known"), Case(t_max_us + bound_us, "fast")]
+        return found
+
+    def _is_clouded(self, direction: Direction) -> bool:
+        return direction != "round_trip" and bool(self.clock.poor)
 
     @property
     def direction(self) -> Direction | None:
@@ -101,8 +112,12 @@ class PairScan:
             series.add(mark)
         runs = runs_of((a.t_us - self.first_us) // round(self.block_s * 1e6))
         self.blocks.add(runs, marks)
+        one, other = (leg.known(each) for leg, each in zip(self.legs, pairs, strict=True))
+        poor = [leg.in_poor_time(each) for leg, each in zip(self.legs, pairs, strict=True)]
+        marked = [rows for rows in poor if rows is not None]
+        is_poor = np.logical_or.reduce(marked) if marked else None
         for way in self.ways.values():
-            way.add(pairs, lost, runs)
+            way.add(pairs, (one, other), lost, runs, is_poor)
 
 
 class PairsScan:

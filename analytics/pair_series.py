@@ -14,6 +14,7 @@ from analytics.delay_scan import DelayScan, Spread
 from analytics.jitter import Jitter
 from analytics.pair_blocks import BlockDelays, Runs
 from analytics.pairing import arrived, faster
+from analytics.poor_clock import Clouded, CloudedCounts
 from analytics.probes import Bools, DelayColumn, ProbeArrays, lost_in
 from analytics.quantile_worth import QuantileWorth
 from analytics.results import Direction
@@ -21,6 +22,8 @@ from analytics.statistics import Histogram, histogram, share_of
 from analytics.worth import SeriesWorth
 
 _NEVER = np.int64(np.iinfo(np.int64).max)
+Pair = tuple[ProbeArrays, ProbeArrays]
+"""Packets of two links, the first of one with the first of the other, and so on."""
 
 
 class DelaySeries:
@@ -82,18 +85,63 @@ class FasterSeries(DelaySeries):
 
 
 class WayScan:
-    """The pairs' delays in one direction, of the faster packet and of each link alone."""
+    """The pairs' delays in one direction, of the faster packet and of each link alone.
 
-    def __init__(self, direction: Direction, least_us: float | None) -> None:
-        self._direction = direction
+    Where a packet lies in time of poor clocks (`is_clouded`: some does), nobody knows how fast the pair was: `clouded`
+    counts what it was at most. What is compared with each link alone, `compared` and `singles`, leaves all pairs of
+    such time out, lost ones too, `left_out` in number: both sides then are of the same time.
+    """
+
+    def __init__(self, direction: Direction, least_us: float | None, *, is_clouded: bool = False) -> None:
+        self._direction, self._is_clouded = direction, is_clouded
         self.together = FasterSeries(least_us)
+        self.compared = DelaySeries() if is_clouded else self.together
         self.singles = (DelaySeries(), DelaySeries())
+        self.left_out = 0
+        self._counts = CloudedCounts()
 
-    def add(self, pairs: tuple[ProbeArrays, ProbeArrays], lost: npt.NDArray[Any], runs: Runs) -> None:
-        """Add the next pairs, and which way both of each were lost."""
-        for series, probes in zip(self.singles, pairs, strict=True):
-            series.add(arrived(probes, self._direction), lost_in(probes.lost, self._direction), runs)
-        self.together.add(faster(*pairs, self._direction), lost_in(lost, self._direction), runs)
+    @property
+    def clouded(self) -> Clouded:
+        """The pairs whose delay poor clocks hide."""
+        return self._counts.result()
+
+    def add(self, measured: Pair, known: Pair, lost: npt.NDArray[Any], runs: Runs, is_poor: Bools | None) -> None:
+        """Add the next pairs, and which way both of each were lost.
+
+        `measured` have all delays, `known` those of good clocks; `is_poor` are pairs in time of poor ones (None: none).
+        """
+        way = self._direction
+        known = known if self._is_clouded else measured
+        found, gone = faster(*known, way), lost_in(lost, way)
+        self.together.add(found, gone, runs)
+        sides = [(arrived(each, way), lost_in(each.lost, way)) for each in known]
+        if self._is_clouded:
+            is_left = np.ones(lost.size, np.bool_) if is_poor is None else ~is_poor
+            self.left_out += lost.size - int(np.count_nonzero(is_left))
+            self._add_clouded(measured, known, found)
+            self.compared.add(_of(found, is_left), gone & is_left, runs)
+            sides = [(_of(delay, is_left), lost_there & is_left) for delay, lost_there in sides]
+        for series, (delay, lost_there) in zip(self.singles, sides, strict=True):
+            series.add(delay, lost_there, runs)
+
+    def _add_clouded(self, measured: Pair, known: Pair, found: DelayColumn) -> None:
+        """Count pairs of which only poor clocks tell how fast they were.
+
+        They were no later than the round trip of the packet whose delay is hidden, or the known delay of the other.
+        """
+        by_any = faster(*measured, self._direction)
+        is_hidden = by_any.valid & ~found.valid
+        if not is_hidden.any():
+            return
+        most_us = np.full(is_hidden.size, _NEVER)
+        for each in known:
+            for delay in (arrived(each, self._direction), arrived(each, "round_trip")):
+                np.minimum(most_us, delay.us, out=most_us, where=delay.valid)
+        self._counts.add(by_any.us[is_hidden], most_us[is_hidden & (most_us < _NEVER)])
+
+
+def _of(delay: DelayColumn, rows: Bools) -> DelayColumn:
+    return DelayColumn(delay.us, delay.valid & rows)
 
 
 class LossSeries:

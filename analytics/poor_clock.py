@@ -14,7 +14,7 @@ import numpy as np
 
 from analytics.blocks import Counts
 from analytics.exclusions import outside
-from analytics.probes import Bools, DelayColumn, ProbeArrays
+from analytics.probes import Bools, DelayColumn, Ints, ProbeArrays
 from analytics.spans import Span
 from analytics.statistics import Histogram
 
@@ -37,6 +37,23 @@ class Clouded:
         return self.measured.n
 
 
+class CloudedCounts:
+    """Counts hidden delays, packets or pairs of packets one chunk after the other."""
+
+    def __init__(self) -> None:
+        self._measured, self._most = Counts(), Counts()
+
+    def add(self, measured_us: Ints, most_us: Ints) -> None:
+        """Count hidden delays, and the bounds of those that have one."""
+        self._measured.add(measured_us)
+        self._most.add(most_us)
+
+    def result(self) -> Clouded:
+        """Return what was hidden so far."""
+        measured, most = (Histogram(*each.result()) for each in (self._measured, self._most))
+        return Clouded(measured, replace(most, infinite=measured.n - most.n))
+
+
 _NONE = Histogram(np.empty(0, np.int64), np.empty(0, np.int64))
 NOTHING = Clouded(_NONE, _NONE)
 """No packet is hidden."""
@@ -47,13 +64,12 @@ class PoorTime:
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self._spans = spans
-        self._measured = {direction: Counts() for direction in _ONE_WAY}
-        self._trips = {direction: Counts() for direction in _ONE_WAY}
+        self._counts = {direction: CloudedCounts() for direction in _ONE_WAY}
         self._has = dict.fromkeys(_ONE_WAY, False)
 
     def hide(self, probes: ProbeArrays) -> ProbeArrays:
         """Return the packets without the delays; the very same where none is to be hidden."""
-        rows = self._rows(probes)
+        rows = self.rows(probes)
         if rows is None:
             return probes
         hidden = {name: probes.delays[name] for name in _ONE_WAY}
@@ -67,8 +83,7 @@ class PoorTime:
         trip = hidden.delays["round_trip"]
         for direction in _ONE_WAY:
             gone = _hidden(whole, hidden, direction)
-            self._measured[direction].add(whole.delays[direction].us[gone])
-            self._trips[direction].add(trip.us[gone & trip.valid])
+            self._counts[direction].add(whole.delays[direction].us[gone], trip.us[gone & trip.valid])
             self._has[direction] = self._has[direction] or bool(gone.any())
 
     def has(self, direction: str) -> bool:
@@ -77,12 +92,10 @@ class PoorTime:
 
     def result(self, direction: str) -> Clouded:
         """Return what was hidden of one direction; the round trip needs no second clock."""
-        if direction not in self._measured:
-            return NOTHING
-        measured, trips = (Histogram(*each[direction].result()) for each in (self._measured, self._trips))
-        return Clouded(measured, replace(trips, infinite=measured.n - trips.n))
+        return self._counts[direction].result() if direction in self._counts else NOTHING
 
-    def _rows(self, probes: ProbeArrays) -> Bools | None:
+    def rows(self, probes: ProbeArrays) -> Bools | None:
+        """Return which packets were sent in the spans; None where none was."""
         if not self._spans or not probes.n:
             return None
         low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())

@@ -24,8 +24,8 @@ from analytics.comparison import LEAST_BLOCKS, REPLICATES
 from analytics.delay_kpis import quantile
 from analytics.delay_scan import DelayScan
 from analytics.dictionary.redundancy import PAIR_QUANTILES
-from analytics.leg_scan import AskedLeg, asked_leg
-from analytics.link import Link
+from analytics.leg_scan import AskedLeg, Case, asked_leg
+from analytics.link import Link, clouded_words
 from analytics.link_scan import LinkScan
 from analytics.pair_gains import Gain, PairGains
 from analytics.pair_scan import JOINT, PairScan, PairsScan
@@ -45,6 +45,9 @@ NEVER_TOGETHER = "同時に観測した時間なし / never observed at the same
 NO_PAIRS = "送信時刻の近いパケットの組なし / no packets were sent at about the same time"
 NO_COMMON = "両回線で共通して測定した方向がない / no direction was measured on both links"
 BLIND = "欠番が未測定か損失か区別できない回線を含む / a link's absent numbers may be lost or not measured"
+NONE_CLEAR = (
+    "両回線の時計が限度内の間に遅延のわかる組なし / no delays of pairs while both links' clocks were within the limit"
+)
 NONE_SAVED = "救われた分なし: 上限は二項分布による / nothing was saved: the upper bound is binomial"
 BEST = "最良の組 / best pair"
 _BOOTSTRAP = f"block bootstrap, {REPLICATES} replicates"
@@ -107,6 +110,11 @@ def _together(found: Sequence[Availability]) -> tuple[Spans, list[Spans], Spans]
     return windows, down, overlaps(*down)
 
 
+def _up(down: Sequence[Spans], observed_us: int) -> list[float]:
+    """Return the share of the observed time that each was up, of those whose outages are given."""
+    return [1 - total_us(each) / observed_us for each in down]
+
+
 class _Pair:
     """The results of two links, their packets paired."""
 
@@ -116,8 +124,12 @@ class _Pair:
         self.way = scan.ways[self.direction or "round_trip"]
         self.subject = scan.subject
         digest = hashlib.sha256("".join(leg.data_hash() for leg in self.legs).encode()).hexdigest()[:16]
-        delays: dict[str, DelayScan] = {self.direction or "round_trip": self.way.together.scan()}
-        self.link = Link(LinkScan(self.subject), self.subject, data_hash=digest, delays=delays)
+        way = self.direction or "round_trip"
+        delays: dict[str, DelayScan] = {way: self.way.together.scan()}
+        self.clouded = self.way.clouded
+        self.link = Link(
+            LinkScan(self.subject), self.subject, data_hash=digest, delays=delays, clouded={way: self.clouded}
+        )  # fmt: skip
 
     def results(self) -> list[KpiResult]:
         """Return all KPIs of the pair; the first is its availability."""
@@ -128,21 +140,35 @@ class _Pair:
         if any(leg.is_blind for leg in self.legs):
             return [self._none(kpi, BLIND) for kpi in ("redundant_availability", "redundant_loss", "redundant_delay")]
         in_time = self._in_time() if self.direction else [self._none("redundant_availability", NO_COMMON)]
-        return [*in_time, *self._by_packet()]
+        return [self._with_hidden(result) for result in (*in_time, *self._by_packet())]
+
+    def _with_hidden(self, result: KpiResult) -> KpiResult:
+        """Say what poor clocks hide of the figure, if anything."""
+        if result.direction not in {"up", "down"}:
+            return result
+        limit_us = self.profile.parameters.clock_limit_us
+        if result.id == "redundant_delay_gain":
+            n, said_of = self.way.left_out, {"are_pairs": True, "are_left_out": True}
+        elif result.id == "redundant_delay":
+            n, said_of = self.clouded.n, {"are_pairs": True}
+        else:
+            n, said_of = sum(leg.clouded(result.direction) for leg in self.legs), {}
+        note = clouded_words(n, limit_us, **said_of) if n else ""
+        return msgspec.structs.replace(result, reason="; ".join(filter(None, [note, result.reason])))
 
     def _none(self, kpi: str, reason: str, filters: str = "") -> KpiResult:
-        statistic = "p50" if kpi == "redundant_delay" else "ratio"
+        statistic = "p50" if kpi in {"redundant_delay", "redundant_delay_gain"} else "ratio"
         return self.link.make(kpi, self.direction or "round_trip", statistic, None, n=0, reason=reason, filters=filters)
 
-    def _down(self, direction: Direction, t_max_us: int) -> tuple[Spans, list[Spans], Spans]:
-        return _together([leg.service(direction, t_max_us) for leg in self.legs])
+    def _down(self, direction: Direction, case: Case) -> tuple[Spans, list[Spans], Spans]:
+        return _together([leg.service(direction, case) for leg in self.legs])
 
     def _in_time(self) -> Iterator[KpiResult]:
         parameters, direction, make = self.profile.parameters, self.direction, self.link.make
         assert direction is not None
         filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
-        t_max_us, *shifted = self.scan.deadlines_us(direction)
-        windows, down, both = self._down(direction, t_max_us)
+        case, *others = self.scan.cases(direction)
+        windows, down, both = self._down(direction, case)
         observed_us = total_us(windows)
         if not observed_us:
             yield self._none("redundant_availability", NEVER_TOGETHER, filters)
@@ -158,14 +184,14 @@ class _Pair:
             for share, spans in zip(up, (both, *down), strict=True)
         ]
         n_eff = worths[0]
-        ratio = 1 - total_us(both) / observed_us
-        ratios, cases = [ratio], [both]
-        for shifted_us in shifted:
-            seen, _, joint = self._down(direction, shifted_us)
+        cases, shares_up = [both], [_up((both, *down), observed_us)]
+        for other in others:
+            seen, alone, joint = self._down(direction, other)
             cases.append(joint)
-            ratios.append(1 - total_us(joint) / max(total_us(seen), 1))
+            shares_up.append(_up((joint, *alone), max(total_us(seen), 1)))
             shares = 1 - covered_us(joint, cells) / lengths
             n_eff = min(n_eff, uptime_worth(shares, joint[1] - joint[0], max(total_us(seen), 1), assumed))
+        ratios = [each[0] for each in shares_up]
 
         def interval(total: int) -> Interval:
             """Return the interval that `total` seconds like these would give."""
@@ -174,11 +200,11 @@ class _Pair:
             return Interval(low.low, high.high)
 
         yield make(
-            "redundant_availability", direction, "ratio", ratio, n=n, interval=interval(n), n_eff=n_eff,
+            "redundant_availability", direction, "ratio", ratios[0], n=n, interval=interval(n), n_eff=n_eff,
             filters=filters, method=METHOD, project=interval,
             reason=f"n は観測秒数 / n counts seconds; {said(int(both[0].size), assumed)}",
         )  # fmt: skip
-        yield self._time_gained(cells, up, filters, min(worths[1:]))
+        yield self._time_gained(cells, up, filters, min(worths[1:]), shares_up)
         yield from self._outages(direction, cases, observed_us, filters)
 
     def _outages(
@@ -203,11 +229,13 @@ class _Pair:
             )  # fmt: skip
 
     def _time_gained(
-        self, cells: Spans, up: list[npt.NDArray[np.float64]], filters: str, alone_n_eff: int
-    ) -> KpiResult:
+        self, cells: Spans, up: list[npt.NDArray[np.float64]], filters: str, alone_n_eff: int,
+        shares_up: Sequence[Sequence[float]],
+    ) -> KpiResult:  # fmt: skip
         """Return the gain of availability over the better single link, with its interval by blocks of time.
 
-        `alone_n_eff` is what the time is worth by the outages of either link.
+        `alone_n_eff` is what the time is worth by the outages of either link; `shares_up` of the pair and each link
+        are those of the case that was measured and of the others that clocks leave open, over which it reaches.
         """
         lengths = cells[1] - cells[0]
         whole = [float((each * lengths).sum() / lengths.sum()) for each in up]
@@ -224,6 +252,11 @@ class _Pair:
         n, method = int(lengths.size), _BOOTSTRAP
         if whole[0] == whole[better]:
             interval, method, reason = proportion_interval(0, n, alone_n_eff), METHOD, NONE_SAVED
+        pair, alone = ([each[place] for each in shares_up] for place in (0, better))
+        less, more = pair[0] - min(pair) + max(alone) - alone[0], max(pair) - pair[0] + alone[0] - min(alone)
+        if interval.low is not None and interval.high is not None:
+            # The two are never worse than one of them.
+            interval = Interval(max(interval.low - less, min(interval.low, 0.0)), min(interval.high + more, 1.0))
         return self.link.make(
             "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=n,
             interval=interval, method=method, reason=reason,
@@ -265,11 +298,13 @@ class _Pair:
         for statistic in PAIR_QUANTILES:
             what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
             worth = link.quantile_n_eff(direction, share_of(statistic), counted.n)
-            found = quantile(link, what, counted, worth, note, n - counted.n)
+            found = quantile(link, what, counted, worth, note, n - counted.n, self.clouded)
             yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
-        if counted.finite:
+        if self.way.compared.counted().finite:
             for statistic, gain in gains.delays().items():
                 yield self._gain("redundant_delay_gain", direction, statistic, gain, filters)
+        elif self.way.left_out:
+            yield self._none("redundant_delay_gain", NONE_CLEAR, filters)
 
     def _loss_n_eff(self) -> int:
         """Return what the pairs are worth for a proportion: where both never failed together, what each link's are."""

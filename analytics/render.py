@@ -29,6 +29,13 @@ definitions. Rules that hold for all of them:
   assumed, or of the time over which the packets hang together if that is longer, and the result says so. In simulations
   of outages no longer than assumed, or of which five or more were expected, the intervals cover 93 % and more; outages
   that are longer and hardly seen are not covered (60 % where one of a minute is expected).
+* Availability, outages and MTBF of the first direction measured (round trips where there are any) are of all packets:
+  one without a delay in it failed. Those of up and down beside it are of the packets sent that way, from the first that
+  has a delay on. What was lost on the way up was never sent down, and the pause it leaves was not observed. What was
+  lost on the way back, or has no delay up, did arrive up, nobody knows when: it neither fails nor restores the service,
+  and the interval reaches from all of those failed to all in time. Losses of unknown direction fail both ways, and at
+  best neither. Sending times down are those of the packet. Pairs of links, the list of outages and long windows know
+  the first direction only.
 * First copy counts; duplicates are a KPI of their own.
 * One-way figures carry the bound of both clocks together, at any moment the larger of the sample after it and of what
   the one before has grown to by then (15 ppm, RFC 5905 7.2). Its limit is the profile's `clock_within_ms`, without it a
@@ -46,9 +53,12 @@ definitions. Rules that hold for all of them:
   without a known speed stays (a tunnel is where the link is worst). What the vehicle says of itself is of the whole
   drive: a manoeuvre ends in a halt.
 * Places, conditions, the list of outages and all requirements at once are of the same packets as the KPIs of a link:
-  without excluded intervals, with the waiting time of the profile, and by the same clocks. Pairs of links
-  judge the clocks of a whole run as one. Of a class of more than 65,536 packets (a section or mesh of
-  16,384) the correlation is that of sums of groups.
+  without excluded intervals, with the waiting time of the profile, and by the same clocks. Of a class of more than
+  65,536 packets (a section or mesh of 16,384) the correlation is that of sums of groups.
+* Pairs of links go by the clocks of both links, each moment by moment. Where either packet of a pair lies in time of
+  poor clocks, the pair was no later than that packet's round trip or the known delay of the other, which the interval
+  holds; what delay the second link saved leaves such pairs out, lost ones too. A link is down or up in such time by
+  what its clocks measured; the intervals of availability, outages and gain reach over what they leave open.
 
 ## Table (一覧)
 

@@ -64,12 +64,21 @@ def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         low = 0.0 if lowest is None else proportion_interval(lowest * total, total, worth).low
         return Interval(low, proportion_interval(highest * total, total, worth).high)
 
-    notes = ["n は観測秒数 / n counts seconds", said(int(found.start_us.size), assumed), link.absent_note]
+    notes = ["n は観測秒数 / n counts seconds", said(int(found.start_us.size), assumed), _open_note(link, direction),
+             link.absent_note]  # fmt: skip
     yield link.make(
         "availability", direction, "ratio", found.ratio, n=n, interval=interval(n), n_eff=n_eff, filters=filters,
         method=METHOD, reason="; ".join(filter(None, notes)), project=interval,
     )  # fmt: skip
     yield from _outages(link, direction, (found, worst, best), filters)
+
+
+def _open_note(link: Link, direction: Direction) -> str:
+    """Say of how many packets nobody knows how they fared, where a direction has a service of its own."""
+    n = 0 if link.is_first(direction) else link.packets.open_in(direction)
+    return (
+        f"この方向の着時刻が不明な {n} は区間に含む / {n} with unknown arrival this way widen the interval" if n else ""
+    )
 
 
 def _outages(

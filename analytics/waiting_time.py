@@ -108,11 +108,6 @@ class Waited(NamedTuple):
         return Waited(*(sum(counts) for counts in zip(self, *others, strict=True)))
 
 
-def within_waiting_time(probes: ProbeArrays, subject: Subject) -> tuple[ProbeArrays, Waited]:
-    """Apply the waiting time of the subject's profile; without one the packets stay as they are."""
-    return waited_out(probes, subject.profile.parameters.lost_after_ms, subject.clock)
-
-
 def waited_out(probes: ProbeArrays, limit_ms: float | None, clock: ClockQuality) -> tuple[ProbeArrays, Waited]:
     """Apply a waiting time, if any; where nothing is late the very same object is returned."""
     if limit_ms is None:

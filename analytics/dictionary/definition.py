@@ -26,7 +26,8 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     samples it is of, `columns` those that are read of it. `needs` names every source without which there is no value,
     `links` how many links of a device it takes; `also` is read where there is any and makes the value better (causes,
     the way down apart from the way up, the quality of the clocks). `main` are the statistics that a report states
-    first; a KPI without any is for those who look closer.
+    first; a KPI without any is for those who look closer. `is_main_once`: of several directions only the first that was
+    measured is stated first.
     """
 
     id: str
@@ -44,6 +45,7 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     directions: tuple[Way, ...] = ()
     statistics: tuple[str, ...]
     main: tuple[str, ...] = ()
+    is_main_once: bool = False
     meaning_ja: str
     meaning_en: str
 

@@ -197,10 +197,12 @@ LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="availability", name_ja="通信サービス可用性", name_en="Communication service availability", unit="1",
         better="larger", clause="3GPP TS 22.104 C.3; TS 22.261 3.1", columns=("rtt_us", "lost"), statistics=("ratio",),
-        directions=WAYS, needs=(LOST, DELAY), main=("ratio",),
-        meaning_ja="生存時間を超えて所要遅延内の受信が途絶えた時間を除いた時間の割合。未測定の時間は分母に含めない",
+        directions=WAYS, needs=(LOST, DELAY), main=("ratio",), is_main_once=True,
+        meaning_ja="生存時間を超えて所要遅延内の受信が途絶えた時間を除いた時間の割合。未測定の時間は分母に含めない。"
+        "最初の方向(往復遅延があれば往復)は全パケット、ほかの方向はその方向へ送られたパケットによる",
         meaning_en="Share of time in which no gap of timely messages exceeded the survival time; unmeasured time is in "
-        "neither part.",
+        "neither part. In the first direction measured (round trips where there are any) it is of all packets, in the "
+        "others of those sent that way.",
     ),
     KpiDefinition(
         id="mtbf", name_ja="信頼性(平均故障間隔)", name_en="Mean time between failures", unit="s", better="larger",
@@ -212,7 +214,7 @@ LINK: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         id="outage", name_ja="通信断", name_en="Outages", unit="s", better="smaller",
         clause="3GPP TS 22.104 C.3", columns=("rtt_us", "lost"), statistics=("count", "max", "total"),
-        directions=WAYS, needs=(LOST, DELAY), main=("count", "max"),
+        directions=WAYS, needs=(LOST, DELAY), main=("count", "max"), is_main_once=True,
         meaning_ja="可用性における停止の回数、最長、合計時間",
         meaning_en="Number, longest and total duration of the down times of availability.",
     ),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.chunks import PacketChunks
+from analytics.clock import ClockQuality
 from analytics.exclusions import without
 from analytics.leg_scan import asked_leg
 from analytics.pair_blocks import BlockDelays, runs_of
@@ -38,10 +39,12 @@ def cut(some, edges):
 
 
 def scanned(links, edges, profile=NO_REQUIREMENTS, clock=GOOD_CLOCK, excluded=()):
-    """Return the scan of links whose columns come cut at some instants."""
+    """Return the scan of links whose columns come cut at some instants; `clock` may be one for each link."""
     extents = [(int(each["t_us"].values[0]), int(each["t_us"].values[-1])) for each in links]
+    clocks = [clock] * 3 if isinstance(clock, ClockQuality) else clock
     scan = PairsScan([
-        asked_leg("car-1", name, extent, profile, clock) for name, extent in zip("abc", extents, strict=False)
+        asked_leg("car-1", name, extent, profile, its)
+        for name, extent, its in zip("abc", extents, clocks, strict=False)
     ])  # fmt: skip
     packets = [PacketChunks() for _ in links]
     for stretch in zip(*(cut(each, edges) for each in links), strict=True):

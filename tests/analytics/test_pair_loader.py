@@ -10,9 +10,10 @@ import pytest
 from analytics import packet_loader
 from analytics.exclusions import beside
 from analytics.loader import load_clock_quality, load_exclusions, load_probes, run_window_us
+from analytics.outage_loader import outages_of_run
 from analytics.packet_loader import packets_in_step
 from analytics.redundancy import Leg, evaluate_pairs
-from analytics.requirements import load_requirements
+from analytics.requirements import NO_REQUIREMENTS
 from analytics.run_loader import evaluate_run
 from storage.columnar import ArrayColumn
 from storage.exclusions import exclude
@@ -68,15 +69,18 @@ def run_of(connection, links, low_s=0.0, high_s=N * STEP_US / 1e6):
     )  # fmt: skip
 
 
-def of_arrays(connection, run, excluded=lambda link: ()):
+def of_arrays(connection, run, excluded=lambda link: (), profile=NO_REQUIREMENTS):
     """Return what the pairs of a run's links give, their packets being all here."""
     ids, legs = link_ids(connection, run.site, run.devices, run.links), []
     for (device, link), link_id in ids.items():
         if link:
             probes = load_probes(connection, link_id, *run_window_us(run), excluded(link))
             ends = int(probes.t_us.min()), int(probes.t_us.max())
-            legs.append(Leg(link, probes, load_clock_quality(connection, ids[device, ""], link_id, *ends)))
-    return evaluate_pairs(legs, "car-1", load_requirements(None))
+            clock = load_clock_quality(
+                connection, ids[device, ""], link_id, *ends, profile.parameters.clock_limit_us, excluded(link)
+            )
+            legs.append(Leg(link, probes, clock))
+    return evaluate_pairs(legs, "car-1", profile)
 
 
 def of_run(connection, run, profile=None):
@@ -160,3 +164,32 @@ def test_the_waiting_time_of_a_profile_reaches_the_pairs_of_a_run(site, tmp_path
         for results in (found, of_run(site, run))
     )
     assert loss.value > before.value
+
+
+def test_poor_clocks_hide_what_they_measured_of_pairs_and_nothing_else_of_a_run(db, monkeypatch):
+    """One link's far clock is not synchronised at 50 s: twenty seconds of its one-way delays do not count."""
+    outbox = Outbox(db.writer())
+    for seed, link in enumerate(("l5g", "leo")):
+        t_us, columns = packets(seed)
+        none = ArrayColumn(np.zeros(N, np.int32), np.zeros(N, bool))
+        for low in range(0, N, BATCH):
+            rows = slice(low, low + BATCH)
+            cut = {
+                name: ArrayColumn(each.values[rows], None if each.valid is None else each.valid[rows])
+                for name, each in {**columns, "rtt_us": none, "dl_us": none}.items()
+            }
+            outbox.write("probe", link, t_us[rows], **cut)
+    outbox.write_clock("", 40.0)
+    outbox.write_clock("l5g", 60.0, lost_s=50)
+    outbox.write_clock("leo", 900.0)
+    monkeypatch.setattr(packet_loader, "iterate_long", partial(iterate_long, chunk_rows=500))
+    connection = db.connect()
+    run = run_of(connection, ("l5g", "leo"), 0.0, 70.0)
+    found = of_run(connection, run)
+    assert plain(found) == plain(of_arrays(connection, run))
+    delay = next(each for each in found if (each.id, each.statistic) == ("redundant_delay", "p50"))
+    assert (delay.direction, delay.clock_bound_us is not None, "参考値" in delay.reason) == ("up", True, False)
+    assert "pairs of packets sent while the clocks were unknown or beyond ±10 ms" in delay.reason
+    assert 900 < delay.n < 1400
+    listed = next(each for each in outages_of_run(connection, run, None) if "+" in each.link)
+    assert (listed.direction, listed.reason) == ("up", "")

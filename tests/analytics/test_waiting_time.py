@@ -10,7 +10,7 @@ from analytics.evaluate import evaluate_link
 from analytics.loss import count_losses
 from analytics.probes import probe_arrays
 from analytics.requirements import NO_REQUIREMENTS, Parameters, Profile, Requirement
-from analytics.waiting_time import late_as_lost, within_waiting_time
+from analytics.waiting_time import late_as_lost, waited_out
 from tests.analytics.lawful import check_all
 from tests.analytics.making import GOOD_CLOCK, UNKNOWN_CLOCK, by_name, probes, round_trips, subject
 from tests.analytics.recordings import recordings
@@ -233,7 +233,7 @@ def test_every_result_says_what_counted_as_lost_and_how_many():
 def test_without_the_parameter_nothing_changes(recording):
     """The same results as before, and with a waiting time that nothing reaches the same but for the filter."""
     sent = probe_arrays(recording[0])
-    assert within_waiting_time(sent, subject(NO_REQUIREMENTS))[0] is sent
+    assert waited_out(sent, None, GOOD_CLOCK)[0] is sent
     plainly = evaluate_link(sent, subject(NO_REQUIREMENTS))
     assert not any("counted as lost" in result.filter for result in plainly)
     waited = evaluate_link(sent, subject(waiting(1e9)))
