@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from analytics.results import Direction, KpiResult
 
-_KPIS = {"point_throughput_tcp": "TCP", "point_throughput_udp": "UDP"}
+POINT_KPIS = {"point_throughput_tcp": "TCP", "point_throughput_udp": "UDP"}
 STATISTICS = ("min", "p25", "p50", "p75", "max")
 """What a box shows, as MIC's guideline on effective speeds has it: whiskers to the extremes, box from 25 % to 75 %."""
 
@@ -27,8 +27,8 @@ def boxes(results: Sequence[KpiResult]) -> list[Box]:
     """Return the box of each link, direction and protocol that has points with a value, in the order of the results."""
     found: dict[tuple[str, str, Direction, str], dict[str, KpiResult]] = {}
     for result in results:
-        if result.id in _KPIS:
-            key = (result.device, result.link, result.direction, _KPIS[result.id])
+        if result.id in POINT_KPIS:
+            key = (result.device, result.link, result.direction, POINT_KPIS[result.id])
             found.setdefault(key, {})[result.statistic] = result
     drawn = []
     for key, by_statistic in found.items():

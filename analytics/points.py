@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -110,8 +110,9 @@ def _rates(rows: Series, of: npt.NDArray[np.intp], tests: int) -> Floats:
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     """One measuring point of a link in one direction and protocol, as it stands in a table of results.
 
-    `lat_deg` and `lon_deg` are where it is, None where the table did not say. `rates_mbps` are its tests in order of
-    time, None where one failed; `tests` counts those with a value. `mean_mbps`, the point's value, and `median_mbps`
+    `lat_deg` and `lon_deg` are where it is, `place` how that is known: "surveyed" (the table or the plan says so),
+    "measured" (where the device stood during its tests), or "" where nobody knows. `rates_mbps` are its tests in order
+    of time, None where one failed; `tests` counts those with a value. `mean_mbps`, the point's value, and `median_mbps`
     are None where those are too few, and `reason` says so. `is_enough`: whether the mean reaches the required rate;
     None where either is not known.
     """
@@ -124,6 +125,7 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     lat_deg: float | None = None
     lon_deg: float | None = None
+    place: Literal["surveyed", "measured", ""] = ""
     rates_mbps: list[float | None]
     tests: int
     mean_mbps: float | None = None

@@ -19,7 +19,7 @@ from analytics.loader import load_exclusions, run_window_us
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import outage_list
 from analytics.place_loader import conditions_of_run
-from analytics.point_loader import points_of_run
+from analytics.point_place_loader import located_points
 from analytics.probes import DELAY_COLUMN
 from analytics.report.model import (
     CompletenessFacts,
@@ -91,7 +91,7 @@ def run_report(
         outages=[outage_list(each) for each in outages_of_run(connection, run, profile)],
         interventions=run_interventions(connection, run, profile),
         conditions=conditions_of_run(connection, run, profile=profile),
-        points=points_of_run(connection, run, profile),
+        points=located_points(connection, run, profile),
         pairs=[_pair(connection, name, profile) for name in pairs_of_run(connection, run)],
         events=_events(connection, run, links),
         exclusions=[

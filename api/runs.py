@@ -12,7 +12,7 @@ from analytics.main_figures import main_figures
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import OutageList, outage_list
 from analytics.place_loader import conditions_of_run, route_of_run
-from analytics.point_loader import points_of_run
+from analytics.point_place_loader import located_points
 from analytics.points import PointRow
 from analytics.results import KpiResult
 from analytics.route_cell import Grid, RouteCell
@@ -125,7 +125,7 @@ def points(
 ) -> Response:  # fmt: skip
     """Return the measuring points of each link with their tests; a point with too few of them has no value."""
     check_links(connection, run, link)
-    return JsonResponse(points_of_run(connection, run, chosen_profile(settings, profile), link))
+    return JsonResponse(located_points(connection, run, chosen_profile(settings, profile), link))
 
 
 @router.get("/{run}/completeness", responses=described(ExplainedCompleteness))

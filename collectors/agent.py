@@ -18,11 +18,13 @@ from typing import Any, TypeVar
 
 from collectors.batcher import Batcher
 from collectors.config import CollectConfig
+from collectors.field_book import book_path
 from collectors.outbox import NewBatch, Outbox, OutboxError, OutboxStatistics
 from collectors.outbox_record import StoredBatch
 from collectors.publisher import Publisher
 from collectors.registry import kind_of
 from collectors.source import Emit, ReadsOutbox, SourceConfig
+from collectors.stamping import Stamping
 from contract.envelope import Refusal
 from contract.samples import Sample
 
@@ -143,6 +145,7 @@ class Agent:
         )  # fmt: skip
         self._outbox = _OutboxThread(self._file)
         self._folder = Path(config.outbox.path).absolute().parent
+        self._stamping = Stamping(book_path(Path(config.outbox.path)))
         self._stopping = asyncio.Event()
         self.batcher = Batcher(time.monotonic, time.time_ns, max_age_s=config.max_age_s, max_rows=config.max_rows)
         names = [f"{kind_of(source).name}{':' + source.link if source.link else ''}" for source in config.source]
@@ -177,6 +180,8 @@ class Agent:
         self._stopping.set()
         await flush
         await self._store(self.batcher.due(everything=True))
+        await self._turn_page()
+        await asyncio.to_thread(self._stamping.close)
         await self._report_drops()
         await self._outbox.log_drops()
         await self._drain()
@@ -237,7 +242,12 @@ class Agent:
 
     def _emit(self, configured: str, label: str) -> Emit:
         def emit(stream: str, t_ns: int, sample: Sample, *, link: str | None = None) -> None:
-            self.batcher.add(stream, configured if link is None else link, label, t_ns, sample)
+            of = configured if link is None else link
+            if stream == "throughput":
+                sample = self._stamping.stamp(of, t_ns, sample)
+            elif stream == "position":
+                self._stamping.seen(t_ns, sample)
+            self.batcher.add(stream, of, label, t_ns, sample)
 
         return emit
 
@@ -255,10 +265,22 @@ class Agent:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FLUSH_EVERY_S):
                     await self._stopping.wait()
+            await self._turn_page()
             await self._store(self.batcher.due())
 
-    async def _store(self, batches: list[NewBatch]) -> None:
-        """Store batches; while the disk refuses, keep them in memory and try again, but not when stopping."""
+    async def _turn_page(self) -> None:
+        """Put into the outbox what the person at the site wrote into the field book."""
+        page = await asyncio.to_thread(self._stamping.pull)
+        if page is not None:
+            batches, tests = self._stamping.batches(page)
+            if await self._store(batches):
+                await asyncio.to_thread(self._stamping.done, page, tests)
+
+    async def _store(self, batches: list[NewBatch]) -> bool:
+        """Store batches; while the disk refuses, keep them in memory and try again, but not when stopping.
+
+        Returns whether they are stored.
+        """
         pause_s = FIRST_RESTART_S
         while batches:
             try:
@@ -266,12 +288,13 @@ class Agent:
             except OutboxError as error:
                 if self._stopping.is_set():
                     log.critical("%s; %d batches are lost with this stop", error, len(batches))
-                    return
+                    return False
                 log.error("%s; %d batches are held in memory, trying again in %.0f s", error, len(batches), pause_s)  # noqa: TRY400
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LAST_RESTART_S)
             else:
-                return
+                return True
+        return True
 
     def _refused(self, refusal: Refusal) -> None:
         log.warning("batch %d went to quarantine: %s", refusal.seq, refusal.reason)

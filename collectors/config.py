@@ -8,10 +8,12 @@ import tomllib
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
+from collectors.field_book import check_point
 from collectors.publisher import MqttConfig
 from collectors.registry import source_kinds
 from collectors.source import SourceConfig
@@ -30,8 +32,22 @@ class OutboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     payload_format: Literal["msgpack", "json"] = "msgpack"
 
 
+class PointConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[[point]]`: a planned measuring point (測定点), with its surveyed place where that is known."""
+
+    name: str
+    lat_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    lon_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that nobody can read, and half a place."""
+        check_point(self.name)
+        if (self.lat_deg is None) != (self.lon_deg is None):
+            raise ValueError(f"point {self.name}: lat_deg and lon_deg go together")
+
+
 class CollectConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. `source` holds the tables `[[source]]`, one for each thing measured."""
+    """The whole file. `source` holds the tables `[[source]]`, one a thing measured, `point` the planned points."""
 
     site: str
     device: str
@@ -42,9 +58,22 @@ class CollectConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     drain_s: float = 5.0
     exit_when_finished: bool = False
     source: tuple[SourceConfig, ...] = ()
+    point: tuple[PointConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse two points of one name."""
+        names = [point.name for point in self.point]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"point {name!r} stands there twice: give each [[point]] its own name")
 
 
-_TABLES: dict[str, type[msgspec.Struct]] = {"": CollectConfig, "mqtt": MqttConfig, "outbox": OutboxConfig}
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "": CollectConfig,
+    "mqtt": MqttConfig,
+    "outbox": OutboxConfig,
+    "point": PointConfig,
+}
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`")
 
@@ -102,9 +131,9 @@ def _source(table: Any, number: int, where: str) -> SourceConfig:
 def _explain(message: str, table: type[msgspec.Struct]) -> str:
     """Turn msgspec's sentence into ours: which key, in which table, and what it may be."""
     if match := _UNKNOWN.match(message):
-        path = match["path"] or ""
+        path = re.sub(r"\[.*", "", match["path"] or "")
         names = [field.encode_name for field in msgspec.structs.fields(_TABLES.get(path, table) if path else table)]
-        names = [name for name in names if name != "source"]
+        names = [name for name in names if name not in {"source", "point"}]
         inside = f" in [{path}]" if path else ""
         return f"unknown key {match['key']!r}{inside}{_suggest(match['key'], names)}"
     if match := _AT.search(message):

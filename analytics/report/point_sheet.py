@@ -1,4 +1,4 @@
-"""The sheet 測定点: the box plot of effective speeds over the measuring points, and every point with its tests.
+"""The sheet 測定点: box plot and map of effective speeds at the measuring points, and every point with its tests.
 
 Excel has no box plot that older versions and other programs show, so the boxes are stacked columns: nothing up to 25 %,
 then to the median, then to 75 %, with error bars as whiskers. The report writer can restyle them.
@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics.boxes import Box, boxes
+from analytics.point_places import PointMap, point_maps
 from analytics.points import PointRow
 from analytics.report.cells import Cell
 from analytics.report.jst import JST_NOTE, clock_text
 from analytics.report.model import RunReport
+from analytics.report.point_map import GRADES, MAP_ROWS, point_map_chart
 from analytics.report.sheet import FONT, Book, Sheet
 from analytics.report.words import DIRECTION
 
@@ -25,21 +27,28 @@ _BOX_HEAD = [
 ]  # fmt: skip
 _POINT_HEAD = [
     "測定端末", "回線", "方向", "プロトコル", "試行数", "測定点", "最初の試行", "平均\n[Mbps]", "中央値\n[Mbps]",
-    "所要値\n[Mbps]", "試行毎の値 [Mbps]", "所要帯域", "緯度\n[度]", "経度\n[度]", "備考",
+    "所要値\n[Mbps]", "試行毎の値 [Mbps]", "所要帯域", "緯度\n[度]", "経度\n[度]", "位置の根拠", "備考",
+    "図の経度", *(f"図の緯度{number}" for number in range(1, GRADES + 1)),
 ]  # fmt: skip
-_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 26, 10, 11, 11, 10]
+_WIDTHS = [13, 10, 7, 10, 8, 11, 20, 10, 10, 10, 26, 10, 11, 11, 12, 34, *[10] * (GRADES + 1)]
+_PRINTED, _LONGITUDE, _FIRST_GRADE = 16, 16, 17
+"""Columns that are printed; where the maps' longitudes stand (a text among them would make Excel count 1, 2, 3)."""
 _NOTES = (
     "測定点の値は、その地点の試行の平均。箱ひげ図は、測定点の値の最小・25%値・中央値・75%値・最大を示す。",
     "総務省の実効速度計測ガイドライン(2015)の示し方により、25%値から75%値までが公表用の実効速度に当たる。",
     "地点数は図に含めた測定点の数。値のある試行の数が足りない測定点は値を持たず、図に含めない(備考に理由を示す)。",
+    "測定点の位置は、測量・計画の値。ない場合は、試行中の端末の測位の中央値とする(位置の根拠に示す)。",
+    "地図の色は、所要値がある場合はその判定、ない場合は試行の中央値による。「図の経度」から右は、そのための値である。",
     "箱は積み上げ縦棒、ひげは誤差範囲で描いている。「図の凡例」から右は、そのための値である。",
 )
 _CHART_ROWS = 18
+_NAMED = 10
+_PLACE = {"surveyed": "測量・計画", "measured": "測位", "": "不明"}
 _ENOUGH = {True: "充足", False: "不足", None: "-"}
 
 
 def write_points(book: Book, report: RunReport) -> str:
-    """Write the box plot with its numbers, and below it one row a point."""
+    """Write the box plot with its numbers, the maps, and below them one row a point."""
     sheet = book.open(SHEET, widths=_WIDTHS)
     sheet.line(["測定点の実効速度"], "title", height=26)
     for note in (*_NOTES, JST_NOTE):
@@ -50,11 +59,37 @@ def write_points(book: Book, report: RunReport) -> str:
     else:
         sheet.line(["値を持つ測定点がないため、箱ひげ図はない。"], "plain")
     sheet.skip()
+    maps = point_maps(report.points)
+    _write_maps(book, sheet, maps)
     sheet.line(["測定点の一覧"], "section")
     sheet.line(_POINT_HEAD, "head", height=30)
+    grades = {
+        (shown.device, shown.link, shown.direction, shown.protocol, mark.name): mark.grade
+        for shown in maps
+        for mark in shown.marks
+    }
     for row in report.points:
-        _write_point(sheet, row)
+        _write_point(sheet, row, grades.get((row.device, row.link, row.direction, row.protocol, row.point)))
+    sheet.worksheet.print_area(0, 0, sheet.row - 1, _PRINTED - 1)
     return sheet.name
+
+
+def _write_maps(book: Book, sheet: Sheet, maps: Sequence[PointMap]) -> None:
+    """Insert the maps above the list of the points, from whose rows, still to be written, they draw."""
+    sheet.line(["測定点の位置"], "section")
+    for shown in maps:
+        if shown.unplaced:
+            names = "、".join(shown.unplaced[:_NAMED]) + ("ほか" if len(shown.unplaced) > _NAMED else "")
+            whose = f"{shown.device} {shown.link} {DIRECTION[shown.direction]} {shown.protocol.upper()}"
+            sheet.line([f"図に示せない測定点 {whose}: {names}(測量した位置も、試行中の測位の記録もない)"], "plain")
+    first = sheet.row + MAP_ROWS * sum(bool(shown.marks) for shown in maps) + 2
+    for shown in maps:
+        last = first + len(shown.names) - 1
+        if shown.marks:
+            chart = point_map_chart(book, SHEET, shown, (first, last), (_LONGITUDE, _FIRST_GRADE))
+            sheet.worksheet.insert_chart(sheet.row, 0, chart, {"description": "測定点の位置と実効速度"})
+            sheet.skip(MAP_ROWS)
+        first = last + 1
 
 
 def _write_boxes(book: Book, sheet: Sheet, drawn: Sequence[Box]) -> None:
@@ -123,7 +158,8 @@ def _chart(book: Book, first: int, last: int, end: float) -> Any:
     return chart
 
 
-def _write_point(sheet: Sheet, row: PointRow) -> None:
+def _write_point(sheet: Sheet, row: PointRow, grade: int | None) -> None:
+    """Write one point; its latitude stands once more in the column of its grade on the map."""
     shown = ", ".join("失敗" if rate is None else f"{rate:.4g}" for rate in row.rates_mbps)
     numbers: list[Cell] = ["-" if value is None else value for value in (row.mean_mbps, row.median_mbps)]
     places: list[Cell] = ["-" if value is None else value for value in (row.lat_deg, row.lon_deg)]
@@ -132,11 +168,14 @@ def _write_point(sheet: Sheet, row: PointRow) -> None:
         [
             row.device, row.link, DIRECTION[row.direction], row.protocol.upper(), row.tests, row.point,
             clock_text(row.started_at), *numbers, required,
-            shown, "判定不能" if row.reason else _ENOUGH[row.is_enough], *places, row.reason.split(" / ")[0] or None,
+            shown, "判定不能" if row.reason else _ENOUGH[row.is_enough], *places, _PLACE[row.place],
+            row.reason.split(" / ")[0] or None, row.lon_deg,
+            *(row.lat_deg if number == grade else None for number in range(GRADES)),
         ],
         [
             "cell", "cell", "center", "center", "int", "cell", "center",
             *("right" if isinstance(value, str) else "0.0" for value in (*numbers, required)),
-            "wrap", "center", *("right" if isinstance(value, str) else "0.000000" for value in places), "plain",
+            "wrap", "center", *("right" if isinstance(value, str) else "0.000000" for value in places),
+            "center", "wrap", *["0.000000"] * (GRADES + 1),
         ],
     )  # fmt: skip

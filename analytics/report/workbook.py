@@ -52,7 +52,7 @@ def _write(book: Book, report: RunReport, sheet_rows: int) -> list[str]:
         contents.append((write_interventions(book, report), "手動介入とMRM毎の時刻、位置、原因、直前の回線の状態"))
     contents.append((write_conditions(book, report), "無線品質、速度、セル毎の遅延と損失"))
     if report.points:
-        contents.append((write_points(book, report), "測定点毎の試行と値、箱ひげ図"))
+        contents.append((write_points(book, report), "測定点毎の試行と値、箱ひげ図、位置の図"))
     if report.pairs:
         contents.append((write_comparisons(book, report), "組にした走行の差とその信頼区間"))
     contents.append((write_definitions(book, report), "評価項目の定義と根拠となる条項"))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from analytics.map_box import map_box
 from dashboards.page.charts import FAINT, GRID, INK, Row
 
 RSRP_BINS_DBM = ((-80, "#00441b"), (-90, "#238b45"), (-100, "#a1d99b"), (-110, "#fdae6b"), (None, "#a63603"))
@@ -13,8 +14,6 @@ RSRP_BINS_DBM = ((-80, "#00441b"), (-90, "#238b45"), (-100, "#a1d99b"), (-110, "
 
 _MAP_MARGINS_PX, _MAP_PLOT_HEIGHT_PX = (64, 104), 228
 _METRES_PER_DEGREE = 111_320
-_SMALLEST_HALF_DEG = 0.0002
-"""22 m: a device that stands still is not magnified into its GNSS noise."""
 
 
 def map_points(
@@ -44,11 +43,6 @@ def map_chart(points: Sequence[list[float | None]], guide: str, *, width_px: flo
     west, east, south, north = map_box(points, max(width_px - left - right, 100) / _MAP_PLOT_HEIGHT_PX)
     known = [point for point in points if point[2] is not None]
     unknown = [point[:2] for point in points if point[2] is None]
-    axis = {
-        "type": "value", "scale": True, "splitNumber": 4, "splitLine": {"lineStyle": {"color": GRID}},
-        "axisLabel": {"color": FAINT, "fontSize": 10, "hideOverlap": True, "showMinLabel": False,
-                      "showMaxLabel": False, ":formatter": "value => Number(value.toFixed(5)) + '°'"},
-    }  # fmt: skip
     last = [points[-1][:2]] if points else []
     return {
         "animation": False,
@@ -59,8 +53,8 @@ def map_chart(points: Sequence[list[float | None]], guide: str, *, width_px: flo
             ":formatter": "p => `${p.value[1].toFixed(5)}°N ${p.value[0].toFixed(5)}°E`"
                           " + (p.value[2] == null ? '' : `<br>RSRP ${p.value[2].toFixed(1)} dBm`)",
         },
-        "xAxis": {**axis, "min": west, "max": east},
-        "yAxis": {**axis, "min": south, "max": north},
+        "xAxis": degrees_axis(west, east),
+        "yAxis": degrees_axis(south, north),
         "series": [
             {"type": "line", "data": [point[:2] for point in points], "showSymbol": False, "silent": True,
              "lineStyle": {"color": "#cbd2d9", "width": 1}, "z": 1},
@@ -68,13 +62,23 @@ def map_chart(points: Sequence[list[float | None]], guide: str, *, width_px: flo
             {"type": "scatter", "data": known, "symbolSize": 7, "z": 3},
             {"type": "scatter", "data": last, "symbolSize": 13, "silent": True, "z": 4,
              "itemStyle": {"color": "rgba(0,0,0,0)", "borderColor": INK, "borderWidth": 2}},
-            _scale_bar(points, west, east, south, north),
+            scale_bar(points, west, east, south, north),
         ],
         "visualMap": {
             "type": "piecewise", "pieces": rsrp_pieces(), "dimension": 2, "seriesIndex": 2, "right": 0, "top": 8,
             "itemHeight": 10, "itemWidth": 14, "showLabel": True, "textStyle": {"fontSize": 10},
             "text": [f"dBm ({guide})", ""], "hoverLink": False, "show": bool(known),
         },
+    }  # fmt: skip
+
+
+def degrees_axis(low: float | None, high: float | None) -> dict[str, Any]:
+    """Return an axis of longitude or latitude."""
+    return {
+        "type": "value", "scale": True, "splitNumber": 4, "splitLine": {"lineStyle": {"color": GRID}},
+        "axisLabel": {"color": FAINT, "fontSize": 10, "hideOverlap": True, "showMinLabel": False,
+                      "showMaxLabel": False, ":formatter": "value => Number(value.toFixed(5)) + '°'"},
+        "min": low, "max": high,
     }  # fmt: skip
 
 
@@ -90,8 +94,8 @@ def rsrp_pieces() -> list[dict[str, Any]]:
     return pieces
 
 
-def _scale_bar(
-    points: Sequence[list[float | None]], west: float | None, east: float | None, south: float | None,
+def scale_bar(
+    points: Sequence[Sequence[float | None]], west: float | None, east: float | None, south: float | None,
     north: float | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return a line of a round length in metres for the lower left corner, with that length as its label."""
@@ -108,21 +112,3 @@ def _scale_bar(
     end = {"value": [x + length / metres_per_degree, y], "symbol": "rect", "symbolSize": [2, 7], "label": label}
     bar["data"] = [{"value": [x, y], "symbol": "rect", "symbolSize": [2, 7]}, end]
     return {**bar, "lineStyle": {"color": INK, "width": 2}, "itemStyle": {"color": INK}}
-
-
-def map_box(
-    points: Sequence[list[float | None]], ratio: float
-) -> tuple[float | None, float | None, float | None, float | None]:
-    """Return west, east, south, north such that metres are equal both ways on a plot `ratio` times as wide as high."""
-    if not points:
-        return None, None, None, None
-    longitudes = [float(point[0] or 0) for point in points]
-    latitudes = [float(point[1] or 0) for point in points]
-    middle_lon, middle_lat = (min(longitudes) + max(longitudes)) / 2, (min(latitudes) + max(latitudes)) / 2
-    shrink = math.cos(math.radians(middle_lat))
-    tall, wide = max(latitudes) - min(latitudes), (max(longitudes) - min(longitudes)) * shrink
-    half = max(tall / 2, wide / 2 / ratio, _SMALLEST_HALF_DEG) * 1.15
-    across = half * ratio / shrink
-    limits = (middle_lon - across, middle_lon + across, middle_lat - half, middle_lat + half)
-    west, east, south, north = (round(limit, 7) for limit in limits)
-    return west, east, south, north

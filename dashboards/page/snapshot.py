@@ -14,6 +14,8 @@ from psycopg_pool import ConnectionPool
 
 from analytics.outage_loader import outages_of_run
 from analytics.outage_rows import OutageList, outage_list
+from analytics.point_place_loader import located_points
+from analytics.points import PointRow
 from analytics.results import KpiResult
 from analytics.run_loader import evaluate_run
 from dashboards.page import queries
@@ -84,6 +86,10 @@ class Snapshots:
         """Return the outages of the same, or why they cannot be told. Blocks; call in a thread."""
         return self._cached("outages", run_name, _KEEP_KPIS_S, self._outages)
 
+    def points(self, run_name: str) -> list[PointRow] | str:
+        """Return the measuring points of the same, or why they cannot be told. Blocks; call in a thread."""
+        return self._cached("points", run_name, _KEEP_KPIS_S, self._points)
+
     def _cached(self, kind: str, run_name: str, keep_s: float, ask: Callable[[str], _T]) -> _T:
         """Return what is kept, or ask; who comes while somebody asks for the same waits for that answer."""
         key = (kind, run_name)
@@ -120,6 +126,9 @@ class Snapshots:
             return [outage_list(each) for each in found]
 
         return self._of_run(run_name, listed)
+
+    def _points(self, run_name: str) -> list[PointRow] | str:
+        return self._of_run(run_name, lambda connection, run, _: located_points(connection, run, self.profile))
 
     def _of_run(
         self, run_name: str, ask: Callable[[psycopg.Connection, RunRecord, bool], list[_T]]

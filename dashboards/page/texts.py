@@ -48,6 +48,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "box_p50": ("中央値", "Median"),
     "box_p75": ("75%値", "75 %"),
     "box_max": ("最大", "Maximum"),
+    "point_map": (
+        "測定点の位置と実効速度(値: 試行の中央値 Mbit/s、n: 試行数)",
+        "Measuring points: place and effective speed (median of the tests in Mbit/s, n tests)",
+    ),
+    "point_tip": ("中央値 {median} Mbit/s、試行 {tests} 回", "median {median} Mbit/s of {tests} tests"),
+    "place_surveyed": ("測量", "surveyed"),
+    "place_measured": ("測位", "measured"),
+    "places_surveyed": ("位置が測量・計画の値 {count}地点", "{count} placed as surveyed or planned"),
+    "places_measured": (
+        "位置が試行中の端末の測位の中央値 {count}地点",
+        "{count} placed by the median of the device's positions during the tests",
+    ),
+    "places_unknown": (
+        "図に示せない {count}地点: {names}(測量した位置も、試行中の測位の記録もない)",
+        "Not on the map, {count}: {names} (neither a surveyed place nor a position recorded during the tests)",
+    ),
     "kpi": ("評価指標と判定", "KPIs and verdicts"),
     "kpi_period": ("対象 {start} 〜 {end} (JST)", "{start} to {end} (JST)"),
     "completeness": ("データの完全性", "Completeness"),

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from nicegui import run as workers
 from nicegui import ui
 
+from analytics.boxes import POINT_KPIS
 from analytics.results import KpiResult
 from dashboards.page.box_panel import BoxPanel
 from dashboards.page.chart_panels import ChartPanels
@@ -18,6 +19,7 @@ from dashboards.page.device_cards import DeviceCards
 from dashboards.page.exclusion_panel import ExclusionPanel
 from dashboards.page.kpi_panel import KpiPanel
 from dashboards.page.outage_panel import OutagePanel
+from dashboards.page.point_panel import PointPanel
 from dashboards.page.queries import Picture
 from dashboards.page.snapshot import LIVE_MINUTES, Snapshot, Snapshots
 from dashboards.page.style import CSS
@@ -86,6 +88,7 @@ class _View:
         self.devices = DeviceCards(self.language)
         self.charts = ChartPanels(self.language)
         self.boxes = BoxPanel(self.language)
+        self.points = PointPanel(self.language)
         self.exclusions = ExclusionPanel(self.language)
         self.kpis = KpiPanel(self.language, self.snapshots.profile, self.message)
         self._point_links()
@@ -126,6 +129,7 @@ class _View:
         self._fill_table()
         self.exclusions.show(None)
         self.outages.show(None)
+        self.points.show([])
         self._point_links()
         ui.navigate.history.replace(f"/?lang={self.language}&run={quote(self.run_name, safe='')}")
         await self.refresh()
@@ -156,11 +160,18 @@ class _View:
                 found = await workers.io_bound(self.snapshots.kpis, wanted)
                 if wanted == self.run_name:
                     self._show_kpis(found)
+                    await self._show_points(wanted)
                     listed = await workers.io_bound(self.snapshots.outages, wanted)
                     if wanted == self.run_name and not self.banner.is_deleted:
                         self.outages.show(listed)
         finally:
             self.is_computing = False
+
+    async def _show_points(self, wanted: str) -> None:
+        has_points = any(result.id in POINT_KPIS for result in self.results)
+        rows = await workers.io_bound(self.snapshots.points, wanted) if has_points else []
+        if rows is not None and wanted == self.run_name and not self.banner.is_deleted:
+            self.points.show(rows)
 
     def _show_kpis(self, found: list[KpiResult] | str | None) -> None:
         if found is None or self.banner.is_deleted:

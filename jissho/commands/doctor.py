@@ -12,6 +12,7 @@ from jissho.output import print_json, print_table
 _PROGRAMS = {
     "mosquitto": ("MQTT broker", "apt install mosquitto (the demonstration falls back to amqtt)"),
     "chronyc": ("clock quality", "apt install chrony (one-way delays are 参考値 without a known clock)"),
+    "iperf3": ("throughput at measuring points", "apt install iperf3 (only for `jissho point test`)"),
     "chromium": ("browser tests", "apt install chromium (only for `make test`)"),
 }
 

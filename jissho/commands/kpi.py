@@ -61,7 +61,7 @@ def kpi(
     from analytics.executors import executor_of  # noqa: PLC0415 - commands load what they need
     from analytics.main_figures import asked_first, main_figures  # noqa: PLC0415
     from analytics.place_loader import conditions_of_run  # noqa: PLC0415
-    from analytics.point_loader import points_of_run  # noqa: PLC0415
+    from analytics.point_place_loader import located_points  # noqa: PLC0415
     from analytics.run_loader import Elsewhere, evaluate_run  # noqa: PLC0415
     from analytics.unmeasured import is_unmeasured  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
@@ -82,7 +82,7 @@ def kpi(
             _print_conditions(record.name, found, is_json=json)
             return
         if points:
-            _print_points(record.name, points_of_run(connection, record, wanted, link), is_json=json)
+            _print_points(record.name, located_points(connection, record, wanted, link), is_json=json)
             return
         with executor_of(executor) as pool:
             elsewhere = None if pool is None else Elsewhere(pool, url)
@@ -211,8 +211,8 @@ def _print_points(name: str, points: Sequence[Any], *, is_json: bool) -> None:
         print_json(points)
         return
     if not points:
-        print(f"run {name}: no throughput test was made at a measuring point; see `jissho import --profile "
-              "throughput_points`")  # fmt: skip
+        print(f"run {name}: no throughput test was made at a measuring point; see `jissho point` (in the field) "
+              "and `jissho import --profile throughput_points`")  # fmt: skip
         return
     print_table(
         f"測定点 Measuring points: {name}",

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from analytics.map_box import map_box
 from dashboards.page import map_chart
 from tests.dashboards.chart_rows import DEVICES, position_row, radio_row
 
@@ -14,7 +15,7 @@ from tests.dashboards.chart_rows import DEVICES, position_row, radio_row
 )
 def test_the_map_keeps_metres_equal_and_all_points_inside(points, ratio):
     """A kilometre north is as long on the screen as one east, whatever the shape of way and panel."""
-    west, east, south, north = map_chart.map_box(points, ratio)
+    west, east, south, north = map_box(points, ratio)
 
     east_m = (east - west) * math.cos(math.radians((south + north) / 2))
     assert ratio == pytest.approx(east_m / (north - south), rel=1e-3)
@@ -25,7 +26,7 @@ def test_the_map_of_nothing_has_no_limits_and_no_scale():
     """Without positions there is an empty grid."""
     option = map_chart.map_chart([], "目安")
 
-    assert (None, None, None, None) == map_chart.map_box([], 2.0)
+    assert (None, None, None, None) == map_box([], 2.0)
     assert all(not series["data"] for series in option["series"])
     assert not option["visualMap"]["show"]
 

@@ -1,5 +1,7 @@
 """What people measured by hand, from the table they filled in to the figure: measuring points, video trials."""
 
+import zipfile
+
 import openpyxl
 import pytest
 
@@ -89,11 +91,29 @@ def test_the_workbook_has_the_box_plot_and_every_point(jissho, tmp_path):
     assert box[5:10] == pytest.approx(BOX_MBPS)
     assert {row[5] for row in rows} >= {"P-01", "P-02", "P-03", "P-04", "P-05", "P-06"}
     (short,) = [row for row in rows if row[5] == "P-06"]
-    assert (short[7], *short[11:15]) == ("-", "判定不能", "-", "-", "値のある試行が2回(3回必要)")
+    assert (short[7], *short[11:16]) == ("-", "判定不能", "-", "-", "不明", "値のある試行が2回(3回必要)")
     (first,) = [row for row in rows if row[5] == "P-01"]
-    assert first[12:14] == [35.41, 139.6]
-    (chart,) = sheet._charts
+    assert first[12:15] == [35.41, 139.6, "測量・計画"]
+    chart, on_map = sheet._charts
     assert [series.errBars is not None for series in chart.series] == [True, False, True]
+    # Without a requirement the colours are classes of the median: 97 (96 is its median) and 27 are in the first two.
+    names = [series.tx.v for series in on_map.series]
+    assert names == ["0〜60 Mbit/s", "60〜120 Mbit/s", "120〜180 Mbit/s", "180〜240 Mbit/s"]
+    drawn = [on_the_sheet(sheet, series.yVal.numRef.f) for series in on_map.series]
+    assert [[value for value in values if value is not None] for values in drawn] == [
+        [35.43], [35.41], [35.44, 35.45], [35.42]
+    ]  # fmt: skip
+    assert on_the_sheet(sheet, on_map.series[0].xVal.numRef.f) == [139.6] * 5 + [None]
+    with zipfile.ZipFile(tmp_path / "survey-1.xlsx") as parts:
+        drawings = "".join(parts.read(name).decode() for name in parts.namelist() if "charts/chart" in name)
+    assert all(f">{label} (n=3)<" in drawings for label in ("P-01 96.0", "P-03 26.0"))
+    (told,) = [row[0] for row in rows if str(row[0]).startswith("図に示せない測定点")]
+    assert "laptop l5g 下り TCP: P-06(測量した位置も、試行中の測位の記録もない)" in told
+
+
+def on_the_sheet(sheet, formula):
+    """Return the cells that a series draws."""
+    return [cell.value for (cell,) in sheet[formula.split("!")[1].replace("$", "")]]
 
 
 def test_a_run_without_points_says_how_to_get_them(jissho):
