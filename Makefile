@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 MINUTES ?= 30
+# Tests start hundreds of processes, each of which would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check bench soak docs clean
 
@@ -27,9 +29,7 @@ test: setup ## Every check and every test.
 	@sh scripts/prepare-test-machine
 	@$(MAKE) --no-print-directory check
 ifeq ($(ARGS),)
-	@# Two at a time, but for the tests that measure delays against a truth: those need the machine for themselves.
-	@$(BIN)/python -m pytest -m "not e2e" -n 2
-	@$(BIN)/python -m pytest -m e2e
+	@sh scripts/run-every-test $(BIN)/python
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

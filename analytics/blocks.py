@@ -24,6 +24,9 @@ _INT32_END = 1 << 31
 _EIGHT, _LONG = 8, 64
 _ONES, _TO_LAST_BYTE = np.uint64(0x0101010101010101), np.uint64(56)
 _WIDE = 8
+_CELLS_A_VALUE = 16
+"""Width of a range for each value counted beyond which sorting the values is faster than clearing and reading counts of
+all that could be: forty delays of which one took 8 s are not 64 MB."""
 _DENSE_RANGE = 50_000_000
 """Widest range of microseconds (50 s) that is counted densely: 400 MB of counts at most."""
 
@@ -52,6 +55,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._low = 0
+        self._n = 0
         self._dense = np.empty(0, np.int64)
         self._sparse: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
         self._far: list[Ints] = []
@@ -105,11 +109,16 @@ class Counts:
             self._count(values, int(values.min()), int(values.max()))
 
     def _count(self, values: Ints, low: int, high: int) -> None:
-        if high - low > _DENSE_RANGE:
+        self._n += values.size
+        if high - low > self._widest():
             found, counts = np.unique(values, return_counts=True)
             self._sparse.append((found.astype(np.int64), counts.astype(np.int64)))
             return
         self._place(low, np.bincount(values - values.dtype.type(low) if low else values))
+
+    def _widest(self) -> int:
+        """Return the widest range that is counted densely now."""
+        return min(_DENSE_RANGE, max(_CELLS_A_VALUE * self._n, _LEAST_PIECE))
 
     def _place(self, low: int, dense: npt.NDArray[np.int64]) -> None:
         """Add the counts of the integers from `low` on."""
@@ -117,7 +126,7 @@ class Counts:
             self._low, self._dense = low, dense.astype(np.int64, copy=False)
             return
         new_low, new_end = min(low, self._low), max(low + dense.size, self._low + self._dense.size)
-        if new_end - new_low > _DENSE_RANGE:
+        if new_end - new_low > max(self._dense.size, self._widest()):
             present = np.flatnonzero(dense)
             self._sparse.append((present + low, dense[present].astype(np.int64)))
             return

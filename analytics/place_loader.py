@@ -16,7 +16,8 @@ from analytics.families.device import track_of
 from analytics.loader import about_device, load_clock_quality, load_exclusions, load_streams, run_window_us
 from analytics.packet_loader import probe_extent, walked
 from analytics.requirements import Profile, load_requirements
-from analytics.route import Grid, RouteCell, RouteScan
+from analytics.route import RouteScan
+from analytics.route_cell import Grid, RouteCell
 from analytics.series import Series
 from analytics.spans import Span
 from analytics.standstill import Standstill, standstill

@@ -8,64 +8,20 @@ measured, which is neither fit nor unfit. Many seconds in one place are one expe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
-
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from analytics.class_tally import CELL_SUMS, DelayTally, HitTally, PacketFeed, Packets, Places, SparseCounts, grouped
+from analytics.cell_tally import LEVELS, CellTally, Rules
+from analytics.class_tally import DelayTally, PacketFeed, grouped
 from analytics.clock import NO_RECORD, ClockQuality
-from analytics.link import blind_words
 from analytics.probes import ProbeArrays
-from analytics.requirements import Profile, Requirement
-from analytics.results import UNDECIDED, Direction, Verdict
+from analytics.requirements import Profile
+from analytics.results import Direction
 from analytics.road import SAME_M, road_of
+from analytics.route_cell import USUAL_SIZE_M, Grid, RouteCell
 from analytics.series import Floats, Series, Times, near_values
-from analytics.statistics import MOST_VALUES, Histogram, Interval, proportion_interval, rank
+from analytics.statistics import MOST_VALUES
 from analytics.track import MESH_SIZES_M, Place, Track, first_place, grid_cells, mesh_codes, places
-from analytics.verdict import judge
-
-Grid = Literal["section", "mesh", "grid"]
-USUAL_SIZE_M: dict[Grid, float] = {"section": 50.0, "mesh": 125.0, "grid": 20.0}
-"""Sections of the route, JIS X 0410 meshes (125 m and up), and a square grid for 5 to 50 m."""
-_PLACES = 1e9
-"""Degrees are added up in whole parts of a tenth of a millimetre."""
-_LEVELS = ("rsrp_dbm", "sinr_db")
-
-
-class RouteCell(msgspec.Struct, frozen=True, kw_only=True):
-    """One section or mesh. `cell` is its number or JIS code; `distance_m` where a section begins, None for meshes.
-
-    A section is one of the road (`analytics.road`): the way back and every further lap are passes of the same ones.
-    Delays in ms are of all packets sent there in `direction`, a lost one infinite (None: among the lost); `unknown`
-    packets have no known delay in it (lost elsewhere). `within` is the share of the others delivered within the bound,
-    with an interval of 95 % that also holds what the clocks' bound and those packets leave open; `verdict` holds it
-    against the profile's requirement, and `reason` says why there is none to be had. `loss` is None where the
-    recording cannot say "lost": the interval then reaches over absent numbers. `filter` says of which packets all cells
-    are: what is left out of the run, and from when on packets count as lost.
-    """
-
-    cell: int
-    distance_m: float | None
-    lat_deg: float
-    lon_deg: float
-    n: int
-    passes: int
-    direction: Direction
-    p50_ms: float | None
-    p95_ms: float | None
-    loss: float | None
-    unknown: int = 0
-    within: float | None
-    ci_low: float | None
-    ci_high: float | None
-    rsrp_dbm: float | None
-    sinr_db: float | None
-    verdict: Verdict | None
-    reason: str = ""
-    filter: str = ""
 
 
 def route_cells(
@@ -73,9 +29,7 @@ def route_cells(
     size_m: float | None = None, link: str = "", clock: ClockQuality = NO_RECORD,
 ) -> list[RouteCell]:  # fmt: skip
     """Return the cells in which packets were sent, in order of first visit. As `RouteScan`, of packets all here."""
-    scan = RouteScan(
-        path, radio, profile, grid=grid, size_m=size_m, link=link, clock=clock
-    )  # fmt: skip
+    scan = RouteScan(path, radio, profile, grid=grid, size_m=size_m, link=link, clock=clock)
     scan.add(probes)
     return scan.result()
 
@@ -83,10 +37,9 @@ def route_cells(
 class RouteScan:
     """Reads the packets of one link chunk by chunk, in order of sending, and keeps counts of each cell.
 
-    One-way delays, where there are no round trips,
-    are judged by the `clock`: unknown or beyond the limit, they are for reference and decide nothing. Packets later
-    than the waiting time of the `profile`, if it has one, are lost. `path` and `radio` are those of the whole run.
-    Raises ValueError for a size that no mesh has.
+    One-way delays, where there are no round trips, are judged by the `clock`: unknown or beyond the limit, they are for
+    reference and decide nothing. Packets later than the waiting time of the `profile`, if it has one, are lost. `path`
+    and `radio` are those of the whole run. Raises ValueError for a size that no mesh has.
     """
 
     def __init__(
@@ -104,8 +57,8 @@ class RouteScan:
         self._road = road_of(path).chainage(path) if grid == "section" else None
         self._origin_deg: Place | None = None
         self._feed = PacketFeed(profile, clock)
-        self._rules = _Rules(profile, link, clock)
-        self._cells: dict[int, _Cell] = {}
+        self._rules = Rules(profile, link, clock)
+        self._cells: dict[int, CellTally] = {}
         self._passes = _Passes(min(self._size_m / 2, SAME_M))
         self._usual: dict[Direction, DelayTally] = {}
         self._last_cell = -1
@@ -136,13 +89,13 @@ class RouteScan:
         if not known.size:
             return
         for key in cells[known[np.sort(np.unique(cells[known], return_index=True)[1])]].tolist():
-            self._cells.setdefault(key, _Cell())
+            self._cells.setdefault(key, CellTally())
         self._passes.add(cells[known], distance[known])
         for direction in self._feed.directions:
             us, has_delay, _ = packets.delays(direction)
             usual = self._usual.setdefault(direction, DelayTally(MOST_VALUES))
             usual.add(us[known][has_delay[known]])
-        levels = {name: near_values(self._radio, name, packets.t_us) for name in _LEVELS}
+        levels = {name: near_values(self._radio, name, packets.t_us) for name in LEVELS}
         for key, rows in grouped(cells[known]):
             mine, at = self._cells[key], known[rows]
             mine.add(packets, at, self._feed.directions, self._rules)
@@ -186,118 +139,6 @@ def _absent_after(probes: ProbeArrays) -> npt.NDArray[np.int64]:
     return found
 
 
-class _Rules:
-    """What a cell's packets are held against."""
-
-    def __init__(self, profile: Profile, link: str, clock: ClockQuality) -> None:
-        self._profile, self._link, self._clock = profile, link, clock
-
-    def limit_us(self, direction: Direction) -> float:
-        """Return the bound of the delay."""
-        parameters = self._profile.parameters
-        return 1000 * (parameters.rtt_within_ms if direction == "round_trip" else parameters.owd_within_ms)
-
-    def bound_us(self, direction: Direction) -> float:
-        """Return how far delays may be off by the clocks."""
-        return 0.0 if direction == "round_trip" else self._clock.bound_us or 0.0
-
-    def requirement(self, direction: Direction) -> Requirement | None:
-        """Return what is required of the share delivered within the bound."""
-        return self._profile.find("reliability", direction, "ratio", self._link)
-
-
-class _Fates:
-    """Of one cell and direction: the delays, and which packets of known fate were in time and which arrived at all."""
-
-    def __init__(self) -> None:
-        self.delays = DelayTally(CELL_SUMS)
-        self.timely, self.arrived = HitTally(CELL_SUMS), HitTally(CELL_SUMS)
-
-    def worth(self, delay_worth: int, usual: float) -> int:
-        """Return what the packets are worth for the share in time.
-
-        Where all fared alike that says nothing of how far their fates depended on each other: then they are worth what
-        their delays are, in order of time, and what their losses are where only some were lost. Where nothing arrived,
-        what the delays of the link usually are (`usual`, a packet).
-        """
-        if self.timely.is_mixed:
-            return self.timely.result()
-        if not self.arrived.hits:
-            return max(int(usual * self.arrived.n), 1)
-        return min(delay_worth, self.arrived.result()) if self.arrived.is_mixed else delay_worth
-
-
-class _Cell:
-    """The packets of one cell."""
-
-    def __init__(self) -> None:
-        self.absent = 0
-        self._n = self._lost = self._late = 0
-        self._fates: dict[Direction, _Fates] = {}
-        self._sums = [0, 0]
-        self._levels = {name: SparseCounts() for name in _LEVELS}
-
-    def add(self, packets: Packets, rows: Places, directions: Sequence[Direction], rules: _Rules) -> None:
-        """Add the packets at some places, which are in order of time."""
-        self._n += rows.size
-        self._lost += int(np.count_nonzero(packets.lost[rows]))
-        if packets.is_late is not None:
-            self._late += int(np.count_nonzero(packets.is_late[rows]))
-        for direction in directions:
-            us, has_delay, is_gone = (each[rows] for each in packets.delays(direction))
-            mine = self._fates.setdefault(direction, _Fates())
-            known = has_delay | is_gone
-            mine.delays.add(us[has_delay])
-            mine.arrived.add(has_delay[known])
-            mine.timely.add((has_delay & (us <= rules.limit_us(direction)))[known])
-
-    def add_place(self, lat_deg: Floats, lon_deg: Floats, levels: Mapping[str, Floats]) -> None:
-        """Add where they were sent, and the levels measured near them."""
-        # Whole numbers add up to the same however they are cut.
-        for axis, values in enumerate((lat_deg, lon_deg)):
-            self._sums[axis] += int(np.rint(values * _PLACES).astype(np.int64).sum())
-        for name, values in levels.items():
-            self._levels[name].add(values[np.isfinite(values)])
-
-    def place(self) -> dict[str, Any]:
-        """Return the mean place and the median levels."""
-        lat, lon = (round(each / self._n / _PLACES, 7) for each in self._sums)
-        return {"lat_deg": lat, "lon_deg": lon} | {name: _median(each) for name, each in self._levels.items()}
-
-    def figures(self, feed: PacketFeed, rules: _Rules, usual: float) -> dict[str, Any]:
-        """Return what a cell says of its packets."""
-        way = feed.direction
-        mine = self._fates[way]
-        counted, delay_worth = mine.delays.result()
-        n = mine.arrived.n
-        unknown = self._n - n
-        delays = Histogram(counted.values, counted.counts, n - counted.n)
-        limit_us, bound_us = rules.limit_us(way), rules.bound_us(way)
-        low, high = None, None
-        if n:
-            # As for the reliability of a link: what clock and unknown fates hide widens the interval, and shifts none.
-            hidden = unknown + (self.absent if feed.is_blind else 0)
-            worth, total = mine.worth(delay_worth, usual), n + hidden
-            low = proportion_interval(delays.up_to(limit_us - bound_us), total, worth).low
-            high = proportion_interval(delays.up_to(limit_us + bound_us) + hidden, total, worth).high
-        requirement = rules.requirement(way)
-        verdict: Verdict | None = None
-        if requirement is not None:
-            verdict = UNDECIDED
-            if n and not feed.doubt:
-                share = mine.timely.hits / n
-                verdict = judge(share, Interval(low, high), requirement.limit, "larger", n).verdict
-        notes = [feed.doubt, f"遅延が不明 {unknown} / {unknown} with unknown delay" if unknown else "",
-                 feed.late_words(self._late),
-                 blind_words(feed.n, feed.absent, feed.waited.late) if feed.is_blind else ""]  # fmt: skip
-        return {
-            "n": self._n, "direction": way, "p50_ms": _quantile_ms(delays, "0.5"),
-            "p95_ms": _quantile_ms(delays, "0.95"), "loss": None if feed.is_blind else self._lost / self._n,
-            "unknown": unknown, "within": mine.timely.hits / n if n else None, "ci_low": low, "ci_high": high,
-            "verdict": verdict, "reason": "; ".join(filter(None, notes)),
-        }  # fmt: skip
-
-
 class _Passes:
     """Counts how often each cell was entered; who drove less than 20 m (half a small cell) elsewhere never left it."""
 
@@ -321,37 +162,3 @@ class _Passes:
     def result(self) -> dict[int, int]:
         """Return the passes of each cell."""
         return self._passes
-
-
-def _quantile_ms(delays: Histogram, q: str) -> float | None:
-    if not delays.n:
-        return None
-    value = delays.at([rank(q, delays.n)])[0]
-    return None if np.isinf(value) else value / 1000
-
-
-def _median(levels: SparseCounts) -> float | None:
-    values, counts = levels.result()
-    if not values.size:
-        return None
-    return float(values[np.searchsorted(np.cumsum(counts), (int(counts.sum()) + 1) // 2)])
-
-
-def geojson(cells: list[RouteCell], properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the cells as a GeoJSON FeatureCollection (RFC 7946, WGS 84), for QGIS and 地理院地図."""
-    return {
-        "type": "FeatureCollection",
-        "properties": properties,
-        "features": [
-            {
-                "type": "Feature",
-                "geometry": {"type": "Point", "coordinates": [cell.lon_deg, cell.lat_deg]},
-                "properties": {
-                    name: value
-                    for name, value in msgspec.structs.asdict(cell).items()
-                    if name not in {"lat_deg", "lon_deg"}
-                },
-            }
-            for cell in cells
-        ],
-    }

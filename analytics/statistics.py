@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import Counts, GroupSums, HitSums, block_slices
-from analytics.special import beta_quantile, binomial_cdf, student_quantile
+from analytics.special import ANSWERS_KEPT, beta_quantile, binomial_cdf, student_quantile
 
 Array = npt.NDArray[Any]
 CONFIDENCE = 0.95
@@ -119,6 +120,7 @@ def histogram(values: Array, infinite: int = 0) -> Histogram:
     return Histogram(*counted.result(), infinite)
 
 
+@lru_cache(ANSWERS_KEPT)
 def order_ranks(n: int, q: str | float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
     """Return the ranks (low, high) of the order statistics that hold the q-quantile with `confidence`.
 

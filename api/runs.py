@@ -15,7 +15,7 @@ from analytics.place_loader import conditions_of_run, route_of_run
 from analytics.point_loader import points_of_run
 from analytics.points import PointRow
 from analytics.results import KpiResult
-from analytics.route import Grid, RouteCell
+from analytics.route_cell import Grid, RouteCell
 from analytics.run_loader import evaluate_run
 from api.access import Connection, Name, ProfileName, Run, Settings, chosen_profile
 from api.encoding import JsonResponse, described

@@ -7,18 +7,20 @@ connection halves it where a second processor is free.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import chain
 from queue import SimpleQueue
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
-from storage.columnar import ArrayColumn
+from storage.columnstore_reader import columnstore_of
 from storage.errors import UnreachableError
-from storage.reader import CHUNK_ROWS, Window, chunk_windows, fetch_chunk, joined, stream_columns
+from storage.reader import CHUNK_ROWS, Chunk, Window, chunk_windows, fetch_chunk, joined, stream_columns
 from storage.snapshot import connect_to_snapshot, export_snapshot
 
 LEAST_CHUNKS = 3
@@ -27,7 +29,12 @@ LEAST_CHUNKS = 3
 AHEAD = 8
 """Chunks read or being read while the caller works on one: 24 MB of a probe's columns."""
 
-Chunk = dict[str, ArrayColumn]
+UNDONE_AT_ONCE = 4
+"""Chunks of which compressed rows are undone at once. Over 10 M packets of a probe that took 2.0 s in chunks of 65,000,
+1.2 s in 131,000 and 1.0 s in 262,000, and the evaluation 2.6, 2.0 and 1.7 s: the fewer calls, the less the threads wait
+for each other."""
+
+Fetch = Callable[[psycopg.Connection, Sequence[Window]], Chunk | None]
 
 
 def read_long(
@@ -54,8 +61,15 @@ def iterate_long(
     chunks = chunk_windows(connection, window, chunk_rows)
     with ExitStack() as opened:
         readers = [connection]
-        if len(chunks) >= LEAST_CHUNKS and connection.info.transaction_status == TransactionStatus.IDLE:
-            readers = opened.enter_context(in_one_snapshot(connection))
+        fetch: Fetch = partial(fetch_chunk, columns=columns)
+        ahead = AHEAD
+        if len(chunks) >= LEAST_CHUNKS:
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                readers = opened.enter_context(in_one_snapshot(connection))
+            if (columnstore := columnstore_of(connection, window, columns)).chunks:
+                fetch, ahead = columnstore.fetch, AHEAD // UNDONE_AT_ONCE
+                starts = range(0, len(chunks), UNDONE_AT_ONCE)
+                chunks = [list(chain(*chunks[start : start + UNDONE_AT_ONCE])) for start in starts]
         idle = SimpleQueue[psycopg.Connection]()
         for reader in readers:
             idle.put(reader)
@@ -63,7 +77,7 @@ def iterate_long(
         def read(windows: Sequence[Window]) -> Chunk | None:
             reader = idle.get()
             try:
-                return fetch_chunk(reader, windows, columns)
+                return fetch(reader, windows)
             finally:
                 idle.put(reader)
 
@@ -73,7 +87,7 @@ def iterate_long(
         waiting: deque[Future[Chunk | None]] = deque()
         for windows in chunks:
             waiting.append(threads.submit(read, windows))
-            if len(waiting) > AHEAD and (chunk := waiting.popleft().result()):
+            if len(waiting) > ahead and (chunk := waiting.popleft().result()):
                 yield chunk
         while waiting:
             if chunk := waiting.popleft().result():

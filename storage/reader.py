@@ -24,6 +24,9 @@ from storage.columnar import NUMPY_DTYPE, ArrayColumn
 from storage.packed_columns import Word, words_of
 from storage.pgcopy import POSTGRES_EPOCH_US
 
+Chunk = dict[str, ArrayColumn]
+"""Columns of rows that follow each other in time, by name, with "t_us"."""
+
 CHUNK_ROWS = 65_536
 """Rows a chunk, about: 3 MB for a probe's columns, so that memory is bounded by the chunk, here and on the server."""
 
@@ -147,15 +150,13 @@ def chunk_windows(connection: psycopg.Connection, window: Window, chunk_rows: in
     return [windows[first : first + size] for first in range(0, len(windows), size)]
 
 
-def fetch_chunk(
-    connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column]
-) -> dict[str, ArrayColumn] | None:
+def fetch_chunk(connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column]) -> Chunk | None:
     """Return what lies in windows that follow each other as arrays; None where they hold no sample."""
     if any(column.kind in {"text", "json"} for column in columns):
         found = [_fetch_rows(connection, window.stream, columns, window.parameters) for window in windows]
         some = [chunk for chunk in found if chunk]
         return joined(some, columns) if some else None
-    return _fetch_packed(connection, windows, columns)
+    return fetch_packed(connection, windows, columns)
 
 
 def stream_columns(stream: str, names: Sequence[str]) -> list[Column]:
@@ -180,22 +181,25 @@ def _join(parts: list[ArrayColumn]) -> ArrayColumn:
 
 
 @lru_cache(maxsize=64)
-def _packing(stream: str, columns: tuple[Column, ...]) -> tuple[tuple[Word, ...], bytes]:
+def _packing(stream: str, columns: tuple[Column, ...], only: str) -> tuple[tuple[Word, ...], bytes]:
     """Return the words of columns and the query that packs them, which takes half a millisecond to put together."""
     words = tuple(words_of(columns))
     query = sql.SQL("SELECT string_agg(timestamptz_send(t), ''::bytea){words} FROM {table} WHERE {window}").format(
         words=sql.SQL("").join(sql.SQL(", {}").format(word.packed) for word in words),
-        table=sql.Identifier(stream),
+        table=sql.SQL(f"ONLY {only}") if only else sql.Identifier(stream),
         window=sql.SQL(_WINDOW),
     )
     return words, query.as_bytes()
 
 
-def _fetch_packed(
-    connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column]
-) -> dict[str, ArrayColumn] | None:
-    """Read rows as they lie, and sort them here if they are not in order: they mostly are."""
-    words, query = _packing(windows[0].stream, tuple(columns))
+def fetch_packed(
+    connection: psycopg.Connection, windows: Sequence[Window], columns: Sequence[Column], *, only: str = ""
+) -> Chunk | None:
+    """Read rows as they lie, without text, and sort them here if they are not in order: they mostly are.
+
+    `only` names one table that is read instead of the stream's, without those that inherit from it.
+    """
+    words, query = _packing(windows[0].stream, tuple(columns), only)
     with connection.cursor(binary=True) as cursor:
         found = [cursor.execute(query, window.parameters).fetchone() for window in windows]
     rows = [row for row in found if row is not None and row[0] is not None]
@@ -205,7 +209,11 @@ def _fetch_packed(
     chunk = {"t_us": ArrayColumn(np.frombuffer(t_raw, ">i8").astype(np.int64) + POSTGRES_EPOCH_US)}
     for word, raw in zip(words, raws, strict=True):
         chunk.update(word.unpacked(raw))
-    chunk = {name: chunk[name] for name in ("t_us", *(column.name for column in columns))}
+    return in_order_of_time({name: chunk[name] for name in ("t_us", *(column.name for column in columns))})
+
+
+def in_order_of_time(chunk: Chunk) -> Chunk:
+    """Return a chunk as it is, or sorted where it is not in order; what is of one instant keeps its order."""
     t_us = chunk["t_us"].values
     if (t_us[1:] >= t_us[:-1]).all():
         return chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from psycopg import sql
 from storage.backup import TABLES, columns_of
 from storage.backup_files import BLOCK_BYTES, BackupError, Manifest, Progress, TableFile, read_manifest, verify_files
 from storage.migrate import pending_migrations, schema_number
+
+_PAUSES_S = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 def restore_backup(connection: psycopg.Connection, folder: Path, progress: Progress | None = None) -> Manifest:
@@ -137,4 +140,19 @@ def _refresh_aggregates(connection: psycopg.Connection) -> None:
         " ORDER BY mat_hypertable_id"
     ).fetchall()
     for (name,) in names:
-        connection.execute("CALL refresh_continuous_aggregate(%s::regclass, NULL, NULL)", (name,))
+        _refresh(connection, name)
+
+
+def _refresh(connection: psycopg.Connection, name: str) -> None:
+    """Compute one, once its policy, which may have begun in the meantime, is done with it."""
+    for pause_s in _PAUSES_S:
+        try:
+            connection.execute("CALL refresh_continuous_aggregate(%s::regclass, NULL, NULL)", (name,))
+        except psycopg.errors.LockNotAvailable:
+            time.sleep(pause_s)
+        else:
+            return
+    raise BackupError(
+        f"all rows are restored, but {name} is still being refreshed by others: when they are done, "
+        f"CALL refresh_continuous_aggregate('{name}', NULL, NULL)"
+    )

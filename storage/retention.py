@@ -198,7 +198,8 @@ def _delete_of_leaf(connection: psycopg.Connection, task: _Task) -> StreamDeleti
             is_whole = task.is_past and not any(share.kept_rows for share in shares)
             if not task.is_dry_run:
                 _delete_shares(connection, task, shares, is_whole=is_whole)
-    except psycopg.errors.LockNotAvailable:
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+        # Others write into it, or a policy of TimescaleDB's is at work on it and its aggregates.
         return msgspec.structs.replace(nothing, busy=1)
     rows = sum(share.rows for share in shares)
     kept = sum(share.kept_rows for share in shares)

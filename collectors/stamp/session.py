@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import time
@@ -30,8 +31,10 @@ from collectors.stamp.sender import Sending
 TURN_S = 0.1
 """How often timeouts are looked at: losses come this much late, which matters to nobody, for 10 wake-ups a second."""
 
-DRAIN_S = 1.0
-"""At the end, answers on their way are waited for no longer than this; what is missing then is pending."""
+DRAIN_S = 5.0
+"""At the end, answers are waited for until the timeout decides, but no longer than this; what is missing then is
+pending. With one second, and timeouts of two, a packet lost just before the end had no row; where it was the only
+one of its run, whether the link lost any could no longer be told."""
 
 CLOCK_EVERY_NS = 10_000_000_000
 SILENT_NS = 10_000_000_000
@@ -96,11 +99,14 @@ class Session:
                 raise failure
         finally:
             self._sending.stop()
-            try:
-                await self._drain()
-            finally:
-                loop.remove_reader(self._stamped.udp)
-                self._finish()
+            draining = asyncio.create_task(self._drain())
+            # It ends by itself; whoever stops a source cancels it again where it does not end at once.
+            while not draining.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([draining])
+            loop.remove_reader(self._stamped.udp)
+            self._finish()
+            draining.result()
 
     async def _drain(self) -> None:
         until_s = time.monotonic() + min(DRAIN_S, self._plan.timeout_ns / 1e9)

@@ -62,10 +62,11 @@ def _linear(column: Column, rule: ColumnRule) -> Linear:
 def _number_reader(column: Column, linear: Linear) -> ReadCell:
     is_integer = column.kind.startswith("i")
     # A measured quantity is rounded to the column's resolution; a count that is not whole is a wrong column.
-    rounds = column.unit not in {"1", ""} or not linear.is_identity
+    is_identity = linear.is_identity
+    rounds = column.unit not in {"1", ""} or not is_identity
 
     def read(raw: Any) -> Value:
-        if isinstance(raw, int) and linear.is_identity:
+        if isinstance(raw, int) and is_identity:
             return raw
         try:
             number = decimal_of(raw)
@@ -75,7 +76,7 @@ def _number_reader(column: Column, linear: Linear) -> ReadCell:
             return float("nan") if number.is_nan() else float(number)
         if number.adjusted() > _MOST_DIGITS:  # "1e999999" as an integer would have a million digits
             return float(number)
-        if not linear.is_identity:
+        if not is_identity:
             number = linear(number)
         if is_integer:
             whole = number.to_integral_value(ROUND_HALF_EVEN)

@@ -48,7 +48,7 @@ def route(
 
     """
     from analytics.place_loader import route_of_run  # noqa: PLC0415 - commands load what they need
-    from analytics.route import geojson as as_geojson  # noqa: PLC0415
+    from analytics.route_cell import geojson as as_geojson  # noqa: PLC0415
     from storage.connect import connect  # noqa: PLC0415
     from storage.errors import StorageError  # noqa: PLC0415
     from storage.run_links import check_links  # noqa: PLC0415

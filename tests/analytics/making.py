@@ -1,5 +1,6 @@
 """Probes and subjects for the KPI tests, from short lists."""
 
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,21 +30,27 @@ class Column:
 def column(values, dtype=np.int32):
     """Make a column from a list in which None is null."""
     is_valid = np.array([value is not None for value in values], bool)
-    filled = np.array([0 if value is None else value for value in values], dtype)
-    return Column(filled, None if is_valid.all() else is_valid)
+    if is_valid.all():
+        return Column(np.array(values, dtype))
+    return Column(np.array([0 if value is None else value for value in values], dtype), is_valid)
 
 
 def columns(rows: list[dict[str, Any]]) -> dict[str, Column]:
     """Make the columns of rows that name only what matters; a row without any delay is lost with direction unknown."""
-    full = []
-    for number, row in enumerate(rows):
-        delays = {name: row.get(name) for name in ("ul_us", "dl_us", "rtt_us")}
-        is_lost = all(value is None for value in delays.values())
-        base = {"t_us": T0_US + 10_000 * row.get("seq", number), "session": 1, "seq": number, "refl_seq": None}
-        full.append({**base, "copy": int(not is_lost), "lost": 3 if is_lost else 0, **delays, **row})
+    delays = {name: [row.get(name) for row in rows] for name in ("ul_us", "dl_us", "rtt_us")}
+    is_lost = [all(delay is None for delay in each) for each in zip(*delays.values(), strict=True)]
+    usual = {
+        "t_us": (T0_US + 10_000 * row.get("seq", number) for number, row in enumerate(rows)),
+        "session": itertools.repeat(1), "seq": itertools.count(), "refl_seq": itertools.repeat(None), **delays,
+        "copy": (int(not lost) for lost in is_lost), "lost": (3 if lost else 0 for lost in is_lost),
+    }  # fmt: skip
     kinds = {"t_us": np.int64, "copy": np.int16, "lost": np.int16}
-    names = ("t_us", "session", "seq", "refl_seq", "ul_us", "dl_us", "rtt_us", "copy", "lost")
-    return {name: column([row[name] for row in full], kinds.get(name, np.int32)) for name in names}
+    return {
+        name: column(
+            [row.get(name, value) for row, value in zip(rows, values, strict=False)], kinds.get(name, np.int32)
+        )
+        for name, values in usual.items()
+    }
 
 
 def probes(rows: list[dict[str, Any]]) -> ProbeArrays:

@@ -219,13 +219,13 @@ def of_link(probes, clock):
     check_all(results)
     corrected = offset_corrected(results, probes, judged)
     check_all(corrected)
-    found = [*corrected, *ping_convention(probes, judged)]
-    whole = spoiled_probes("as it is")
-    for other in (probes, whole):
-        if probes.n:
-            found += evaluate_pairs([Leg("a", probes, clock), Leg("b", other, GOOD_CLOCK)], "car-1", PROFILE)[:]
-            check_all(evaluate_pairs([Leg("a", probes, clock), Leg("b", other, GOOD_CLOCK)], "car-1", PROFILE))
-    check_all(ping_convention(probes, judged))
+    by_ping = ping_convention(probes, judged)
+    check_all(by_ping)
+    found = [*corrected, *by_ping]
+    for other in (probes, spoiled_probes("as it is")) if probes.n else ():
+        pair = evaluate_pairs([Leg("a", probes, clock), Leg("b", other, GOOD_CLOCK)], "car-1", PROFILE)
+        check_all(pair)
+        found += pair
     return found
 
 

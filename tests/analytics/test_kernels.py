@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_counts_are_those_of_unique(pieces, seed, dtype):
     expected = np.unique(np.concatenate([np.empty(0, dtype), *parts]), return_counts=True)
 
     assert [each.tolist() for each in expected] == [each.tolist() for each in counted.result()]
+
+
+def test_few_values_far_apart_take_no_room_for_what_lies_between():
+    """Forty delays, of which one took 40 s, are not 320 MB of counts."""
+    tracemalloc.start()
+    counted = Counts()
+    counted.add(np.array([*range(2000, 2020), 30_000_000], np.int32))
+    counted.add(np.array([*range(2020, 2038)], np.int32))
+    counted.add(np.array([40_000_000], np.int32))
+    values, counts = counted.result()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (40_000_000, 40, 40) == (values[-1], values.size, counts.sum())
+    assert peak < 1 << 20
 
 
 def test_two_bytes_are_counted_over_their_whole_range():

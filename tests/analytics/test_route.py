@@ -5,7 +5,8 @@ import pytest
 
 from analytics.link import blind_words
 from analytics.requirements import Parameters, Profile, Requirement
-from analytics.route import geojson, route_cells
+from analytics.route import route_cells
+from analytics.route_cell import geojson
 from analytics.track import track
 from tests.analytics.families.making import drive, make_series
 from tests.analytics.making import GOOD_CLOCK, T0_US, UNKNOWN_CLOCK, probes

@@ -175,7 +175,8 @@ async def test_a_path_that_drops_and_copies_known_packets_gives_exact_counts():
     assert all(row.get("rtt_us") is None for row in rows if row["lost"])
 
 
-async def test_at_the_end_packets_under_way_are_pending_and_in_no_row():
+async def test_at_the_end_packets_under_way_are_pending_and_in_no_row(monkeypatch):
+    monkeypatch.setattr(session_module, "DRAIN_S", 0.5)
     async with (
         reflector() as far,
         relay(far, lambda seq: int(seq < 10), lambda _: 1) as port,
@@ -188,6 +189,40 @@ async def test_at_the_end_packets_under_way_are_pending_and_in_no_row():
     assert list(range(10)) == [row["seq"] for row in rows]
     assert 10 == pending["first_seq"]
     assert pending["packets"] == pending["last_seq"] - 9 > 0
+
+
+async def test_at_the_end_what_the_timeout_decides_is_waited_for():
+    """A packet lost just before the end is lost, not missing: everything sent has a row."""
+    async with (
+        reflector() as far,
+        relay(far, lambda seq: int(seq < 10), lambda _: 1) as port,
+        measuring(port, rate_pps=100, timeout_s=1.5) as recorder,
+    ):
+        await until(lambda: len(recorder.of("probe")) == 10)
+        await asyncio.sleep(0.2)
+        assert not any(row["lost"] for row in recorder.of("probe"))
+    rows = recorder.of("probe")
+    assert [] == recorder.events("probe.pending")
+    assert list(range(len(rows))) == sorted(row["seq"] for row in rows)
+    assert len([row for row in rows if row["lost"]]) == len(rows) - 10 > 0
+
+
+async def test_being_stopped_again_does_not_shorten_the_end():
+    """An agent cancels a source every second until it has ended."""
+    recorder = Recorder()
+    async with reflector() as far, relay(far, lambda seq: int(seq < 10), lambda _: 1) as port:
+        config = msgspec.convert(
+            {"link": "l5g", "target": f"127.0.0.1:{port}", "rate_pps": 100, "timeout_s": 1.0}, StampConfig
+        )
+        task = asyncio.create_task(StampSource(config).run(recorder))
+        await until(lambda: len(recorder.of("probe")) == 10)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0.2)
+    assert task.cancelled()
+    rows = recorder.of("probe")
+    assert [] == recorder.events("probe.pending")
+    assert list(range(len(rows))) == sorted(row["seq"] for row in rows)
 
 
 async def test_at_the_end_answers_on_their_way_are_waited_for():

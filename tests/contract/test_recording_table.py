@@ -10,6 +10,7 @@ import pytest
 
 from contract.recording import RecordingError, load_profile, read_recording
 from contract.samples import sample_faults
+from tests.contract.drive_log import DRIVE
 
 RADIO = """
 format = "csv"
@@ -198,24 +199,6 @@ def test_edaf_delays_and_times_equal_the_authors_columns_to_the_last_digit(edaf,
     delays = sorted(sample.values["ul_us"] for sample in edaf)
     assert (7463, 107_896, 13_380) == (delays[0], delays[-1], delays[math.ceil(0.5 * 2710) - 1])
     assert 15_972.788 == pytest.approx(sum(delays) / 2710, abs=0.5)
-
-
-DRIVE = """
-format = "csv"
-stream = "radio"
-[time]
-from = "Timestamp"
-format = "%Y.%m.%d_%H.%M.%S"
-timezone = "Europe/Dublin"
-[columns]
-rat = { from = "NetworkMode" }
-cell_id = { from = "RAWCELLID" }
-rsrp_dbm = { from = "RSRP", unit = "dBm" }
-rsrq_db = { from = "RSRQ", unit = "dB" }
-sinr_db = { from = "SNR", unit = "dB" }
-cqi = { from = "CQI" }
-rssi_dbm = { from = "RSSI", unit = "dBm" }
-"""
 
 
 def test_a_real_drive_test_log_reads_with_a_profile_of_ten_lines(test_data, tmp_path):

@@ -1,5 +1,7 @@
 """Conversions of units and times: exact, or refused."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -115,6 +117,27 @@ def test_daylight_saving_of_the_named_zone_counts():
     dublin = zone("Europe/Dublin")
     assert 11 * 3600 == format_ns(summer, pattern, dublin) // 10**9 % 86_400
     assert 12 * 3600 == format_ns(winter, pattern, dublin) // 10**9 % 86_400
+
+
+PATTERNS = ["%Y.%m.%d_%H.%M.%S", "%d/%m/%Y %H:%M", "%Y%m%d%H%M%S%f", "%Y-%m-%d", "%m/%d/%y %H:%M:%S", "%d %b %Y %I%p",
+            "(%Y) 100%%? %m+%d", "%H:%M:%S %Y-%m-%d %z"]  # fmt: skip
+
+
+@given(
+    st.sampled_from(PATTERNS), st.datetimes(), st.integers(0, 40), st.sampled_from(["", "0", "9", " ", "x", "３", "-"])
+)
+def test_times_of_a_format_are_those_of_strptime(pattern, moment, place, slip):
+    """As a logger writes them, and with a digit too many, another sign or full-width digits somewhere."""
+    text = moment.replace(tzinfo=UTC).strftime(pattern)
+    for each in (text, text[:place] + slip + text[place + 1 :], text[:place] + slip + text[place:]):
+        try:
+            expected = datetime.strptime(each, pattern)  # noqa: DTZ007 - given below
+        except ValueError as error:
+            with pytest.raises(ValueError, match=re.escape(str(error))):
+                format_ns(each, pattern, UTC)
+            continue
+        since = (expected if expected.tzinfo else expected.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+        assert since // timedelta(microseconds=1) * 1000 == format_ns(each, pattern, UTC)
 
 
 def test_an_unknown_zone_is_named():

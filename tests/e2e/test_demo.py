@@ -46,6 +46,7 @@ def agreeing(folder, *arguments, **options):
     pytest.fail(f"no demonstration of {ATTEMPTS} agreed with the truth:\n{output}")
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("broker")
 def test_the_demonstration_ends_by_itself_and_agrees_with_the_truth(db, tmp_path):
     """Exit status 0 means: counts equal the truth, delays within 1 %, completeness 100 %, a workbook is there."""
@@ -59,6 +60,7 @@ def test_the_demonstration_ends_by_itself_and_agrees_with_the_truth(db, tmp_path
             assert connection.execute(f"SELECT count(*) > 0 FROM {table}").fetchone() == (True,), table
 
 
+@pytest.mark.alone
 def test_without_mosquitto_the_built_in_broker_serves(db, tmp_path):
     """Where no mosquitto is installed the demonstration runs with amqtt and says so in one line."""
     code = (

@@ -97,6 +97,7 @@ async def test_every_batch_is_committed_once_whatever_dies(line, db, tmp_path):
     assert report["taken"] == taken
 
 
+@pytest.mark.alone
 async def test_measured_delays_agree_with_the_simulators_truth(line, db, tmp_path):
     """Delay quantiles agree within one percent with what the path really did to the same packets; counts exactly.
 

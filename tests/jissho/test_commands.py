@@ -29,7 +29,7 @@ def ping_log(tmp_path):
 def test_a_recorded_file_becomes_kpis_and_importing_it_twice_adds_nothing(jissho, ping_log):
     """`import` makes the run; `kpi --json` prints one object a KPI; the second import is all duplicates."""
     arguments = ("import", ping_log, "--profile", "ping", "--run", "walk-1", "--site", "lab", "--link", "wifi")
-    first = jissho(*arguments)
+    first = jissho.alone(*arguments)
     again = jissho(*arguments)
 
     assert first.returncode == 0, first.stderr
@@ -188,8 +188,8 @@ def test_processes_give_the_same_kpis(jissho, ping_log):
 
 def test_the_version_and_help_need_no_database(jissho):
     """`--help` and `--version` answer at once."""
-    assert jissho("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
-    assert "completeness" in jissho("--help").stdout
+    assert jissho.alone("--version", JISSHO_DATABASE_URL="x").stdout.strip() == "0.1.0"
+    assert "completeness" in jissho.alone("--help").stdout
 
 
 def test_a_second_file_joins_a_run_under_its_own_link(jissho, ping_log, tmp_path):

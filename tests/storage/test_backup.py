@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import threading
 import uuid
 
 import msgspec
@@ -178,6 +179,32 @@ def test_continuous_aggregates_are_computed_after_a_restore(db, make_database, t
     restore_backup(target, tmp_path)
 
     assert target.execute("SELECT sum(n) FROM probe_7s").fetchone() == (20,)
+
+
+def test_a_policy_at_work_on_an_aggregate_is_waited_for(db, make_database, tmp_path, monkeypatch):
+    """TimescaleDB refuses a second refresh meanwhile; where the first does not end, what is left to do is said."""
+    if database_mode(db.connect()) == "plain":
+        pytest.skip("plain PostgreSQL has no continuous aggregates")
+    write_backup(db.connect(), tmp_path)
+    target = make_database("timescale")
+    policy = connect(target.info.dsn)
+    begin = (
+        "INSERT INTO _timescaledb_catalog.continuous_aggs_jobs_refresh_ranges"
+        " SELECT mat_hypertable_id, -1000000, 1000000, pg_backend_pid(), 0, now()"
+        " FROM _timescaledb_catalog.continuous_agg WHERE user_view_name = 'probe_1min'"
+    )
+    end = "DELETE FROM _timescaledb_catalog.continuous_aggs_jobs_refresh_ranges WHERE pid = pg_backend_pid()"
+    with policy:
+        policy.execute(begin)
+        timer = threading.Timer(1.0, policy.execute, [end])
+        timer.start()
+        restore_backup(target, tmp_path)
+        assert timer.finished.is_set()
+        timer.join()
+        policy.execute(begin)
+        monkeypatch.setattr("storage.restore._PAUSES_S", (0.1,))
+        with pytest.raises(BackupError, match=r"all rows are restored, but public\.probe_1min is still"):
+            restore_backup(target, tmp_path)
 
 
 def test_an_empty_database_can_be_backed_up(db, make_database, tmp_path):

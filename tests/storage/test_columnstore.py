@@ -20,9 +20,9 @@ def timescale(db):
     return writer
 
 
-def compress(connection):
-    """Turn every chunk of the probe table into columns; return how many there are."""
-    chunks = [row[0] for row in connection.execute("SELECT show_chunks('probe')")]
+def compress(connection, table="probe"):
+    """Turn every chunk of a table into columns; return how many there are."""
+    chunks = [row[0] for row in connection.execute("SELECT show_chunks(%s::regclass)", (table,))]
     for chunk in chunks:
         connection.execute("CALL convert_to_columnstore(%s::regclass)", (str(chunk),))
     return len(chunks)

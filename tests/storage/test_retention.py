@@ -1,5 +1,6 @@
 """Retention: what is old goes, evidence stays, and what went is told from what is missing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -230,6 +231,27 @@ def test_a_chunk_in_use_is_left_for_the_next_time(writer, db, monkeypatch):
     (again,) = delete_older(connection, {"probe": at(20)})
 
     assert done.busy == 1
+    assert (again.busy, done.rows + again.rows) == (0, 20)
+
+
+def test_a_chunk_where_each_waits_for_the_other_is_left_for_the_next_time(writer, db):
+    """As with a policy at work on a chunk and its aggregates: retention is the one that steps back."""
+    connection = writer.connection
+    writer.commit([on_day(day, seq) for seq, day in enumerate((0.5, 1.5), 1)])
+    connection.execute("SET deadlock_timeout = '100ms'")
+    looker, is_held = db.connect(), False
+    with db.connect() as other, other.transaction(), ThreadPoolExecutor(1) as threads:
+        other.execute("SET LOCAL deadlock_timeout = '1h'")
+        other.execute("LOCK TABLE retention_log IN SHARE ROW EXCLUSIVE MODE")
+        deleting = threads.submit(delete_older, connection, {"probe": at(20)})
+        while not is_held and not deleting.done():
+            held = "relation = 'run'::regclass AND mode = 'ShareLock' AND granted"
+            (is_held,) = looker.execute(f"SELECT EXISTS (SELECT FROM pg_locks WHERE {held})".encode()).fetchone()
+        other.execute("LOCK TABLE run IN ROW EXCLUSIVE MODE")
+        (done,) = deleting.result(30)
+        assert done.busy >= 1
+    (again,) = delete_older(connection, {"probe": at(20)})
+
     assert (again.busy, done.rows + again.rows) == (0, 20)
 
 
