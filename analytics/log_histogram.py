@@ -25,7 +25,7 @@ def bucket_of(values: npt.NDArray[Any]) -> Ints:
     return np.asarray(np.where(values < 0, -1, 1) * (shift * _STEPS + (size >> shift)), np.int64)
 
 
-def _edges(buckets: Ints) -> tuple[Ints, Ints]:
+def edges_of(buckets: Ints) -> tuple[Ints, Ints]:
     """Return the smallest and the largest integer of each bucket."""
     size = np.abs(buckets)
     shift = np.maximum(size // _STEPS - 1, 0)
@@ -36,7 +36,7 @@ def _edges(buckets: Ints) -> tuple[Ints, Ints]:
 
 def value_of(buckets: Ints) -> Ints:
     """Return the integer that stands for each bucket: its middle, at most RELATIVE_ERROR from whatever it holds."""
-    low, high = _edges(buckets)
+    low, high = edges_of(buckets)
     middle = low + (high - low + 1) // 2
     return np.where(buckets < 0, high - (high - low + 1) // 2, middle)
 
@@ -71,7 +71,7 @@ class LogHistogram:
 
     def at_most(self, limit: float) -> tuple[int, int]:
         """Return how many values are surely and how many perhaps <= `limit`; they differ by one bucket at most."""
-        low, high = _edges(self.buckets)
+        low, high = edges_of(self.buckets)
         return int(self.counts[high <= limit].sum()), int(self.counts[low <= limit].sum())
 
 

@@ -72,7 +72,10 @@ WITHOUT_PARTS = {
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One KPI of a window. `precision` "" is exact; `note` says why a value is null or what it leaves out."""
+    """One KPI of a window. `precision` "" is exact; `note` says why a value is null or what it leaves out.
+
+    `low` and `high` are what the value may be where parts leave that open by more than `precision` says in words.
+    """
 
     id: str
     direction: str
@@ -84,6 +87,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     precision: str
     note: str
+    low: float | None = None
+    high: float | None = None
 
 
 def _figure(

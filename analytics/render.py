@@ -74,8 +74,13 @@ Over any window of a link (`GET /v1/links/{site}/{device}/{link}/summary`) the K
 partial results by minute, hour and day. Counts, sums, mean, standard deviation, extremes, loss, loss periods and the
 two-state model are exact; so are the distribution function, and reliability at one of its delays; at any other it is
 uncertain by the packets that lie in the bucket (0.1 %) of the bound. Quantiles are within 0.1 %, the time of
-availability, outages and MTBF within 0.1 % of a sending interval for each stretch observed. Without intervals: those
-come with a run. Not given there:
+availability, outages and MTBF (of the first direction measured) within 0.1 % of a sending interval for each stretch
+observed. Without intervals: those come with a run.
+
+With `lost_after_ms` packets that came later are counted as lost by their round trips. What only counts packets has a
+value, with bounds (`low`, `high`) where the limit cuts a bucket; what asks which packets those were has none where any
+was late: patterns of loss, losses and delays up and down beside round trips, standard deviations, and availability
+where the limit is shorter than Tmax. The series over time are as measured. Not given there:
 
 | id | why |
 |---|---|

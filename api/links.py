@@ -11,8 +11,9 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import AwareDatetime
 
-from analytics.part_figures import Figure, figures, quantile_ms
+from analytics.part_figures import Figure, quantile_ms
 from analytics.part_loader import series_edges, window_parts
+from analytics.part_waiting import window_figures
 from analytics.partials import Part
 from analytics.requirements import load_requirements
 from api.access import Connection, Name, Settings
@@ -94,7 +95,7 @@ def summary(
     return JsonResponse(
         LinkSummary(
             site=site, device=device, link=link, start=start, end=end, sent=part.losses.sent,
-            figures=figures(part, parameters),
+            figures=window_figures(part, parameters),
         )
     )  # fmt: skip
 

@@ -124,6 +124,24 @@ def test_a_links_series_has_steps_of_whole_minutes(site, client):
     assert all(20.0 <= point["p50_ms"] <= 20.7 for point in series["points"])
 
 
+def test_a_summary_counts_what_came_after_the_waiting_time_of_the_profile_as_lost(site, tmp_path):
+    """Half of the answers came later than 20.3 ms: so many are lost, but for those of the bucket the limit cuts."""
+    profile = tmp_path / "strict.toml"
+    profile.write_text('name = "strict"\nja = "x"\nen = "x"\nstatus = "test"\n[parameters]\nlost_after_ms = 20.3\n')
+    window = {"start": site.started_at.isoformat(), "end": site.ended_at.isoformat()}
+    with serving(ApiSettings(database_url=site.url, profile=str(profile))) as client:
+        summary = client.get("/v1/links/site-a/bus-1/l5g/summary", params=window).json()
+    with psycopg.connect(site.url) as connection:
+        ((lost,),) = connection.execute(
+            "SELECT count(*) FROM probe p JOIN link l USING (link_id) WHERE l.link = 'l5g' AND t >= %s AND t < %s"
+            " AND copy <= 1 AND (lost > 0 OR rtt_us > 20300)", (site.started_at, site.ended_at)
+        )  # fmt: skip
+    loss = next(one for one in summary["figures"] if (one["id"], one["statistic"]) == ("loss", "count"))
+    assert loss["low"] <= lost <= loss["high"] <= loss["low"] + 32
+    assert lost > 250
+    assert "later than 20.3 ms counted as lost" in loss["note"]
+
+
 def test_the_server_keeps_the_parts_itself(site):
     """Parts appear beside a running API, the answer stays the same, and the server stops when it is told to."""
     with (

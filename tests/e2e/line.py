@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.fix_broker import Broker, free_port
 from tests.fix_db import Database
+from tests.jissho.shell import run_command
 
 SITE, DEVICE = "site-a", "car-1"
 
@@ -110,13 +111,7 @@ class Line:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its end and return what it printed."""
-        outcome = subprocess.run(
-            [sys.executable, "-m", "jissho", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environment(),
-        )
+        outcome = run_command([*arguments], self.folder, self.environment())
         assert outcome.returncode == 0, outcome.stderr
         return outcome.stdout
 

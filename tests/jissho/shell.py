@@ -47,6 +47,11 @@ def _preloaded() -> _Preloaded:
     return _Preloaded()
 
 
+def run_command(arguments: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run one command in `folder`, in a process that need not load the libraries first."""
+    return _preloaded().run(arguments, folder, environment)
+
+
 class Shell:
     """Runs `jissho` against one database, from a folder of the test's, which is its JISSHO_HOME too."""
 
@@ -57,8 +62,8 @@ class Shell:
         self.folder = folder
 
     def __call__(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one command, in a process that need not load the libraries first."""
-        return _preloaded().run([*map(str, arguments)], self.folder, {**self.environment, **environment})
+        """Run one command."""
+        return run_command([*map(str, arguments)], self.folder, {**self.environment, **environment})
 
     def alone(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one command just as a user's shell does."""
