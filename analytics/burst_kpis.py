@@ -46,11 +46,12 @@ def burst_kpis(link: Link) -> Iterator[KpiResult]:
 def _durations(link: Link, found: Bursts) -> Iterator[KpiResult]:
     interval_us, note = link.lost.interval_us, link.absent_note
     count = int(found.packets.size)
-    yield link.make(
-        "burst_duration", "round_trip", "count", float(count), n=link.n, unit="1", reason=note, filters=_FILTER
+    yield link.count(
+        "burst_duration", "round_trip", count, link.n, link.worth_of(found.starts, link.n), unit="1", reason=note,
+        filters=_FILTER,
     )  # fmt: skip
     if interval_us is None:
-        for kpi, n in (("burst_duration", count), ("gap_duration", found.gaps)):
+        for kpi, n in (("burst_duration", count), ("gap_duration", found.gaps.size)):
             if n:
                 yield link.make(kpi, "round_trip", "mean", None, n=n, reason=NO_INTERVAL, filters=_FILTER)
         return
@@ -63,8 +64,5 @@ def _durations(link: Link, found: Bursts) -> Iterator[KpiResult]:
             "burst_duration", "round_trip", "max", float(found.packets.max()) * each_ms, n=found.packets.size,
             reason=note, filters=_FILTER,
         )  # fmt: skip
-    if found.gaps:
-        mean_ms = found.gap_packets / found.gaps * each_ms
-        yield link.make(
-            "gap_duration", "round_trip", "mean", mean_ms, n=found.gaps, reason=note, filters=_FILTER
-        )  # fmt: skip
+    if found.gaps.size:
+        yield link.mean("gap_duration", "round_trip", found.gaps, scale=each_ms, reason=note, filters=_FILTER)

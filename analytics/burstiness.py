@@ -5,17 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from analytics.blocks import Counts
+from analytics.clock import NO_RECORD
 from analytics.probes import ProbeArrays
 from analytics.statistics import Histogram
+from analytics.waiting_time import Waited, waited_out
 from analytics.worth import SeriesWorth
 
 _DIRECTIONS = ("round_trip", "up")
 
 
 class WorthScan:
-    """Reads packets: how many are lost, what the losses are worth, and what the delays are, round trip else up."""
+    """Reads packets: how many are lost, what the losses are worth, and what the delays are, round trip else up.
 
-    def __init__(self) -> None:
+    Packets that came later than `lost_after_ms` are lost (None: however late, they arrived); `waited` says how many.
+    """
+
+    def __init__(self, lost_after_ms: float | None = None) -> None:
+        self._lost_after_ms = lost_after_ms
+        self.waited = Waited()
         self.n = self._lost = 0
         self.first_us = self.last_us = 0
         self._losses = SeriesWorth(hits=True)
@@ -25,6 +32,8 @@ class WorthScan:
         """Add the next packets."""
         if not probes.n:
             return
+        probes, waited = waited_out(probes, self._lost_after_ms, NO_RECORD)
+        self.waited = self.waited.and_of(waited)
         low_us, high_us = int(probes.t_us.min()), int(probes.t_us.max())
         self.first_us = min(self.first_us, low_us) if self.n else low_us
         self.last_us = max(self.last_us, high_us)

@@ -16,15 +16,21 @@ Ints = npt.NDArray[np.int64]
 class Bursts:
     """Bursts and gaps of the packets of some runs.
 
-    `packets` and `lost` are those of each burst; the `gaps` are what lies before, between and after them in a stretch,
-    `gap_packets` in all, of which `gap_lost` were lost, each of them alone.
+    `starts` says with which packet each burst begins, of all stretches one after the other, `packets` and `lost` are
+    its own; `gaps` are the packets of each piece before, between and after bursts in a stretch, in their order, of
+    which `gap_lost` were lost, each of them alone.
     """
 
+    starts: Ints
     packets: Ints
     lost: Ints
-    gaps: int
-    gap_packets: int
+    gaps: Ints
     gap_lost: int
+
+    @property
+    def gap_packets(self) -> int:
+        """Packets of all gaps."""
+        return int(self.gaps.sum())
 
 
 def bursts_of(runs: LossRuns, gmin: int) -> Bursts:
@@ -35,24 +41,17 @@ def bursts_of(runs: LossRuns, gmin: int) -> Bursts:
     """
     if gmin < 1:
         raise ValueError(f"gmin must be at least 1 delivered packet, not {gmin}")
-    if not runs.lost.size:
-        nothing = np.empty(0, np.int64)
-        return Bursts(nothing, nothing, runs.stretches, runs.n, 0)
     is_first = np.zeros(runs.lost.size + 1, np.bool_)
     is_first[runs.first[:-1]] = True
     is_head = is_first[:-1] | (runs.good >= gmin)
     heads = np.flatnonzero(is_head)
-    lost = np.add.reduceat(runs.lost, heads)
-    packets = lost + np.add.reduceat(np.where(is_head, 0, runs.good), heads)
+    inner = np.where(is_head, 0, runs.good)
+    # No sums of no groups, which reduceat would refuse.
+    lost, inner = (np.add.reduceat(each, heads) if heads.size else each for each in (runs.lost, inner))
+    packets = lost + inner
     is_burst = lost > 1
-    # A stretch has a gap more than it has bursts, less one for each end at which a burst lies.
-    last = np.append(heads[1:], runs.lost.size) - 1
-    ends = np.zeros(runs.lost.size, np.bool_)
-    ends[runs.first[1:][runs.has_loss & (runs.tail == 0)] - 1] = True
-    at_start, at_end = is_burst & (runs.good[heads] == 0), is_burst & ends[last]
-    burst_packets, burst_lost = int(packets[is_burst].sum()), int(lost[is_burst].sum())
-    return Bursts(
-        packets[is_burst], lost[is_burst],
-        runs.stretches + int(is_burst.sum()) - int(at_start.sum()) - int(at_end.sum()),
-        runs.n - burst_packets, runs.lost_packets - burst_lost,
-    )  # fmt: skip
+    starts, packets, lost = runs.starts[heads][is_burst], packets[is_burst], lost[is_burst]
+    # A stretch that a burst begins or ends has no gap there.
+    edges = np.concatenate([[0], np.cumsum(runs.sizes)])
+    gaps = np.sort(np.concatenate([starts, edges[1:]])) - np.sort(np.concatenate([edges[:-1], starts + packets]))
+    return Bursts(starts, packets, lost, gaps[gaps > 0], runs.lost_packets - int(lost.sum()))

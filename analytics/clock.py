@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from analytics.clock_record import FOREVER_US, ClockRecord, ClockSamples, clock_record
+from analytics.clock_record import FOREVER_US, NEVER_WATCHED, ClockRecord, ClockSamples, clock_record
 from analytics.results import MS, REFERENCE_ONLY
 from analytics.spans import Span, merged
 
@@ -22,7 +22,7 @@ class ClockQuality:
 
     `word` is "良" (good), "粗" (known but coarse) or "不明" (unknown). One-way figures are 参考値 where it is unknown
     or beyond the limit. `poor` is the time of which that is so and the rest is not: no one-way delay counts that was
-    measured in it. `record` is what it was judged by.
+    measured in it. `record` is what it was judged by. `remedy` says what would make it known (ja / en).
     """
 
     word: str
@@ -30,6 +30,7 @@ class ClockQuality:
     reason: str = ""
     poor: tuple[Span, ...] = ()
     record: ClockRecord | None = field(default=None, compare=False, repr=False)
+    remedy: str = ""
 
     @property
     def is_known(self) -> bool:
@@ -43,7 +44,7 @@ class ClockQuality:
     def doubt(self, limit_us: float) -> str:
         """Say why one-way figures are for reference only and what helps; nothing where they are not."""
         if self.bound_us is None:
-            return f"{REFERENCE_ONLY}: {self.reason}"
+            return f"{REFERENCE_ONLY}: {_with(self.reason, self.remedy)}"
         if self.bound_us <= limit_us:
             return ""
         bound, limit = (f"±{us / MS:.4g} ms" for us in (self.bound_us, limit_us))
@@ -55,8 +56,16 @@ class ClockQuality:
         )
 
 
-NO_RECORD = ClockQuality("不明", None, "時刻記録なし / no record of the clocks")
+NO_RECORD = ClockQuality("不明", None, "時刻記録なし / no record of the clocks", remedy=NEVER_WATCHED)
 """Of a link whose clocks nobody watched."""
+
+
+def _with(reason: str, remedy: str) -> str:
+    """Return a reason with what helps, both as "Japanese / English"."""
+    if not remedy:
+        return reason
+    (why_ja, _, why_en), (ja, _, en) = reason.partition(" / "), remedy.partition(" / ")
+    return f"{why_ja}(対策: {ja}) / {why_en}: {en}"
 
 
 def worst_clock(clocks: Sequence[ClockQuality]) -> ClockQuality:
@@ -84,7 +93,7 @@ def clock_quality(  # noqa: PLR0917 - two clocks, and the time they are judged f
         poor = _poor(record, ~is_good)
         bound_us = bound_us[is_good]
     if not bound_us.size or not np.isfinite(bound_us).all():
-        return ClockQuality("不明", None, record.reason, record=record)
+        return ClockQuality("不明", None, record.reason, record=record, remedy=record.remedy)
     worst_us = float(bound_us.max())
     return ClockQuality("良" if worst_us <= GOOD_US else "粗", worst_us, poor=poor, record=record)
 

@@ -36,6 +36,18 @@ _WHY = {
     _NOT_SYNCED: ("時計が非同期", "not synchronised"),
 }
 _ENDS = (("端末側", "own clock"), ("対向側", "far clock"))
+_AFTERWARDS = "または時計差の事後補正", "or correct the offset afterwards (--correct-offset)"
+_RECORD = (
+    (
+        '収集側の設定に kind = "clock" のソースを加え、測定中ずっと記録',
+        'run a source of kind "clock" beside the probes',
+    ),
+    (
+        "リフレクタに jissho reflect を用い、その時計を chrony 等で同期",
+        "run jissho reflect on a clock that chrony disciplines",
+    ),
+)
+_SYNCHRONISE = "GNSS PPS・PTP・近いNTPサーバーで同期", "synchronise it by GNSS PPS, PTP or a near NTP server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,8 @@ class ClockRecord:
 
     `start_us` and `end_us` int64 in Unix us, `length_us` without what is excluded; `bound_us` is the sum of both, NaN
     where either is unknown. `own_us` and `far_us` are the largest known bound of each (None: never known), `n` the
-    samples of both that were looked at. `reason` says what made a clock unknown for longest (ja / en).
+    samples of both that were looked at. `reason` (ja / en) says what made a clock unknown for
+    longest, and `remedy` what helps.
     """
 
     start_us: Times
@@ -68,6 +81,7 @@ class ClockRecord:
     far_us: float | None
     n: int
     reason: str = ""
+    remedy: str = ""
 
 
 class _Pieces(NamedTuple):
@@ -95,16 +109,26 @@ def clock_record(
     starts, ends, length_us = starts[is_left], ends[is_left], length_us[is_left]
     places = [np.searchsorted(each.start_us, starts, side="right") - 1 for each in both]
     bounds = [each.bound_us[place] for each, place in zip(both, places, strict=True)]
-    reason = ""
-    for (name_ja, name_en), each, place in zip(_ENDS, both, places, strict=True):
+    reason = remedy = ""
+    for end, (each, place) in enumerate(zip(both, places, strict=True)):
+        name_ja, name_en = _ENDS[end]
         lengths = np.bincount(each.why[place], length_us, minlength=len(_WHY) + 1)
         if not reason and lengths[_NO_RECORD:].any():
-            japanese, english = _WHY[int(lengths[_NO_RECORD:].argmax()) + _NO_RECORD]
+            why = int(lengths[_NO_RECORD:].argmax()) + _NO_RECORD
+            japanese, english = _WHY[why]
             reason = f"{name_ja}の{japanese} / {name_en}: {english}"
+            remedy = _remedy(end, is_recorded=why == _NOT_SYNCED)
     return ClockRecord(
         starts, ends, length_us, bounds[0] + bounds[1], _largest(bounds[0]), _largest(bounds[1]),
         n=sum(0 if samples is None else int(samples.t_us.size) for samples in (own, far)), reason=reason,
+        remedy=remedy,
     )  # fmt: skip
+
+
+def _remedy(end: int, *, is_recorded: bool) -> str:
+    """Say what makes the clock of an end known next time, and what helps now."""
+    ja, en = _SYNCHRONISE if is_recorded else _RECORD[end]
+    return f"{ja}、{_AFTERWARDS[0]} / {en}, {_AFTERWARDS[1]}"
 
 
 def _largest(bound_us: Floats) -> float | None:
@@ -146,3 +170,7 @@ def _pieces(samples: ClockSamples | None, start_us: int, end_us: int) -> _Pieces
     ends = np.append(starts[1:], FOREVER_US)
     is_inside = (starts < end_us) & (ends > start_us) & (ends > starts)
     return _Pieces(np.maximum(starts[is_inside], start_us), bounds[is_inside], why[is_inside])
+
+
+NEVER_WATCHED = _remedy(0, is_recorded=False)
+"""What helps where nobody watched any clock."""

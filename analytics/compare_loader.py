@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -22,6 +23,7 @@ from analytics.loader import load_exclusions, run_window_us
 from analytics.packet_loader import walked
 from analytics.requirements import Profile, load_requirements
 from analytics.road import road_of
+from analytics.waiting_time import waiting_words
 from storage.errors import NoDataError
 from storage.pairs import get_pair
 from storage.reader import link_ids
@@ -207,21 +209,25 @@ class Burstiness:
     note: str = ""
 
 
-def burstiness(connection: psycopg.Connection, run: RunRecord, link: str = "") -> Burstiness:
+def burstiness(
+    connection: psycopg.Connection, run: RunRecord, link: str = "", profile: str | None = None
+) -> Burstiness:  # fmt: skip
     """Return what packets of a run's link are worth: the first link, or the one named; excluded intervals left out.
 
-    Raises NoDataError.
+    By the `lost_after_ms` of the profile packets that came later are lost. Raises NoDataError and RequirementError.
     """
+    limit_ms = load_requirements(profile).parameters.lost_after_ms if profile else None
     window, exclusions = run_window_us(run), load_exclusions(connection, run)
     for (_, name), link_id in link_ids(connection, run.site, run.devices, run.links).items():
         if not name or link not in ("", name):
             continue
         excluded = exclusions.of(name)
-        scan = walked(connection, link_id, window, excluded, WorthScan)
+        scan = walked(connection, link_id, window, excluded, partial(WorthScan, limit_ms))
         if not scan.n:
             continue
         ends = (scan.first_us, scan.last_us)
         span_s = (ends[1] - ends[0]) / 1e6 - total_s(excluded, ends)
         if span_s > 0:
-            return Burstiness(name, min(scan.n_eff() / scan.n, 1.0), scan.n / span_s, stated(excluded, window))
+            note = "; ".join(filter(None, [stated(excluded, window), waiting_words(limit_ms, scan.waited)]))
+            return Burstiness(name, min(scan.n_eff() / scan.n, 1.0), scan.n / span_s, note)
     raise NoDataError(f"run {run.name} has no probes{f' on link {link}' if link else ''} to take the burstiness from")

@@ -25,7 +25,7 @@ from analytics.dictionary.traffic import TRAFFIC
 
 __all__ = [
     "BY_ID", "CDF_MS", "DEFINITIONS", "FAMILIES", "FAMILY_OF", "GMIN", "N_REORDERING", "QUANTILES", "Better", "Family",
-    "KpiDefinition", "definitions_hash",
+    "KpiDefinition", "definitions_hash", "is_share",
 ]  # fmt: skip
 
 
@@ -54,6 +54,14 @@ DEFINITIONS: tuple[KpiDefinition, ...] = tuple(each for family in FAMILIES for e
 
 BY_ID: dict[str, KpiDefinition] = {definition.id: definition for definition in DEFINITIONS}
 FAMILY_OF: dict[str, Family] = {each.id: family for family in FAMILIES for each in family.definitions}
+
+
+def is_share(kpi: str, unit: str, statistic: str) -> bool:
+    """Tell whether a figure is a share of something, which people read in percent: not so a plain number."""
+    if unit != "1":
+        return False
+    is_one = statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_"))
+    return is_one or (kpi in BY_ID and BY_ID[kpi].is_share)
 
 
 @cache

@@ -25,6 +25,7 @@ from analytics.statistics import (
 from analytics.subject import BINOMIAL, ORDER, ORDER_OF_SHARE, STUDENT
 from analytics.within import within
 
+DELIVERED, ALL_SENT = "到達分 / delivered", "送信全数(損失は無限大) / all sent (lost = inf)"
 EVERY_16TH = "16パケットごとの値 / its value after every 16th packet"
 
 
@@ -40,7 +41,7 @@ def delay_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     elsewhere = link.losses.undecided if direction != "round_trip" else 0
     undecided = f"方向不明の損失 {elsewhere} を含まない / {elsewhere} losses of unknown direction not counted"
     note = "; ".join(filter(None, [undecided if elsewhere else "", link.absent_note]))
-    filters = "到達分 delivered"
+    filters = DELIVERED
     if size:
         mean, deviation = delivered.mean, delivered.deviation
         known = clouded_mean(Interval(mean, mean), size, clouded)
@@ -81,7 +82,7 @@ def cdf_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         sent = found.sent
         yield link.make(
             "delay_cdf", direction, statistic, found.value, n=sent, interval=found.interval(sent, n_eff),
-            n_eff=n_eff, method=BINOMIAL, filters="送信全数 all sent (lost = inf)",
+            n_eff=n_eff, method=BINOMIAL, filters=ALL_SENT,
             reason="; ".join(filter(None, [link.absent_note, found.note])),
             project=partial(found.interval, n_eff=n_eff),
         )  # fmt: skip
@@ -108,7 +109,7 @@ def quantile(  # noqa: PLR0917 - what, of which values, and what is not known of
         every = counted.merge(clouded.measured)
         of_all = every.at([rank(q, every.n)])[0] / MS
         note = "; ".join(filter(None, [note, link.of_all("-" if math.isinf(of_all) else f"{of_all:.6g} ms")]))
-    filters = "送信全数 all sent (lost = inf)" if kpi in {"rtt", "owd"} else "到達分 delivered"
+    filters = ALL_SENT if kpi in {"rtt", "owd"} else DELIVERED
     size = max(counted.n, 1)
     return link.make(
         kpi, direction, statistic, None if value is None else value / MS, n=counted.n, n_eff=n_eff,
@@ -204,9 +205,18 @@ def _variation(
 def _jitter(link: Link, direction: Direction, jitter: Jitter) -> Iterator[KpiResult]:
     """Yield mean and maximum of J after each packet, and the quantiles of J after every sixteenth."""
     mean_us, max_us = jitter.result()
-    yield link.make("jitter_rfc3550", direction, "mean", mean_us / MS, n=jitter.n)
-    sampled = Histogram(*jitter.sampled())
+    deviation_us, worth = jitter.steps_worth()
+    yield link.make(
+        "jitter_rfc3550", direction, "mean", mean_us / MS, n=jitter.n, n_eff=worth, method=STUDENT,
+        interval=in_ms(mean_interval(mean_us, deviation_us, worth, at_least=0.0)),
+        project=lambda n: in_ms(mean_interval(mean_us, deviation_us, max(worth * n // jitter.n, 1), at_least=0.0)),
+    )  # fmt: skip
+    sampled, worths = Histogram(*jitter.sampled()), jitter.sampled_n_eff()
     for statistic in QUANTILES if sampled.n else ():
-        value = sampled.at([rank(share_of(statistic), sampled.n)])[0]
-        yield link.make("jitter_rfc3550", direction, statistic, value / MS, n=sampled.n, filters=EVERY_16TH)
+        q = share_of(statistic)
+        value, n_eff = sampled.at([rank(q, sampled.n)])[0], worths[q]
+        yield link.make(
+            "jitter_rfc3550", direction, statistic, value / MS, n=sampled.n, filters=EVERY_16TH, n_eff=n_eff,
+            interval=in_ms(quantile_interval(sampled, q, n_eff)), method=ORDER_OF_SHARE,
+        )  # fmt: skip
     yield link.make("jitter_rfc3550", direction, "max", max_us / MS, n=jitter.n)

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from analytics.definitions import is_share
 from analytics.probes import Values
 from analytics.report.words import shown_unit
 from analytics.results import KpiResult
 from analytics.spans import Span, merged
-from analytics.statistics import is_share
 
 _SEGMENT = 1 << 32  # sessions are 31-bit numbers
 
@@ -87,8 +87,8 @@ def beside(
 
 def _stated(result: KpiResult, value: float) -> str:
     """Return a value as people read it beside the result: a share in percent, as everywhere on paper."""
-    scale = 100.0 if is_share(result.unit, result.statistic) else 1.0
-    return f"{scale * value:.6g} {shown_unit(result.unit, result.statistic)}".strip()
+    scale = 100.0 if is_share(result.id, result.unit, result.statistic) else 1.0
+    return f"{scale * value:.6g} {shown_unit(result.id, result.unit, result.statistic)}".strip()
 
 
 def _key(result: KpiResult) -> tuple[str, ...]:

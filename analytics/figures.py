@@ -17,6 +17,7 @@ from analytics.definitions import BY_ID
 from analytics.doubt import Doubt
 from analytics.results import Direction, KpiResult
 from analytics.series import Floats
+from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import (
     CONFIDENCE,
     Histogram,
@@ -33,6 +34,7 @@ from analytics.subject import BINOMIAL, NONE, ORDER, STUDENT, Subject, result_of
 
 NO_VALUES = "値なし / no values"
 ALL_ALIKE = "全て同じ結果: 独立性が分からず区間なし / all fared alike: no interval without knowing what they are worth"
+POISSON = "Poisson (exact)"
 UNANSWERED = "応答なし: この順位は応答のない指令に当たる / the rank lies among what never came"
 ABOVE = "内訳が総数を超える: 記録の矛盾 / more than there were: the record contradicts itself"
 _PLAIN: dict[str, Callable[[Floats], float]] = {
@@ -160,6 +162,20 @@ class Figures:
         return self.make(
             kpi, statistic, hits / n, n=n, direction=direction, interval=proportion_interval(hits, n, n_eff),
             n_eff=n_eff, method=BINOMIAL,
+        )  # fmt: skip
+
+    def events(
+        self, kpi: str, number: int, *, n: int | None = None, statistic: str = "count", filters: str = "",
+        reason: str = "", is_judged: bool = True,
+    ) -> KpiResult:  # fmt: skip
+        """Return how often something happened, none of it for another's sake, with the exact interval of Poisson's law.
+
+        `n` is what the result states as its n: the number itself unless it is given.
+        """
+        tail = (1 + self.confidence) / 2
+        return self.make(
+            kpi, statistic, float(number), n=number if n is None else n, method=POISSON, filters=filters, reason=reason,
+            interval=Interval(poisson_lower(number, tail), poisson_upper(number, tail)), is_judged=is_judged,
         )  # fmt: skip
 
     def pooled(

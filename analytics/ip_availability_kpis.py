@@ -28,8 +28,8 @@ class _Asked(NamedTuple):
     def words(self) -> str:
         """What a result says of how it came about."""
         return (
-            f"c1 {self.c1:g}, Tav {self.tav_s:g} s, 最少パケット数 least packets {self.least_packets}, "
-            f"出典 source: {self.source}"
+            f"c1 {self.c1:g}, Tav {self.tav_s:g} s; 最少パケット数 {self.least_packets} / "
+            f"least packets {self.least_packets}; 出典: {self.source} / source: {self.source}"
         )
 
 

@@ -1,4 +1,4 @@
-"""RFC 3550 jitter of a long series of delays, block by block: its mean, its maximum, its last value. Pure."""
+"""RFC 3550 jitter of a long series of delays, block by block: its mean, its maximum, and what they are worth. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.blocks import Counts, block_slices, may_overflow
+from analytics.definitions import QUANTILES
+from analytics.quantile_worth import QuantileWorth
+from analytics.statistics import Histogram, share_of
+from analytics.worth import SeriesWorth
 
 _ROW = 16
 _ROWS = 32
@@ -50,6 +54,10 @@ class Jitter:
         self._previous: list[int] = []
         self._rest: Floats = np.empty(0)
         self._sampled = Counts()
+        self._steps_squared = 0.0
+        self._worth = SeriesWorth()
+        self._quantiles = QuantileWorth([share_of(statistic) for statistic in QUANTILES])
+        self._sampled_worth = SeriesWorth()
 
     def add(self, transit_us: npt.NDArray[Any]) -> None:
         """Add the next delays, in order of arrival."""
@@ -68,6 +76,9 @@ class Jitter:
         steps[known:] = inner
         self._previous = transit_us[-1:].tolist()
         self.n += steps.size - old
+        new = steps[old:]
+        self._steps_squared += float(np.einsum("i,i", new, new))
+        self._worth.add(new)
         whole = steps.size // _ROW * _ROW
         self._rest = steps[whole:].copy()
         if not whole:
@@ -78,7 +89,10 @@ class Jitter:
         after = self._after_rows(ends)
         before = np.concatenate([[self._last], after[:-1]])
         self._max = max(self._max, float(after.max()))
-        self._sampled.add(np.rint(after).astype(np.int64))
+        sampled = np.rint(after).astype(np.int64)
+        self._sampled.add(sampled)
+        self._quantiles.add(sampled)
+        self._sampled_worth.add(sampled)
         reach = before + growth
         high = np.flatnonzero(reach > self._max)
         for part in block_slices(high.size, _AT_ONCE):
@@ -103,6 +117,26 @@ class Jitter:
     def sampled(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the distinct values of J after every 16th packet, in whole microseconds, and how often each was."""
         return self._sampled.result()
+
+    def sampled_n_eff(self) -> dict[str, int]:
+        """Return by share what those values are worth for a quantile."""
+        counted = Histogram(*self._sampled.result())
+        if not counted.n:
+            return {}
+        worth, plain = self._quantiles.result(), self._sampled_worth.result(counted.deviation)
+        shares = [share_of(statistic) for statistic in QUANTILES]
+        return {share: max(int(worth[share] * counted.n), 1) if share in worth else plain for share in shares}
+
+    def steps_worth(self) -> tuple[float, int]:
+        """Return standard deviation (microseconds) and worth of |D|, of which the mean of J is one; NaN and 0 of none.
+
+        J is |D| smoothed: sum J = sum |D| - 15 J_last, so that the means of both vary alike.
+        """
+        if not self.n:
+            return math.nan, 0
+        steps_sum = self._steps_sum + float(self._rest.sum())
+        deviation = math.sqrt(max(self._steps_squared / self.n - (steps_sum / self.n) ** 2, 0.0))
+        return deviation, self._worth.result(deviation)
 
     def result(self) -> tuple[float, float]:
         """Return mean and maximum in microseconds; NaN where fewer than two packets arrived."""

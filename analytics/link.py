@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -17,8 +18,9 @@ from analytics.poor_clock import Clouded
 from analytics.probes import ProbeArrays
 from analytics.results import DIRECTIONS, MS, REFERENCE_ONLY, Direction, KpiResult
 from analytics.service_cases import Service
-from analytics.statistics import Interval, effective_n, mean_interval
-from analytics.subject import NONE, STUDENT, Subject, TwoClocks, result_of
+from analytics.statistics import Interval, effective_n, mean_interval, proportion_interval
+from analytics.subject import BINOMIAL, NONE, STUDENT, Subject, TwoClocks, result_of
+from analytics.worth import SeriesWorth
 
 NO_PACKETS = "測定データなし / no packets"
 NOT_MEASURED = "遅延の測定なし / no delay was measured"
@@ -227,11 +229,28 @@ class Link:
         """Build the mean of counts, each 1 or more and one or more of them, in the order in which they came."""
         mean, worth = float(values.mean()), effective_n(values)
         interval = mean_interval(mean, float(values.std()), worth, at_least=1.0)
-        ends = (None if end is None else end * scale for end in (interval.low, interval.high))
         return self.make(
-            kpi, direction, "mean", mean * scale, n=values.size, n_eff=worth, method=STUDENT, interval=Interval(*ends),
-            reason=reason, filters=filters,
+            kpi, direction, "mean", mean * scale, n=values.size, n_eff=worth, method=STUDENT,
+            interval=times(interval, scale), reason=reason, filters=filters,
         )  # fmt: skip
+
+    def count(
+        self, kpi: str, direction: Direction, hits: int, n: int, n_eff: int, *, unit: str = "", reason: str = "",
+        filters: str = "",
+    ) -> KpiResult:  # fmt: skip
+        """Build a number of packets, of `n`, of which something holds; its interval is that of their share times n."""
+        return self.make(
+            kpi, direction, "count", float(hits), n=n, n_eff=n_eff, method=BINOMIAL, unit=unit, reason=reason,
+            interval=times(proportion_interval(hits, n, n_eff), n), filters=filters,
+        )  # fmt: skip
+
+    def worth_of(self, places: npt.NDArray[np.int64], n: int) -> int:
+        """Return the worth of being at one of `places` (ascending) of `n`; that of losses where none is, or all are."""
+        if not 0 < places.size < n:
+            return max(min(self.loss_n_eff, n), 1)
+        share, worth = places.size / n, SeriesWorth(hits=True)
+        worth.add_places(places, n)
+        return worth.result(math.sqrt(share * (1 - share)))
 
     def _doubts(self, direction: Direction) -> tuple[list[str], bool]:
         """Say why one-way figures are for reference only, if they are, and whether the clocks' bound holds still."""
@@ -242,6 +261,11 @@ class Link:
             what = f"時計の誤差上限を超える負の遅延 {impossible} を除く"
             doubts.append(f"{REFERENCE_ONLY}: {what} / {impossible} delays below minus the clock bound excluded")
         return [*filter(None, doubts)], clock.is_known and not impossible
+
+
+def times(interval: Interval, factor: float) -> Interval:
+    """Return an interval whose ends are so many times as large."""
+    return Interval(*(None if end is None else end * factor for end in (interval.low, interval.high)))
 
 
 def clouded_words(n: int, limit_us: float, *, are_left_out: bool = False, are_pairs: bool = False) -> str:

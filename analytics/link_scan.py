@@ -6,6 +6,7 @@ What is kept: counts of delays, sums of groups, lost packets with their neighbou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,6 +24,7 @@ from analytics.results import DIRECTIONS, MS, Direction
 from analytics.service_cases import TOO_MANY, Clocked, Service, ServiceCases, WayCases
 from analytics.subject import Subject
 from analytics.waiting_time import Waited
+from analytics.worth import SeriesWorth
 
 ORDERED: tuple[Direction, ...] = ("round_trip", "up")
 """Directions whose order of sending is known: the reflector's is not kept."""
@@ -39,6 +41,8 @@ class LinkScan:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.n = self.duplicates = self.replicated = self.not_finite = 0
+        self._copies = self._copies_squared = 0
+        self._replicated = SeriesWorth(hits=True)
         self.first_us = self.last_us = 0
         self.measured: dict[str, bool] = dict.fromkeys(DIRECTIONS, False)
         self._copies_us: list[Ints] = []
@@ -113,7 +117,10 @@ class LinkScan:
 
     def _add_copies(self, probes: ProbeArrays) -> None:
         self.duplicates += probes.duplicates
-        self.replicated += probes.replicated
+        self.replicated += int(probes.replicated.size)
+        self._copies += int(probes.copies.sum())
+        self._copies_squared += int(np.square(probes.copies).sum())
+        self._replicated.add_places(probes.replicated, probes.n)
         self.not_finite += probes.not_finite
         if probes.copies_us.size:
             self._copies_us.append(probes.copies_us)
@@ -127,6 +134,18 @@ class LinkScan:
     def copies_us(self) -> Ints:
         """Round-trip delays of further copies."""
         return np.concatenate([np.empty(0, np.int64), *self._copies_us])
+
+    @property
+    def copies_each(self) -> float:
+        """Further copies that come with one: the mean over copies of how many there were of their packet, 1 or more."""
+        return self._copies_squared / self._copies if self._copies else 1.0
+
+    def replicated_n_eff(self) -> int | None:
+        """Return the worth of a packet's coming more than once; None where all packets fared alike."""
+        if not 0 < self.replicated < self.n:
+            return None
+        share = self.replicated / self.n
+        return self._replicated.result(math.sqrt(share * (1 - share)))
 
     def losses(self) -> LossScan:
         """Return what was lost."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.burst_kpis import burst_kpis
-from analytics.link import NO_PACKETS, Link, blind_words
+from analytics.link import NO_PACKETS, Link, blind_words, times
 from analytics.loss_model_kpis import loss_model_kpis
 from analytics.results import Direction, KpiResult
 from analytics.statistics import (
@@ -39,7 +39,8 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
             yield from _ratio(link, "up", losses.up, losses.sent - unknown, unknown, note)
             yield from _ratio(link, "down", losses.down, losses.reflected, unknown, note)
         periods = link.lost.runs.lost
-        yield link.make("loss_burst", "round_trip", "count", float(periods.size), n=losses.sent)
+        starts = link.lost.runs.starts
+        yield link.count("loss_burst", "round_trip", periods.size, losses.sent, link.worth_of(starts, losses.sent))
         if periods.size:
             yield link.mean("loss_burst", "round_trip", periods)
             yield link.make("loss_burst", "round_trip", "max", float(periods.max()), n=periods.size)
@@ -55,8 +56,7 @@ def loss_kpis(link: Link) -> Iterator[KpiResult]:
         yield from loss_model_kpis(link, link.lost.runs)
     delivered = link.lost.delivered
     if delivered:
-        yield link.make("duplication", "round_trip", "ratio", link.packets.duplicates / delivered, n=delivered)
-        yield _replicated(link, delivered)
+        yield from _copies(link, delivered)
     if link.absent:
         yield link.make("absent", "", "count", float(link.absent), n=link.n + link.absent)
 
@@ -91,14 +91,36 @@ def _distances(link: Link, distances: npt.NDArray[np.int64]) -> Iterator[KpiResu
     )  # fmt: skip
 
 
-def _replicated(link: Link, delivered: int) -> KpiResult:
-    """Share of packets that came more than once; which they were is not kept, so they are worth what losses are.
+def _copies(link: Link, delivered: int) -> Iterator[KpiResult]:
+    """Yield the further copies of a packet that arrived, and the share of packets of which there were any.
 
-    Some of them may have come too late to count, so that they would be more than what was delivered.
+    Worth is that of coming more than once; where all packets fared alike, what losses are worth. Copies of one packet
+    come together: they are as many events as equal numbers of copies with the same mean and spread would be. Some
+    copies may have come too late to count, so that they would be of more packets than were delivered.
     """
-    hits = min(link.packets.replicated, delivered)
-    n_eff = min(link.loss_n_eff, delivered)
-    return link.make(
+    packets = link.packets
+    worth = packets.replicated_n_eff()
+    n_eff = min(link.loss_n_eff if worth is None else worth, delivered)
+    each = packets.copies_each
+    ratio = packets.duplicates / delivered
+    events = min(ratio / each, 1.0)
+
+    def interval(total: int) -> Interval:
+        """Return the interval that `total` packets like these would give."""
+        around = proportion_interval(events * total, total, max(n_eff * total // delivered, 1))
+        return Interval(
+            *(
+                None if end is None else bound(end * each, ratio)
+                for bound, end in ((min, around.low), (max, around.high))
+            )
+        )
+
+    yield link.make(
+        "duplication", "round_trip", "ratio", ratio, n=delivered, n_eff=n_eff, method=BINOMIAL,
+        interval=interval(delivered), project=interval,
+    )  # fmt: skip
+    hits = min(packets.replicated, delivered)
+    yield link.make(
         "replication", "round_trip", "ratio", hits / delivered, n=delivered, n_eff=n_eff, method=BINOMIAL,
         interval=proportion_interval(hits, delivered, n_eff),
     )  # fmt: skip
@@ -120,8 +142,12 @@ def _ratio(  # noqa: PLR0917 - counts of one direction
         high = proportion_interval((lost + unknown) * scale, round((sent + unknown) * scale), worth).high
         return Interval(low, high)
 
+    around = interval(sent)
     yield link.make(
-        "loss", direction, "ratio", lost / sent, n=sent, interval=interval(sent), n_eff=n_eff, method=BINOMIAL,
-        reason=note, project=interval,
+        "loss", direction, "ratio", lost / sent, n=sent, interval=around, n_eff=n_eff, method=BINOMIAL, reason=note,
+        project=interval,
     )  # fmt: skip
-    yield link.make("loss", direction, "count", float(lost), n=sent, reason=note)
+    yield link.make(
+        "loss", direction, "count", float(lost), n=sent, interval=times(around, sent), n_eff=n_eff, method=BINOMIAL,
+        reason=note,
+    )  # fmt: skip

@@ -87,4 +87,6 @@ def _gilbert_elliott(link: Link, runs: LossRuns) -> Iterator[KpiResult]:
 def _verdict(fits: Fits) -> str:
     """Say which model has the smallest BIC, by which likelihoods, and why there is no interval."""
     logs = ", ".join(f"{name} {getattr(fits, name).log_likelihood:.2f}" for name in _NAMES)
-    return f"BIC最小: {_NAMES[fits.best]}; 対数尤度 log-likelihood: {logs}; {NO_INTERVAL}"
+    ja, _, en = _NAMES[fits.best].partition(" / ")
+    best = f"BIC最小: {ja} / smallest BIC: {en}"
+    return f"{best}; 対数尤度: {logs} / log-likelihood: {logs}; {NO_INTERVAL}"

@@ -62,6 +62,18 @@ class LossRuns:
         return int(np.count_nonzero(self.good == 0))
 
     @property
+    def sizes(self) -> Ints:
+        """Packets of each stretch."""
+        sums = np.concatenate([[0], np.cumsum(self.good + self.lost)])
+        return self.tail + np.diff(sums[self.first])
+
+    @property
+    def starts(self) -> Ints:
+        """Which packet each run of losses begins with, of all stretches one after the other."""
+        tails = np.cumsum(self.tail) - self.tail
+        return np.cumsum(self.good + self.lost) - self.lost + np.repeat(tails, np.diff(self.first))
+
+    @property
     def apart(self) -> Ints:
         """By how many numbers each run of losses follows the one before it in its stretch (RFC 3357 6.4)."""
         follows = np.ones(self.lost.size, np.bool_)

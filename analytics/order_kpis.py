@@ -31,7 +31,7 @@ def order_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
         "reordering", direction, "ratio", share, n=delivered, n_eff=n_eff, method=BINOMIAL,
         interval=proportion_interval(late, delivered, n_eff),
     )  # fmt: skip
-    yield link.make("reordering", direction, "count", float(late), n=delivered)
+    yield link.count("reordering", direction, late, delivered, n_eff)
     for statistic, degree in N_REORDERING.items():
         hits = int(np.count_nonzero(found.degrees >= degree))
         yield link.make(
@@ -61,8 +61,11 @@ def _held(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiRes
 def _spread(link: Link, direction: Direction, found: OrderScan) -> Iterator[KpiResult]:
     """Yield how far apart reordering happened, and how long the packets between came in order."""
     runs, gaps = found.pattern.runs, found.pattern.gaps
-    early = float(found.pattern.discontinuities)
-    yield link.make("reordering_discontinuity", direction, "count", early, n=found.delivered)
+    early = found.pattern.early
+    worth = link.worth_of(early, found.delivered)
+    yield link.count("reordering_discontinuity", direction, early.size, found.delivered, worth)
+    yield link.mean("reordering_discontinuity_size", direction, found.sizes)
+    yield link.make("reordering_discontinuity_size", direction, "max", float(found.sizes.max()), n=early.size)
     if gaps.size:
         yield link.mean("reordering_gap", direction, gaps)
         yield link.make("reordering_gap", direction, "min", float(gaps.min()), n=gaps.size)

@@ -63,13 +63,13 @@ class OrderPattern:
     """How reordering is spread over a run.
 
     `runs` are the lengths of the reordering-free runs, of packets in order between two reordered ones or before the
-    first of a session; the one that nothing ended is not among them (4.6.3). `discontinuities` counts the packets that
-    arrived too early, since reordered ones came after them, and `gaps` by how many packets each of those follows the
-    one before it in its session (4.5.4).
+    first of a session; the one that nothing ended is not among them (4.6.3). `early` are the places, in the order of
+    arrival of all sessions one after the other, of the packets that arrived too early, since reordered ones came after
+    them, and `gaps` says by how many packets each of those follows the one before it in its session (4.5.4).
     """
 
     runs: Places
-    discontinuities: int
+    early: Places
     gaps: Places
 
 
@@ -85,4 +85,4 @@ def order_pattern(places: Places, extents: Places, sessions: Places) -> OrderPat
     begins = sessions[np.searchsorted(sessions, places, side="right") - 1]
     follows = np.concatenate([[0], places[:-1] + 1])[: places.size]
     own = np.searchsorted(sessions, early, side="right")
-    return OrderPattern(places - np.maximum(follows, begins), int(early.size), np.diff(early)[own[1:] == own[:-1]])
+    return OrderPattern(places - np.maximum(follows, begins), early, np.diff(early)[own[1:] == own[:-1]])

@@ -25,7 +25,7 @@ _AHEAD = 1024
 _VIEW = 4096
 """Packets looked at after those that wait, and before them: one and four seconds at 1,000 packets/s."""
 
-_OF_EACH = ("extents", "late_us", "degrees", "held", "places")
+_OF_EACH = ("extents", "late_us", "degrees", "held", "places", "ahead", "skipped")
 """What is known of each reordered packet."""
 _LONG_AGO = int(np.iinfo(np.int64).min)
 _NEAR = 16
@@ -40,7 +40,9 @@ class Reordering:
     arrival j of a later packet) and `late_us` the time since that arrival (4.3.3). `degrees` are the largest n for
     which it is n-reordered (5.3: each of the n packets that arrived just before it was sent later), counted up to
     `MOST_DEGREES`; 0 where the packet just before it was sent earlier. `held` counts the packets sent later that had
-    arrived by then (4.4.3), and `places` says as the how manieth of its session it arrived, from 0.
+    arrived by then (4.4.3), and `places` says as the how manieth of its session it arrived, from 0. Of the packet that
+    overtook it first, `ahead` says as the how manieth of those that arrived it was sent, from 0, and `skipped` how many
+    sent before it had not arrived yet but did later.
     """
 
     is_reordered: Bools
@@ -49,6 +51,8 @@ class Reordering:
     degrees: Times
     held: Times
     places: Times
+    ahead: Times
+    skipped: Times
 
 
 def reordering(probes: ProbeArrays, direction: str) -> Reordering:
@@ -73,7 +77,9 @@ def _joined(found: list[Reordering], is_reordered: Bools) -> Reordering:
 class OrderScan:
     """What arrived out of order of `delivered` packets; `n_eff` is the worth of being reordered.
 
-    Of each reordered packet as in `Reordering`; `pattern` says how they are spread.
+    Of each reordered packet as in `Reordering`; `pattern` says how they are spread, and `sizes` by how many numbers
+    each packet that came too early was ahead of the next one expected (3.4, s - NextExp), lost ones
+    among them.
     """
 
     delivered: int
@@ -82,6 +88,7 @@ class OrderScan:
     degrees: Times
     held: Times
     pattern: OrderPattern
+    sizes: Times
     n_eff: int
 
 
@@ -101,10 +108,12 @@ class OrderScanner:
         self._found: list[Reordering] = []
         self._sessions: list[int] = []
         self._worth = SeriesWorth(hits=True)
+        self._missing = _Missing(direction)
         self._rises = True
 
     def add(self, probes: ProbeArrays) -> None:
         """Add the next packets, block by block; where that does not suffice, those of a session at once."""
+        self._missing.add(probes)
         if not probes.delays[self._direction].valid.any():
             return
         for part in probes.sessions():
@@ -167,7 +176,7 @@ class OrderScanner:
             # All that came before the window arrived before these.
             passed = self._worth.n - before
             new = Reordering(found.is_reordered[:0], *(getattr(found, name)[mine] for name in _OF_EACH))
-            self._found.append(replace(new, places=new.places + passed))
+            self._found.append(replace(new, places=new.places + passed, ahead=new.ahead + passed))
         self._worth.add_places(rows[mine] - before, n)
         self._settled_us = max(self._settled_us, int(self._waiting_us.max()))
         settled_us = window_us[: before + n]
@@ -186,11 +195,52 @@ class OrderScanner:
         self._settle(self._waiting_us[:0])
         found = _joined(self._found, np.empty(0, np.bool_))
         n, share = self._worth.n, found.extents.size / max(self._worth.n, 1)
+        # Packets that the same one overtook first make one discontinuity.
+        ahead, which = np.unique(found.ahead, return_index=True)
+        skipped = found.skipped[which]
         return OrderScan(
             delivered=n, extents=found.extents, late_us=found.late_us, degrees=found.degrees, held=found.held,
             pattern=order_pattern(found.places, found.extents, np.array([0, *self._sessions[1:]])),
+            sizes=skipped + self._missing.between(ahead - skipped, ahead),
             n_eff=self._worth.result(math.sqrt(share * (1 - share))),
         )  # fmt: skip
+
+
+class _Missing:
+    """Numbers between packets that arrived that did not, session by session: lost ones, and those without a row."""
+
+    def __init__(self, direction: str) -> None:
+        self._direction = direction
+        self._n = 0
+        self._next: dict[int, int] = {}
+        self._places: list[Times] = [np.empty(0, np.int64)]
+        self._counts: list[Times] = [np.empty(0, np.int64)]
+
+    def add(self, probes: ProbeArrays) -> None:
+        """Add the next packets. Where all of a session came, their numbers are not looked through."""
+        valid = probes.delays[self._direction].valid
+        for part in probes.sessions():
+            number, first, last = (int(each) for each in (
+                probes.session[part.start], probes.seq[part.start], probes.seq[part.stop - 1]
+            ))  # fmt: skip
+            expected = self._next.get(number, first)
+            here = valid[part]
+            arrived = int(np.count_nonzero(here))
+            if arrived and last - expected + 1 != arrived:
+                seq = probes.seq[part][here].astype(np.int64)
+                gaps = np.diff(seq, prepend=expected - 1) - 1
+                places = np.flatnonzero(gaps)
+                self._places.append(places + self._n)
+                self._counts.append(gaps[places])
+                last = int(seq[-1])
+            self._n += arrived
+            self._next[number] = last + 1 if arrived else expected
+
+    def between(self, first: Times, last: Times) -> Times:
+        """Return how many did not arrive just before a packet from `first` to `last` (places of those that did)."""
+        places = np.concatenate(self._places)
+        sums = np.concatenate([[0], *self._counts]).cumsum()
+        return np.asarray(sums[np.searchsorted(places, last, side="right")] - sums[np.searchsorted(places, first)])
 
 
 def _rises(arrival_us: Times) -> bool:
@@ -232,7 +282,12 @@ def _of_session(arrival_us: Times) -> Reordering:
     extents = places - overtaker
     held = later_before(order, place, int(extents.max()))[places]
     late_us = near_us[late] - near_us[order[overtaker]]
-    return Reordering(is_reordered, extents, late_us, _degrees(order, places), held, rows[places])
+    # Whoever overtakes first is the latest sent so far: the latest sent before it says what was expected next.
+    furthest = np.concatenate([[-1], np.maximum.accumulate(order)])[overtaker]
+    skipped = order[overtaker] - furthest - 1
+    return Reordering(
+        is_reordered, extents, late_us, _degrees(order, places), held, rows[places], rows[order[overtaker]], skipped
+    )
 
 
 def _degrees(order: npt.NDArray[np.intp], places: Times) -> Times:

@@ -6,6 +6,7 @@ in order of time, and of each block only counts are kept: four to six bytes for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,26 @@ class BlockDelays:
         # 28,160 is the bucket of 2^62: two bytes hold any.
         kept = (found % width + low).astype(np.int16)
         self._parts.append((runs, begins, kept, counts.astype(np.uint16 if counts.max() < 1 << 16 else np.int64)))
+
+    def above(self, us: float, blocks: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Return for each of `blocks` (ascending) how many delays it has, and how many in a bucket above that of `us`.
+
+        Infinite ones are above.
+        """
+        every, late = np.zeros(blocks.size), np.zeros(blocks.size)
+        limit = int(bucket_of(np.array([us], np.int64))[0]) if math.isfinite(us) else np.iinfo(np.int64).max
+        for runs, begins, buckets, counts in self._parts:
+            sums = np.concatenate([np.zeros((2, 1)), np.cumsum([counts, counts * (buckets > limit)], axis=1)], axis=1)
+            place = np.searchsorted(blocks, runs.blocks)
+            for found, total in zip(
+                (every, late), np.diff(sums[:, np.append(begins, buckets.size)], axis=1), strict=True
+            ):
+                np.add.at(found, place, total)
+        mine, lost = self._lost.result()
+        place = np.searchsorted(blocks, mine)
+        every[place] += lost[1]
+        late[place] += lost[1]
+        return every, late
 
     def quantiles_ms(self, shares: Sequence[str], blocks: npt.NDArray[np.int64], drawn: Floats) -> list[Floats]:
         """Return quantiles of each replicate in ms; infinite among lost packets.

@@ -1,7 +1,8 @@
 """What a pair of links gained over the better of the two alone, over the same pairs of packets. Pure.
 
 Blocks of time are drawn as `analytics.comparison` draws them, the same for the pair and the link: what both share
-cancels out. Which link is the better one is asked for each figure.
+cancels out, and where blocks are like their neighbours the interval is stretched. Which link is the better one is asked
+for each figure.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from analytics.bootstrap import difference_interval, percentile_interval, weights
-from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS, REPLICATES
+from analytics.bootstrap import difference_interval
+from analytics.comparison import ALL_OR_NONE, LEAST_BLOCKS
+from analytics.comparison.units import Drawn, Replicated
 from analytics.dictionary.redundancy import PAIR_QUANTILES
 from analytics.log_histogram import RELATIVE_ERROR
 from analytics.pair_scan import PairScan
+from analytics.pair_series import DelaySeries
 from analytics.results import MS, Direction
 from analytics.statistics import Histogram, Interval, proportion_interval, rank, share_of
 from analytics.subject import NONE, widened
@@ -53,20 +56,25 @@ class PairGains:
         return self._pair.blocks.result()
 
     @cached_property
-    def _drawn(self) -> Floats | None:
-        """How often each replicate drew each block; None with too few of them."""
-        units = self._blocks[0].size
-        return weights(units, replicates=REPLICATES) if units >= LEAST_BLOCKS else None
+    def _drawn(self) -> Drawn:
+        """The blocks, drawn for both sides at once."""
+        blocks = self._blocks[0]
+        return Drawn(blocks, blocks, is_paired=True, unit_name=f"blocks of {self._pair.block_s:g} s")
 
-    @cached_property
+    @property
+    def _weights(self) -> Floats:
+        """How often each replicate drew each block."""
+        return self._drawn.weights[0]
+
+    @property
     def _too_few(self) -> str:
-        if self._drawn is not None:
+        if self._drawn.is_drawn:
             return ""
-        few = f"blocks of {self._pair.block_s:g} s が {self._blocks[0].size} 個({LEAST_BLOCKS} 個必要)"
-        return f"区間なし: {few} / too few blocks for an interval"
-
-    def _percentiles(self, replicated: Floats) -> Interval:
-        return percentile_interval(replicated, units=self._blocks[0].size)
+        block, count = f"{self._pair.block_s:g} s", self._drawn.blocks
+        return (
+            f"区間なし: {block} のブロックが {count} 個({LEAST_BLOCKS} 個必要) / "
+            f"no interval: {count} blocks of {block}, {LEAST_BLOCKS} are needed"
+        )
 
     def loss(self) -> Gain:
         """Return the gain of the loss ratio.
@@ -76,16 +84,22 @@ class PairGains:
         pair = self._pair
         better = int(pair.single_lost[1].share < pair.single_lost[0].share)
         sides = (pair.single_lost[better].share, pair.lost.share)
-        if self._drawn is None:
+        if not self._drawn.is_drawn:
             return self._gain(better, sides, NONE, pair.n)
         sent, both, *alone = self._blocks[1]
+        drawn = self._weights
         with np.errstate(invalid="ignore", divide="ignore"):
-            shares = [self._drawn @ hits / (self._drawn @ sent) for hits in (alone[better], both)]
+            shares = [
+                Replicated(side, drawn @ hits / (drawn @ sent), hits - side * sent)
+                for side, hits in zip(sides, (alone[better], both), strict=True)
+            ]
         if not {*sides} & {0.0, 1.0}:
-            return self._gain(better, sides, self._percentiles(shares[1] - shares[0]), pair.n)
+            return self._gain(better, sides, self._drawn.of_difference(*shares), pair.n)
         worths = [each.n_eff() for each in (self._way.singles[better], self._way.compared)]
         a, b = (
-            proportion_interval(side * pair.n, pair.n, worth) if side in {0.0, 1.0} else self._percentiles(share)
+            proportion_interval(side * pair.n, pair.n, worth)
+            if side in {0.0, 1.0} or share.replicates is None
+            else self._drawn.interval(share.replicates)
             for side, share, worth in zip(sides, shares, worths, strict=True)
         )
         return self._gain(better, sides, difference_interval(*sides, a, b), pair.n, ALL_OR_NONE)
@@ -94,27 +108,37 @@ class PairGains:
         """Return the gains of quantiles of the delay."""
         together, singles = self._way.compared.counted(), [each.counted() for each in self._way.singles]
         better = {statistic: _faster(singles, statistic) for statistic in PAIR_QUANTILES}
-        replicated = [self._replicated(place) if place in better.values() else {} for place in range(2)]
-        joint = self._replicated(None)
+        drawn = {place: self._replicates(self._way.singles[place]) for place in set(better.values())}
+        joint = self._replicates(self._way.compared)
         found = {}
         for statistic, place in better.items():
             alone, value = (_quantile_ms(each, statistic) for each in (singles[place], together))
             interval = NONE
-            if joint:
-                with np.errstate(invalid="ignore"):
-                    interval = self._percentiles(joint[statistic] - replicated[place][statistic])
+            if joint and alone is not None and value is not None:
+                sides = [
+                    Replicated(side, replicates[statistic], self._moves(series, side))
+                    for series, side, replicates in (
+                        (self._way.singles[place], alone, drawn[place]), (self._way.compared, value, joint)
+                    )
+                ]  # fmt: skip
                 # Values in buckets are off by as much, those of the replicates too.
-                interval = widened(interval, RELATIVE_ERROR * (abs(alone or 0.0) + abs(value or 0.0)))
+                interval = widened(self._drawn.of_difference(*sides), RELATIVE_ERROR * (abs(alone) + abs(value)))
             found[statistic] = self._gain(place, (alone, value), interval, together.n)
         return found
 
-    def _replicated(self, place: int | None) -> dict[str, Floats]:
-        """Return the quantiles of each replicate, of a link or (None) of the pair."""
-        if self._drawn is None:
+    def _replicates(self, series: DelaySeries) -> dict[str, Floats]:
+        """Return the quantiles of each replicate, nothing where there are too few blocks."""
+        if not self._drawn.is_drawn:
             return {}
-        series = self._way.compared if place is None else self._way.singles[place]
         shares = [share_of(statistic) for statistic in PAIR_QUANTILES]
-        return dict(zip(PAIR_QUANTILES, series.blocks.quantiles_ms(shares, self._blocks[0], self._drawn), strict=True))
+        return dict(
+            zip(PAIR_QUANTILES, series.blocks.quantiles_ms(shares, self._blocks[0], self._weights), strict=True)
+        )
+
+    def _moves(self, series: DelaySeries, value_ms: float) -> Floats:
+        """Return what each block moves a quantile by, up to a factor: how many more lie above it than on average."""
+        every, late = series.blocks.above(value_ms * MS, self._blocks[0])
+        return np.asarray(late - every * (late.sum() / max(every.sum(), 1.0)))
 
     def _gain(
         self, better: int, sides: tuple[float | None, float | None], interval: Interval, n: int, reason: str = ""

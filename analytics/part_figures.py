@@ -46,6 +46,7 @@ WITHOUT_PARTS = {
     "reordering_held": "reordering と同じ / as reordering",
     "reordering_byte_offset": "reordering と同じ / as reordering",
     "reordering_discontinuity": "reordering と同じ / as reordering",
+    "reordering_discontinuity_size": "reordering と同じ / as reordering",
     "reordering_gap": "reordering と同じ / as reordering",
     "reordering_free_run": "reordering と同じ / as reordering",
     "inter_loss_period": "loss_gilbert_elliott と同じ / as loss_gilbert_elliott",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+from analytics.exclusions import stated
 from analytics.families.device import LINK_STREAMS
 from analytics.loader import load_exclusions, load_streams, run_window_us
 from analytics.points import PointRow, point_rows
@@ -17,6 +18,8 @@ def points_of_run(
 ) -> list[PointRow]:  # fmt: skip
     """Return the measuring points of each link (or of the one named) with their tests, excluded intervals left out.
 
+    Each says how many of those there are; tests in them are in no point.
+
     `profile` says how many tests a point needs and which rates are required. Raises RequirementError.
     """
     parameters = load_requirements(profile).parameters
@@ -28,5 +31,7 @@ def points_of_run(
             continue
         tests = load_streams(connection, wanted, link_id, window, exclusions.of(name)).get("throughput")
         if tests is not None:
-            found += point_rows(tests, parameters, device=device, link=name)
+            found += point_rows(
+                tests, parameters, device=device, link=name, filters=stated(exclusions.of(name), window)
+            )  # fmt: skip
     return found

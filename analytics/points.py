@@ -114,7 +114,7 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     "measured" (where the device stood during its tests), or "" where nobody knows. `rates_mbps` are its tests in order
     of time, None where one failed; `tests` counts those with a value. `mean_mbps`, the point's value, and `median_mbps`
     are None where those are too few, and `reason` says so. `is_enough`: whether the mean reaches the required rate;
-    None where either is not known.
+    None where either is not known. `filter` says what is left out of all.
     """
 
     device: str
@@ -133,9 +133,12 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     required_mbps: float | None = None
     is_enough: bool | None = None
     reason: str = ""
+    filter: str = ""
 
 
-def point_rows(tests: Series, parameters: Parameters, *, device: str, link: str) -> Iterator[PointRow]:
+def point_rows(
+    tests: Series, parameters: Parameters, *, device: str, link: str, filters: str = ""
+) -> Iterator[PointRow]:  # fmt: skip
     """Yield the measuring points of a link, direction by direction, protocol by protocol, in order of time."""
     directions: tuple[Direction, ...] = ("up", "down")
     for direction in directions:
@@ -143,7 +146,8 @@ def point_rows(tests: Series, parameters: Parameters, *, device: str, link: str)
             points = points_of(tests, direction, protocol)
             if points is not None:
                 required: float | None = getattr(parameters, f"required_{direction}_mbps")
-                common = {"device": device, "link": link, "direction": direction, "protocol": protocol}
+                common = {"device": device, "link": link, "direction": direction, "protocol": protocol,
+                          "filter": filters}  # fmt: skip
                 yield from (
                     PointRow(**common, **_told(points, place, parameters.point_tests, required))  # type: ignore[arg-type]
                     for place in range(points.n)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,10 +64,10 @@ class ProbeArrays:
     """Packets sent on one link, one element each, sorted by session and sequence number.
 
     `t_us` int64 sending time; `lost` (0 delivered, 1 up, 2 down, 3 unknown); `refl_seq` is -1 where null; `delays` by
-    direction. `further` are the rows of further copies (duplicates), whether or not they had a delay, and `replicated`
-    says of how many packets that arrived there are any. `not_finite` values were NaN or infinite and are null (a row
-    without time, session, number, copy or loss is left out). `late` of the lost packets came, but after a waiting time
-    applied afterwards (`analytics.waiting_time`).
+    direction. `further` are the rows of further copies (duplicates), whether or not they had a delay, `replicated` the
+    places of the packets that arrived of which there are any, ascending, and `copies` how many there are of each.
+    `not_finite` values were NaN or infinite and are null (a row without time, session, number, copy or loss is left
+    out). `late` of the lost packets came, but after a waiting time applied afterwards (`analytics.waiting_time`).
     """
 
     t_us: Ints
@@ -78,7 +78,8 @@ class ProbeArrays:
     delays: Mapping[str, DelayColumn]
     further: Mapping[str, IntegerColumn]
     not_finite: int = 0
-    replicated: int = 0
+    replicated: Ints = field(default_factory=lambda: np.empty(0, np.intp))
+    copies: Ints = field(default_factory=lambda: np.empty(0, np.intp))
     late: int = 0
 
     @property
@@ -139,6 +140,7 @@ def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
     further = np.flatnonzero(is_further)
     sent = _distinct(whole, ~is_further if further.size else None, "lost", are_one=True)
     extra = _distinct(whole, further, "copy", are_one=False)
+    replicated, copies = _replicated(sent, extra)
     return ProbeArrays(
         t_us=sent["t_us"].values,
         session=sent["session"].values,
@@ -150,7 +152,8 @@ def probe_arrays(columns: Mapping[str, Values]) -> ProbeArrays:
         },
         further=extra,
         not_finite=not_finite,
-        replicated=_replicated(sent, extra),
+        replicated=replicated,
+        copies=copies,
     )
 
 
@@ -198,20 +201,24 @@ def _distinct(
     return {name: column.take(order) for name, column in taken.items()}
 
 
-def _replicated(sent: dict[str, IntegerColumn], extra: dict[str, IntegerColumn]) -> int:
-    """Return how many packets that arrived came more than once; copies are few, and both are sorted."""
+def _replicated(sent: dict[str, IntegerColumn], extra: dict[str, IntegerColumn]) -> tuple[Ints, Ints]:
+    """Return which packets that arrived came more than once, and how often; copies are few, and both are sorted."""
     session, seq = extra["session"].values, extra["seq"].values
+    nothing = np.empty(0, np.intp)
     if not seq.size:
-        return 0
-    is_first = np.concatenate([[True], (session[1:] != session[:-1]) | (seq[1:] != seq[:-1])])
-    session, seq = session[is_first], seq[is_first]
-    found = 0
+        return nothing, nothing
+    firsts = np.flatnonzero(np.concatenate([[True], (session[1:] != session[:-1]) | (seq[1:] != seq[:-1])]))
+    copies, session, seq = np.diff(firsts, append=seq.size), session[firsts], seq[firsts]
+    found: list[tuple[Ints, Ints]] = [(nothing, nothing)]
     for number in np.unique(session):
         first, end = np.searchsorted(sent["session"].values, [number, number + 1])
-        places = first + np.searchsorted(sent["seq"].values[first:end], mine := seq[session == number])
-        places, mine = places[places < end], mine[places < end]
-        found += int(np.count_nonzero((sent["seq"].values[places] == mine) & (sent["lost"].values[places] == 0)))
-    return found
+        mine = session == number
+        places = first + np.searchsorted(sent["seq"].values[first:end], seq[mine])
+        is_inside = places < end
+        places, numbers, times = places[is_inside], seq[mine][is_inside], copies[mine][is_inside]
+        arrived = (sent["seq"].values[places] == numbers) & (sent["lost"].values[places] == 0)
+        found.append((places[arrived], times[arrived]))
+    return np.concatenate([places for places, _ in found]), np.concatenate([times for _, times in found])
 
 
 def _is_ascending(session: Ints, seq: Ints) -> bool:

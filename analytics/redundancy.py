@@ -32,6 +32,7 @@ from analytics.pair_scan import JOINT, PairScan, PairsScan
 from analytics.probes import ProbeArrays
 from analytics.requirements import Profile
 from analytics.results import Direction, KpiResult
+from analytics.service_kpis import deadline_words
 from analytics.spans import Spans, covered_us, overlaps, seconds_of, total_us
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, proportion_interval, share_of
@@ -166,7 +167,7 @@ class _Pair:
     def _in_time(self) -> Iterator[KpiResult]:
         parameters, direction, make = self.profile.parameters, self.direction, self.link.make
         assert direction is not None
-        filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
+        filters = deadline_words(parameters)
         case, *others = self.scan.cases(direction)
         windows, down, both = self._down(direction, case)
         observed_us = total_us(windows)
@@ -260,12 +261,14 @@ class _Pair:
         return self.link.make(
             "redundant_availability_gain", self.direction or "", "ratio", whole[0] - whole[better], n=n,
             interval=interval, method=method, reason=reason,
-            filters=f"{filters}; {self._better(better - 1, f'{whole[better]:.6g}')}",
+            filters=f"{filters}; {self._better(better - 1, whole[better])}",
         )  # fmt: skip
 
-    def _better(self, which: int, value: str) -> str:
-        better = f"良い方の単独回線 better single link: {self.legs[which].subject.link} ({value})"
-        return f"{better}; ブロック blocks {self.scan.block_s:.3g} s"
+    def _better(self, which: int, value: float | None) -> str:
+        link, block = self.legs[which].subject.link, f"{self.scan.block_s:.3g} s"
+        ja, en = ("損失", "lost") if value is None else (f"{value:.6g}",) * 2
+        better = f"良い方の単独回線 {link} ({ja}) / better single link {link} ({en})"
+        return f"{better}; ブロック {block} / blocks of {block}"
 
     def _by_packet(self) -> Iterator[KpiResult]:
         link, direction, n = self.link, self.direction, self.scan.n
@@ -299,7 +302,7 @@ class _Pair:
             what: tuple[str, Direction, str] = ("redundant_delay", direction, statistic)
             worth = link.quantile_n_eff(direction, share_of(statistic), counted.n)
             found = quantile(link, what, counted, worth, note, n - counted.n, self.clouded)
-            yield msgspec.structs.replace(found, filter=f"{filters}, 損失は無限大 lost = inf")
+            yield msgspec.structs.replace(found, filter=f"{filters}; 損失は無限大 / lost = inf")
         if self.way.compared.counted().finite:
             for statistic, gain in gains.delays().items():
                 yield self._gain("redundant_delay_gain", direction, statistic, gain, filters)
@@ -323,8 +326,7 @@ class _Pair:
             # would say exactly zero.
             interval = proportion_interval(0, gain.n, self._alone_n_eff())
             method, reason = BINOMIAL, NONE_SAVED
-        scale = f"{gain.alone:.6g}" if gain.alone is not None else "損失 lost"
         return self.link.make(
             kpi, direction, statistic, gain.value, n=gain.n, method=method, reason=reason, interval=interval,
-            filters=f"{filters}; {self._better(gain.better, scale)}",
+            filters=f"{filters}; {self._better(gain.better, gain.alone)}",
         )  # fmt: skip

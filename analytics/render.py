@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from analytics.definitions import DEFINITIONS, FAMILIES, KpiDefinition
+from analytics.dictionary.definition import WITHOUT_INTERVAL
 from analytics.part_figures import WITHOUT_PARTS
 from analytics.stop_names import STOP_NAMES
 
-_HEAD = """# KPIs (指標の定義)
+_NO_INTERVALS = "\n".join(f"  * {', '.join(each.statistics)}: {each.en}." for each in WITHOUT_INTERVAL)
+
+_HEAD = f"""# KPIs (指標の定義)
 
 <!-- Rendered from analytics/definitions.py by `make docs`. Do not edit. -->
 
@@ -20,6 +23,11 @@ definitions. Rules that hold for all of them:
   order-statistic intervals on n_eff, proportions Clopper-Pearson's, means Student's. A series of more than 32,768
   values is summed in groups first. For a quantile of a delay, n_eff is that of lying above it: the drift that makes a
   mean uncertain hardly moves a 99th percentile.
+* Numbers of packets (losses, loss periods, bursts, reordered packets) have the interval of their share times n; numbers
+  of events (outages, handovers, interventions) Poisson's. Copies of one packet come together: for the interval of
+  duplication they are one event. RFC 3550 jitter has the interval of the differences that it smooths. Any other value
+  without an interval says why beside it; these have none, whatever was measured, and further ones by their definition:
+{_NO_INTERVALS}
 * A packet that came later than the profile's `lost_after_ms` is lost before anything of its link, or of a pair of
   links, is computed; results say so, with how many. Which way it was lost: up where the delay up shows it, down where
   the reflector had it. (RFC 6703 4.1.2, RFC 7680 2.4, RFC 8762 4)
@@ -111,6 +119,13 @@ def _row(each: KpiDefinition) -> str:
     )
 
 
+def _without_interval(each: KpiDefinition) -> str:
+    """Say which statistics of a KPI have no interval for a reason of their own."""
+    return "".join(
+        f"\nNo interval (区間なし): {', '.join(one.statistics)}: {one.ja}。{one.en}.\n" for one in each.no_interval
+    )
+
+
 def kpi_md() -> str:
     """Return the text of `docs/kpi.md`."""
     rows = "".join(
@@ -118,7 +133,8 @@ def kpi_md() -> str:
         for family in FAMILIES
     )
     meanings = "".join(
-        f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n" for each in DEFINITIONS
+        f"\n### `{each.id}` {each.name_ja}\n\n{each.meaning_ja}。\n\n{each.meaning_en}\n{_without_interval(each)}"
+        for each in DEFINITIONS
     )
     without = "".join(f"| `{kpi}` | {reason} |\n" for kpi, reason in WITHOUT_PARTS.items())
     names = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in STOP_NAMES.items())

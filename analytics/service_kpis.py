@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analytics.availability import Availability
 from analytics.link import NOT_MEASURED, Link
+from analytics.requirements import Parameters
 from analytics.results import MS, Direction, KpiResult
 from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import CONFIDENCE, Interval, proportion_interval
@@ -14,6 +15,12 @@ from analytics.uptime import METHOD, assumed_s, said, uptime_worth
 from analytics.within import within
 
 NOTHING = "観測時間が0 / nothing observed"
+
+
+def deadline_words(parameters: Parameters) -> str:
+    """Say from when on a service counts as down."""
+    t_max, survival = f"{parameters.t_max_ms:g} ms", f"{parameters.survival_ms:g} ms"
+    return f"Tmax {t_max}、生存時間 {survival} / Tmax {t_max}, survival time {survival}"
 
 
 def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
@@ -42,7 +49,7 @@ def reliability_kpi(link: Link, direction: Direction) -> KpiResult:
 def availability_kpis(link: Link, direction: Direction) -> Iterator[KpiResult]:
     """Yield availability, outages and MTBF; their intervals reach over what clock and absent packets leave open."""
     parameters = link.subject.profile.parameters
-    filters = f"Tmax {parameters.t_max_ms:g} ms, 生存時間 survival {parameters.survival_ms:g} ms"
+    filters = deadline_words(parameters)
     found, worst, best = link.service(direction)
     is_untimed = not link.packets.measured[direction] and bool(link.lost.delivered)
     if found.ratio is None or is_untimed:

@@ -42,11 +42,6 @@ def is_quantile(statistic: str) -> bool:
     return statistic.startswith("p") and statistic[1:].replace(".", "", 1).isdigit()
 
 
-def is_share(unit: str, statistic: str) -> bool:
-    """Tell whether a statistic is a share of something, which people read in percent: not so a plain number."""
-    return unit == "1" and (statistic in {"ratio", "elsewhere"} or statistic.startswith(("le_", "ge_")))
-
-
 def share_of(statistic: str) -> str:
     """Return the share that a quantile's name says, in decimals: "p99.9" is "0.999"."""
     return f"{float(statistic[1:]) / 100:.6g}"

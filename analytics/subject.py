@@ -16,6 +16,8 @@ from analytics.statistics import Interval
 from analytics.verdict import judge
 
 NONE = Interval(None, None)
+NO_INTERVAL = "区間なし"
+"""Stands in the reason of each value that has no interval, unless its definition says so of all of its kind."""
 ORDER = "order statistics on n_eff (Geyer)"
 ORDER_OF_SHARE = "order statistics on n_eff of lying above (Geyer)"
 BINOMIAL = "Clopper-Pearson on n_eff (Geyer)"
@@ -83,6 +85,9 @@ def result_of(
             known = judge(value, interval, requirement.limit, definition.better, n).verdict
             reason = "; ".join(filter(None, ["" if known == UNDECIDED else _CLOCK_DECIDES, reason]))
     bounds = Interval(_finite(interval.low), _finite(interval.high))
+    if bounds == NONE and n_eff is not None and _finite(value) is not None and NO_INTERVAL not in reason:
+        few = f"有効n {n_eff} では{NO_INTERVAL} / no interval from an effective n of {n_eff}"
+        reason = "; ".join(filter(None, [reason, few]))
     return KpiResult(
         id=kpi, device=subject.device, link=subject.link, direction=direction, statistic=statistic,
         value=_finite(value), unit=unit or definition.unit, ci_low=bounds.low, ci_high=bounds.high, n=n,

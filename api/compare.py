@@ -67,16 +67,17 @@ def pair_comparison(  # noqa: PLR0917 - query parameters
 
 
 @router.get("/plan", responses=described(list[Plan]))
-def plans(
-    connection: Connection, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "", target: Target = None
-) -> Response:
+def plans(  # noqa: PLR0917 - query parameters
+    connection: Connection, settings: Settings, rate_per_s: Rate = None, run: LinkName = "", link: LinkName = "",
+    target: Target = None, profile: ProfileName = None,
+) -> Response:  # fmt: skip
     """Return packets and hours that can demonstrate each target, given the burstiness of a measured run.
 
     `packets` are for the one-sided 95 % bound, all others for the two-sided 95 % interval that a verdict 達成 takes.
     """
     worth, measured_rate = 1.0, 100.0
     if run:
-        found = burstiness(connection, get_run(connection, run), link)
+        found = burstiness(connection, get_run(connection, run), link, chosen_profile(settings, profile))
         worth, measured_rate = found.worth, found.rate_per_s
     try:
         return JsonResponse(

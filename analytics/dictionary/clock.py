@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.definition import KpiDefinition, NoInterval
 from analytics.dictionary.sources import CLOCK_BOUND, ONE_WAY
 
 CLOCK: tuple[KpiDefinition, ...] = (
@@ -44,6 +44,12 @@ CLOCK: tuple[KpiDefinition, ...] = (
         name_en="Drift of the clocks, estimated afterwards", unit="ppm", better="",
         clause="Moon, Skelly, Towsley 1999", columns=("ul_us", "dl_us"), statistics=("mean",),
         needs=(("probe.ul_us",), ("probe.dl_us",)),
+        no_interval=(
+            NoInterval(
+                ("mean",), "時計差(clock_offset)の区間に含めて示す",
+                "Part of what the interval of the offset (clock_offset) holds",
+            ),
+        ),
         meaning_ja="対向側の時計が端末側の時計に対して進む速さ。要求したときのみ算出",
         meaning_en="How much faster the far clock runs than the own one. Computed on request only.",
     ),

@@ -19,6 +19,29 @@ _WORDS = {
 }
 
 
+class NoInterval(msgspec.Struct, frozen=True):
+    """Why some statistics of a KPI have no confidence interval."""
+
+    statistics: tuple[str, ...]
+    ja: str
+    en: str
+
+
+WITHOUT_INTERVAL = (
+    NoInterval(
+        ("min", "max"),
+        "観測した中の極値であり、観測を続ければさらに広がるため、区間を定めない",
+        "An extreme of what was observed, which only grows with time: no interval",
+    ),
+    NoInterval(
+        ("std", "mdev"),
+        "ばらつきを記述する値で、その区間は分布の裾に左右される。分位点の区間を見る",
+        "Describes the spread; how sure it is depends on the tail: see the intervals of the quantiles",
+    ),
+)
+"""Statistics that have no interval whatever the KPI; where there is one all the same, it is of what the clocks hide."""
+
+
 class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """One KPI. `better` says which side is good ("": neither); `statistics` are those given by default.
 
@@ -27,7 +50,8 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     `links` how many links of a device it takes; `also` is read where there is any and makes the value better (causes,
     the way down apart from the way up, the quality of the clocks). `main` are the statistics that a report states
     first; a KPI without any is for those who look closer. `is_main_once`: of several directions only the first that was
-    measured is stated first.
+    measured is stated first. `no_interval` says of which statistics there is no interval, and why, beside those of
+    WITHOUT_INTERVAL. `is_share`: whatever the statistic, its values are shares of something.
     """
 
     id: str
@@ -46,6 +70,8 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     statistics: tuple[str, ...]
     main: tuple[str, ...] = ()
     is_main_once: bool = False
+    no_interval: tuple[NoInterval, ...] = ()
+    is_share: bool = False
     meaning_ja: str
     meaning_en: str
 
@@ -53,6 +79,13 @@ class KpiDefinition(msgspec.Struct, frozen=True, kw_only=True):
     def citation(self) -> str:
         """Clause and revision as one string, as results carry it."""
         return f"{self.clause}; jissho {self.id} rev {self.revision}"
+
+    @property
+    def unbounded(self) -> tuple[NoInterval, ...]:
+        """Which of its statistics have no interval, and why."""
+        found = ((tuple(name for name in each.statistics if name in self.statistics), each)
+                 for each in (*self.no_interval, *WITHOUT_INTERVAL))  # fmt: skip
+        return tuple(NoInterval(names, each.ja, each.en) for names, each in found if names)
 
     @property
     def streams(self) -> tuple[str, ...]:

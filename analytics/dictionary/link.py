@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.definition import KpiDefinition, NoInterval
 from analytics.dictionary.sources import CLOCK_BOUND, DELAY, LOST, ONE_WAY, ORDERED, ROUND_TRIP, UP_DOWN, WAYS, WITH_UP
 
 QUANTILES = ("p5", "p50", "p95", "p99", "p99.9", "p99.99")
@@ -127,6 +127,11 @@ LINK: tuple[KpiDefinition, ...] = (
         better="", clause="Elliott 1963; Gilbert 1960; Hasslinger, Hohlfeld 2008", columns=("lost",),
         statistics=("p", "r", "loss_good", "loss_bad", "delta_bic"),
         directions=ROUND_TRIP, needs=(LOST,),
+        no_interval=(
+            NoInterval(
+                ("delta_bic",), "同じデータに対する2つのモデルの比較", "Compares two models of the same data"
+            ),
+        ),
         meaning_ja="良状態で loss_good、不良状態で loss_bad の割合を失う。"
         "p は良から不良、r は不良から良へ1パケット毎に移る確率で、不良状態の平均長は 1/r パケット。"
         "最尤推定(Baum-Welch)。delta_bic は2状態モデルのBICとの差で、正ならこのモデルの方が適する",
@@ -183,6 +188,9 @@ LINK: tuple[KpiDefinition, ...] = (
         id="absent", name_ja="欠番(未測定または損失)", name_en="Absent: not measured or lost", unit="1", better="",
         clause="jissho: a third state beside delivered and lost", columns=("seq",), statistics=("count",),
         needs=(("probe.seq",),), main=("count",),
+        no_interval=(
+            NoInterval(("count",), "記録にある事実の数", "A number that the record itself shows: nothing is estimated"),
+        ),
         meaning_ja="記録に存在しない送信番号。測定されなかったのか損失なのかを区別できない",
         meaning_en="Sequence numbers without a record: the data cannot tell whether they were lost or never measured.",
     ),
@@ -246,6 +254,12 @@ LINK: tuple[KpiDefinition, ...] = (
         better="smaller", clause="ping(8): duplicates included", columns=("rtt_us", "copy"),
         statistics=("min", "mean", "max", "mdev"),
         directions=ROUND_TRIP, needs=(("probe.rtt_us",), ("event.name",)), also=("probe.copy",),
+        no_interval=(
+            NoInterval(
+                ("mean",), "pingが示すままの値。区間は往復遅延(rtt)を見る",
+                "As ping prints it: the round-trip delay (rtt) has the interval",
+            ),
+        ),
         meaning_ja="pingの計算方法(重複応答を含む)による値。RFC 2681の値とは異なる",
         meaning_en="ping's own convention, duplicates included; differs from RFC 2681.",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.definition import KpiDefinition, NoInterval
 from analytics.dictionary.sources import CLOCK_BOUND, ONE_WAY, SPEED
 
 _WEBRTC = "W3C webrtc-stats"
@@ -51,6 +51,12 @@ MONITORING: tuple[KpiDefinition, ...] = (
         clause=f"{_WEBRTC} totalFreezesDuration", stream="video", columns=("freeze_s", "interval_s"),
         revision=2, statistics=("ratio", "count", "max"),
         needs=(("video.freeze_s",),), also=("video.freezes", "video.fps"), main=("ratio", "max"),
+        no_interval=(
+            NoInterval(
+                ("count",), "停止は固まって起こり、回数のばらつきが分からない。停止時間の割合の区間を見る",
+                "Freezes come in clusters: see the interval of the share of time",
+            ),
+        ),
         meaning_ja="映像が停止していた時間の割合、回数、1区間での最長(秒)。復帰しない停止(終端のフレームのない区間と、最終行から"
         "測定終了まで)を含む。カメラ毎と、全体(割合と最長は最悪のカメラ、回数は合計)",
         meaning_en="Share of time frozen, number of freezes, and the longest frozen time of an interval in seconds. A "

@@ -53,7 +53,7 @@ OTHER_RADIOS: tuple[KpiDefinition, ...] = (
     *(
         KpiDefinition(
             id=metric.replace(".", "_"), name_ja=ja, name_en=en, unit=unit, better=better, clause=clause,  # type: ignore[arg-type]
-            stream="metric", columns=("name", "value", "unit"),
+            is_share=unit == "1", stream="metric", columns=("name", "value", "unit"),
             statistics=("mean", "mean_linear", *_SPREAD[1:]) if unit in _DECIBELS else _SPREAD,
             needs=(("metric.name+value",),), main=("p50" if unit in _DECIBELS else "mean",),
             meaning_ja=f"指標 {metric} の分布" + (f"。{MEAN_JA}" if unit in _DECIBELS else ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.definition import KpiDefinition, NoInterval
 from analytics.dictionary.sources import LOST, ORDERED, ROUND_TRIP, WITH_UP
 
 GMIN = 16
@@ -76,6 +76,16 @@ PATTERN: tuple[KpiDefinition, ...] = (
         meaning_en="How many packets arrived too early: reordered ones, which they overtook first, came after them.",
     ),
     KpiDefinition(
+        id="reordering_discontinuity_size", name_ja="順序の不連続の大きさ",
+        name_en="Size of reordering discontinuities", unit="1", better="smaller", clause="RFC 4737 3.4",
+        columns=_ORDERED, statistics=("mean", "max"),
+        directions=WITH_UP, needs=ORDERED,
+        meaning_ja="順序の不連続(reordering_discontinuity)で飛ばされた番号の数(届いた番号 - 次に届くはずの番号)。"
+        "受信側が区別できない損失パケットの番号も数える",
+        meaning_en="By how many numbers a discontinuity (reordering_discontinuity) is ahead of the number expected "
+        "next; those of lost packets count too, since a receiver cannot tell them apart.",
+    ),
+    KpiDefinition(
         id="reordering_gap", name_ja="順序逆転の発生間隔", name_en="Gaps between reordering discontinuities", unit="1",
         better="larger", clause="RFC 4737 3.4, 4.5.4", columns=_ORDERED, statistics=("mean", "min"),
         directions=WITH_UP, needs=ORDERED,
@@ -88,6 +98,12 @@ PATTERN: tuple[KpiDefinition, ...] = (
         id="reordering_free_run", name_ja="逆転なしの連続長", name_en="Reordering-free runs", unit="1",
         better="larger", clause="RFC 4737 4.6.3", columns=_ORDERED, statistics=("mean", "max", "weighted"),
         directions=WITH_UP, needs=ORDERED,
+        no_interval=(
+            NoInterval(
+                ("weighted",), "最も長い数個の連続長で決まり、区間を定められない",
+                "The few longest runs decide it: no interval would hold",
+            ),
+        ),
         meaning_ja="逆転パケットの間に順序どおり届いたパケットの連続長。最後の逆転より後の、終わりの分からない分は含めない。"
         "重み付き平均は、任意のパケットが属する連続長の期待値(二乗和÷和)",
         meaning_en="Lengths of the runs of packets in order that reordered ones end; what follows the last one is "

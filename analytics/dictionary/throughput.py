@@ -70,28 +70,35 @@ THROUGHPUT: tuple[KpiDefinition, ...] = (
         better="smaller", clause="RFC 6349 4.1", stream="throughput", columns=("rate_bps", "bytes", "interval_s"),
         statistics=("mean",),
         directions=UP_DOWN, needs=(RATE,),
+        revision=2,
         meaning_ja="実際の転送時間÷理想の転送時間。理想は達成し得る最大のTCPスループット"
-        "(要求値の tcp_ideal_up_mbps、tcp_ideal_down_mbps)によるもので、それらが無いときは算出しない",
+        "(要求値の tcp_ideal_up_mbps、tcp_ideal_down_mbps)によるもので、それらが無いときは算出しない。"
+        "測定点での試験は含めない",
         meaning_en="Actual over ideal transfer time; ideal is the largest TCP throughput that the path allows "
-        "(`tcp_ideal_up_mbps`, `tcp_ideal_down_mbps` of the requirements), without which it is not computed.",
+        "(`tcp_ideal_up_mbps`, `tcp_ideal_down_mbps` of the requirements), without which it is not computed. "
+        "Tests at measuring points are left out.",
     ),
     KpiDefinition(
         id="tcp_efficiency", name_ja="TCP効率", name_en="TCP efficiency", unit="1", better="larger",
         clause="RFC 6349 4.2", stream="throughput", columns=("bytes", "retransmits"), statistics=("ratio",),
         directions=UP_DOWN, needs=(("throughput.bytes",), ("throughput.retransmits",)),
+        revision=2,
         meaning_ja="(送信バイト数-再送バイト数)÷送信バイト数。再送バイト数は再送件数にセグメント長"
-        "(要求値の tcp_segment_bytes)を掛けた値で、それが無いときは算出しない",
+        "(要求値の tcp_segment_bytes)を掛けた値で、それが無いときは算出しない。測定点での試験は含めない",
         meaning_en="Bytes sent less those resent, over bytes sent. Resent are segments times their size "
-        "(`tcp_segment_bytes` of the requirements), without which it is not computed.",
+        "(`tcp_segment_bytes` of the requirements), without which it is not computed. Tests at measuring points are "
+        "left out.",
     ),
     KpiDefinition(
         id="tcp_buffer_delay", name_ja="TCPバッファ遅延", name_en="TCP buffer delay", unit="1", better="smaller",
         clause="RFC 6349 4.3", stream="throughput", columns=("interval_s", "rtt_us"), statistics=("ratio",),
         directions=UP_DOWN, needs=(("throughput.interval_s",), ("probe.rtt_us",)),
+        revision=2,
         meaning_ja="TCP試験中の平均往復遅延の、基準値からの増加率。往復遅延は区間測定による。"
-        "基準値は試験を行っていない時間の最小値",
+        "基準値は試験を行っていない時間の最小値。測定点での試験は含めず、その時間は基準値にも用いない",
         meaning_en="By how much the mean round trip during TCP tests exceeds the baseline, over the baseline: the "
-        "smallest round trip outside of any test. Round trips are those of the link's probes.",
+        "smallest round trip outside of any test. Round trips are those of the link's probes. "
+        "Tests at measuring points are left out, and the time of them is none without a test.",
     ),
     KpiDefinition(
         id="tcp_window", name_ja="TCPの必要ウィンドウ", name_en="TCP window needed", unit="kB", better="",

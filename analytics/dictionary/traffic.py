@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.dictionary.definition import KpiDefinition
+from analytics.dictionary.definition import KpiDefinition, NoInterval
 from analytics.dictionary.sources import RATE, TREATED, VOLUME
 
 _COLUMNS = ("scene", "treatment", "bytes", "interval_s")
@@ -42,6 +42,12 @@ TRAFFIC: tuple[KpiDefinition, ...] = (
         better="larger", clause="jissho: floor(p5 of the uplink rate / mean bit rate of one stream)", revision=2,
         stream="traffic", columns=_COLUMNS, statistics=("count",),
         needs=(TREATED, VOLUME, RATE), main=("count",),
+        no_interval=(
+            NoInterval(
+                ("count",), "区間のある2つの値の商を切り捨てた整数",
+                "Two figures with intervals, divided and rounded down",
+            ),
+        ),
         meaning_ja="上りスループット(UDP、なければTCP)の5%値を1ストリームの平均ビットレート(AIあり)で割った整数",
         meaning_en="The p5 of the uplink (UDP, else TCP) over the mean bit rate of one stream with AI, rounded down.",
     ),

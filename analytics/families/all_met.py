@@ -44,6 +44,8 @@ from analytics.vehicle_speed import STANDING_MPS, own_speeds_mps
 _MODE_AGE_US = 5_000_000
 JOINT = "+"
 _CAMERA = " カメラ "
+_BY_MODE = "自動走行中(AUTONOMOUS)の各1秒", "each second of autonomous driving"
+_WITHOUT_MODE = "走行中の各1秒(運転モードの記録なし)", "each second of driving, no mode being recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def evaluate_all_met(
         side = _side(link, sources, asked_seconds, subject.profile, spans[link])
         if side.parts:
             sides[link], hashes[link] = side, sources.hashes
-    mode = "自動走行中(AUTONOMOUS)の各1秒" if has_mode else "走行中の各1秒(運転モードの記録なし)"
+    mode = _BY_MODE if has_mode else _WITHOUT_MODE
 
     def figures(*named: str) -> Figures:
         known = [vehicle.data_hash, *(each for link in named for each in hashes[link])]
@@ -136,7 +138,9 @@ def evaluate_all_met(
     if len(sides) > 1:
         states, parts = _any_link(list(sides.values()), asked_seconds.size)
         refused = list(dict.fromkeys(name for side in sides.values() for name in side.refused))
-        results.append(_result(figures(*sides), f"{mode}、いずれかの回線で on any link", states, parts, refused))
+        results.append(
+            _result(figures(*sides), (f"{mode[0]}、いずれかの回線で", f"{mode[1]} on any link"), states, parts, refused)
+        )
     return results
 
 
@@ -231,7 +235,7 @@ def _any_link(sides: list[_Side], n: int) -> tuple[States, dict[str, States]]:
 
 
 def _result(
-    figures: Figures, mode: str, states: States, parts: Mapping[str, States], refused: Sequence[str]
+    figures: Figures, mode: tuple[str, str], states: States, parts: Mapping[str, States], refused: Sequence[str]
 ) -> KpiResult:
     counted = (states == HELD) | (states == FAILED)
     each = []
@@ -240,10 +244,12 @@ def _result(
         each.append(f"{label}: {held / (held + failed):.4g} ({failed}秒)" if held + failed else f"{label}: -")
     unmeasured = int((~counted).sum())
     reasons = [
-        f"単独の充足率(不充足秒数) each part alone (seconds failed): {', '.join(each)}",
+        f"単独の充足率(不充足秒数): {', '.join(each)} / each part alone (seconds failed): {', '.join(each)}",
         f"測定なし {unmeasured} 秒 / {unmeasured} seconds not measured" if unmeasured else "",
     ]
-    filters = f"{mode}: {', '.join(dict.fromkeys(label.split(_CAMERA)[0] for label in parts))}"
+    asked = ", ".join(dict.fromkeys(label.split(_CAMERA)[0] for label in parts))
+    filters = f"{mode[0]}: {asked} / {mode[1]}: {asked}"
     if refused:
-        filters += f"; 1秒毎に問えない所要値 not asked: {', '.join(refused)}"
+        listed = ", ".join(refused)
+        filters += f"; 1秒毎に問えない所要値: {listed} / not asked each second: {listed}"
     return figures.share("all_met", states[counted] == HELD, filters=filters, reason="; ".join(filter(None, reasons)))

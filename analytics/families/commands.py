@@ -12,7 +12,7 @@ from analytics.stop_names import plain_name
 
 _MS = 1000.0
 NOT_EXECUTED = "実行の記録なし / execution was not recorded of any command"
-_SENT = "送信全数 all sent"
+_SENT = "送信全数 / all sent"
 
 
 def stops_of(commands: Series, names: tuple[str, ...]) -> Bools:
@@ -52,7 +52,10 @@ def evaluate_commands(commands: Series, figures: Figures) -> list[KpiResult]:
     parameters = figures.subject.profile.parameters
     is_stop = stops_of(commands, parameters.stop_names)
     if is_stop.any():
-        level, filters = taken_us(commands)[is_stop], f"{parameters.stop_within_ms:g} ms 以内 within"
+        level, filters = (
+            taken_us(commands)[is_stop],
+            f"{parameters.stop_within_ms:g} ms 以内 / within {parameters.stop_within_ms:g} ms",
+        )
         in_time = np.nan_to_num(level, nan=np.inf) <= parameters.stop_within_ms * _MS
         results.append(figures.share("stop_delivery", in_time, level=level, filters=filters))
     return results

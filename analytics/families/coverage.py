@@ -21,7 +21,7 @@ from analytics.track import Track, mesh_codes, places
 from contract.streams import SERVED_BY
 
 MESH_M = 125
-_QUANTITIES = (("rsrp_dbm", "rsrp", "RSRP"), ("rx_power_dbm", "rx_power", "受信電力 received power"))
+_QUANTITIES = (("rsrp_dbm", "rsrp", "RSRP"), ("rx_power_dbm", "rx_power", "受信電力"))
 
 
 def out_of_service(radio: Series) -> Bools:
@@ -41,7 +41,9 @@ def coverage(radio: Series, path: Track | None, figures: Figures) -> Iterator[Kp
         if threshold is None or not (np.isfinite(level).any() or unserved.all()):
             continue
         known = np.isfinite(level) | unserved
-        filters = f"{label} ≧ {threshold:g} dBm"
+        filters = f"{label} ≧ {threshold:g} dBm" + (
+            f" / received power ≧ {threshold:g} dBm" if quantity == "rx_power" else ""
+        )
         found = _of_one(radio.t_us[known], np.where(unserved, -np.inf, level)[known], path, figures, threshold, filters)
         for result in found:
             yield msgspec.structs.replace(result, variant=quantity)
@@ -75,7 +77,7 @@ def _of_one(  # noqa: PLR0917 - samples, place, and what is asked
     passed = f"未測定の通過メッシュ {empty} / {empty} meshes passed without a sample" if empty else ""
     yield figures.share(
         "coverage_mesh", medians >= threshold, level=medians,
-        filters=f"{filters}, 1/8地域メッシュ 125 m mesh, 中央値 median",
+        filters=f"{filters}; 1/8地域メッシュ(125 m)の中央値 / median of each mesh of 125 m",
         reason="; ".join(filter(None, [service, passed])),
     )  # fmt: skip
 

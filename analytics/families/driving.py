@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 
-from analytics.figures import Figures
+from analytics.figures import POISSON, Figures
 from analytics.interventions import Happening, interventions_of, mrms_of
 from analytics.results import CAUSE_VARIANT, KpiResult
 from analytics.series import Series, durations_s
 from analytics.spans import Span, crosses
-from analytics.special import poisson_lower, poisson_upper
 from analytics.statistics import Interval
 from analytics.track import Track
 from analytics.vehicle_speed import STANDING_MPS, own_speeds_mps
 
 ONE_READING = "計数値が1回のみ: 増分が分からない / one reading of the counter shows no increment"
-_POISSON = "Poisson (exact)"
 
 
 def evaluate_driving(
@@ -44,8 +42,8 @@ def evaluate_driving(
     if manoeuvres or any(state is not None for state in states):
         results += _counted("mrm", manoeuvres, kilometres, driven, figures)
         results += [
-            figures.make(
-                "mrm", outcome, float(sum(one.times for one in manoeuvres if one.outcome == outcome)),
+            figures.events(
+                "mrm", sum(one.times for one in manoeuvres if one.outcome == outcome), statistic=outcome,
                 n=sum(one.times for one in manoeuvres), reason=_open(manoeuvres),
             )
             for outcome in ("succeeded", "failed")
@@ -60,7 +58,7 @@ def _autonomy(vehicle: Series, path: Track | None, figures: Figures) -> Iterator
     if known.any():
         yield figures.share(
             "autonomy", np.asarray(modes[known] == "AUTONOMOUS", bool), weights=durations_s(vehicle.t_us)[known],
-            filters="走行中 driving",
+            filters="走行中 / driving",
         )  # fmt: skip
 
 
@@ -81,17 +79,13 @@ def _counted(
     """Yield the number and the rate of all, then of each cause, the commonest first."""
 
     def rows(number: int, reason: str, filters: str = "") -> Iterator[KpiResult]:
-        bounds = Interval(poisson_lower(number, 0.975), poisson_upper(number, 0.975))
-        yield figures.make(
-            kpi, "count", float(number), n=number, interval=bounds, method=_POISSON, filters=filters, reason=reason,
-            is_judged=not filters,
-        )  # fmt: skip
+        count = figures.events(kpi, number, filters=filters, reason=reason, is_judged=not filters)
+        yield count
         if kilometres:
-            per_km: Callable[[float | None], float | None] = lambda end: None if end is None else end / kilometres  # noqa: E731
+            low, high = (None if end is None else end / kilometres for end in (count.ci_low, count.ci_high))
             yield figures.make(
-                kpi, "per_km", number / kilometres, n=number, method=_POISSON, unit="1/km", filters=filters,
-                interval=Interval(per_km(bounds.low), per_km(bounds.high)), is_judged=not filters,
-                reason="; ".join(filter(None, [driven, reason])),
+                kpi, "per_km", number / kilometres, n=number, method=POISSON, unit="1/km", filters=filters,
+                interval=Interval(low, high), is_judged=not filters, reason="; ".join(filter(None, [driven, reason])),
             )  # fmt: skip
 
     told = sum(one.times for one in happenings if one.is_told_only)

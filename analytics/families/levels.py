@@ -32,7 +32,7 @@ def section_medians(radio: Series, path: Track, figures: Figures) -> Iterator[Kp
     for kpi, column in _BY_SECTION.items():
         medians = medians_by(numbers, radio.number(column))
         if medians.size:
-            yield from figures.spread(kpi, medians, filters=f"短区間 {section_m:g} m sections")
+            yield from figures.spread(kpi, medians, filters=f"短区間 {section_m:g} m / sections of {section_m:g} m")
 
 
 def medians_by(groups: npt.NDArray[np.int64], values: Floats) -> Floats:

@@ -32,23 +32,25 @@ def _of_one(serving: ServingCells, label: str, gaps: ArrivalGaps | None, figures
     t_us, changes = serving.t_us, serving.changes
 
     def said(what: str) -> str:
-        return ", ".join(filter(None, [label, what]))
+        return "; ".join(filter(None, [label, what]))
 
     if not (np.diff(t_us) <= LONGEST_STEP_US).any():
         yield figures.make("handover", "count", None, n=0, reason=NO_NEIGHBOURS, filters=label)
         return
     hours = float(durations_s(t_us).sum()) / 3600
-    rate = f"{changes.size / hours:.3g} 回/h" if hours else ""
-    yield figures.make("handover", "count", float(changes.size), n=t_us.size, filters=said(rate))
+    rate = f"{changes.size / hours:.3g} 回/h / {changes.size / hours:.3g} an hour" if hours else ""
+    yield figures.events("handover", int(changes.size), n=t_us.size, filters=said(rate))
     dwell_s = np.diff(t_us[changes]) / 1e6
     if dwell_s.size:
         yield from figures.spread("cell_dwell", dwell_s, at_least=0.0, filters=label)
     if changes.size:
         limit_s = figures.subject.profile.parameters.ping_pong_s
-        yield figures.share("ping_pong", ping_pongs(serving, limit_s), filters=said(f"{limit_s:g} s 以内 within"))
+        yield figures.share(
+            "ping_pong", ping_pongs(serving, limit_s), filters=said(f"{limit_s:g} s 以内 / within {limit_s:g} s")
+        )
     if changes.size and gaps is not None:
         gaps_ms = gaps.longest_us(t_us[changes - 1], t_us[changes]) / 1000
-        yield from figures.spread("handover_interruption", gaps_ms, filters=said("上限値 upper bounds"))
+        yield from figures.spread("handover_interruption", gaps_ms, filters=said("上限値 / upper bounds"))
 
 
 def ping_pongs(serving: ServingCells, within_s: float) -> Bools:

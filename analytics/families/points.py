@@ -134,9 +134,10 @@ def _of_one(points: Points, direction: Direction, protocol: str, figures: Figure
         speeds=points.mean_bps[complete] / _MBIT, missing=int((~complete).sum()), confidence=figures.confidence
     )
     reason = lacking(points, least)
+    tests = int(points.tests[complete].sum())
     filters = (
-        f"{sample.n} 地点 points; 試行 tests {int(points.tests[complete].sum())} 回 "
-        f"({least} 回以上 at least a point); 地点の値は試行の平均 a point is the mean of its tests"
+        f"{sample.n} 地点、試行 {tests} 回(1地点 {least} 回以上)、地点の値は試行の平均 / "
+        f"{sample.n} points, {tests} tests ({least} at least a point), a point being the mean of its tests"
     )
     kpi = f"point_throughput_{protocol}"
     for statistic in BY_ID[kpi].statistics:

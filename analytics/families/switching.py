@@ -17,7 +17,7 @@ _NEAR_US = 10_000_000
 _LONGEST_MS = 86_400_000
 """A day: what is longer is no interruption by a switch."""
 NO_NEIGHBOURS = "10秒以内に続く映像区間なし / no two video intervals of one link within 10 s could show a change"
-BY_EVENTS, BY_VIDEO = "事象による by events", "映像の行による by the rows of the video"
+BY_EVENTS, BY_VIDEO = "事象による / by events", "映像の行による / by the rows of the video"
 
 _Switches = list[tuple[int, str, float]]
 """When (Unix microseconds), to which link ("": not said), and how long it took in seconds (NaN: not known)."""
@@ -37,7 +37,7 @@ def link_switches(events: Series | None, video: Mapping[str, Series], figures: F
     taken_s = np.array([
         length_s if np.isfinite(length_s) else _freeze_s(video, link, at_us) for at_us, link, length_s in switches
     ])  # fmt: skip
-    results = [figures.make("link_switch", "count", float(len(switches)), n=len(switches), filters=basis)]
+    results = [figures.events("link_switch", len(switches), filters=basis)]
     if np.isfinite(taken_s).any():
         unknown = int(np.isnan(taken_s).sum())
         reason = f"時間が不明な切替 {unknown} / {unknown} switches of unknown length" if unknown else ""

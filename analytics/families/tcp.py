@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from analytics.families.throughput import rates_bps
+from analytics.families.throughput import at_points, rates_bps
 from analytics.figures import Figures
 from analytics.packet_watch import TransferDelays
 from analytics.results import MS, Direction, KpiResult
@@ -32,6 +32,7 @@ _DIRECTIONS: tuple[Direction, ...] = ("up", "down")
 
 def transfers_asked(tests: Series) -> TransferDelays | None:
     """Return what must be known of the packets: round trips during TCP tests and without any; None: there is none."""
+    # A test at a measuring point loads the link too: outside of any test is outside of those.
     found: dict[str, list[Span]] = {direction: _spans(_of(tests, direction)) for direction in _DIRECTIONS}
     by_direction = {direction: spans for direction, spans in found.items() if spans}
     return TransferDelays(_spans(tests), by_direction) if by_direction else None
@@ -70,8 +71,9 @@ def path_note(seen: TransferDelays | None) -> str:
 
 
 def _of(tests: Series, direction: str) -> Series:
+    """Return the TCP tests of a direction but for those at measuring points, which are of a place, not of the drive."""
     is_mine = (tests.text("direction") == direction) & (tests.text("protocol") == "tcp")
-    return tests.where(np.asarray(is_mine, np.bool_))
+    return tests.where(np.asarray(is_mine, np.bool_) & ~at_points(tests))
 
 
 def _spans(tests: Series) -> list[Span]:
@@ -93,7 +95,11 @@ def _transfer(tests: Series, direction: Direction, figures: Figures, note: str) 
     ideal_bps = _ideal_bps(direction, figures)
     if ideal_bps is not None:
         ratio_of_times = _time_ratio(rates_bps(tests), tests.number("interval_s"), ideal_bps, direction, figures)
-        yield ratio_of_times if ratio_of_times.value is None else msgspec.structs.replace(ratio_of_times, reason=note)
+        yield (
+            ratio_of_times
+            if ratio_of_times.value is None
+            else msgspec.structs.replace(ratio_of_times, reason="; ".join(filter(None, [note, ratio_of_times.reason])))
+        )
     segment_bytes = figures.subject.profile.parameters.tcp_segment_bytes
     sent, resent = tests.number("bytes"), tests.number("retransmits")
     is_known = np.isfinite(sent) & np.isfinite(resent)

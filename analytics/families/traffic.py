@@ -7,7 +7,7 @@ need not be equally long. The scene is the unit of the interval: the bytes of on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from analytics.subject import BINOMIAL, NONE
 
 _MBIT = 1e6
 _BOOTSTRAP = "bootstrap of scenes"
+OF_RATIO = "ratio of two Clopper-Pearson intervals"
 _COUNTS = ("true_positives", "false_positives", "false_negatives")
 NOTHING_TO_DETECT = "検知対象なし / nothing to detect"
 NOT_COUNTED = "誤検知数または見逃し数の記録なし / false positives or false negatives were not counted"
@@ -120,6 +121,30 @@ def f_score(right: float, wrong: float, missed: float) -> float | None:
     return 2 * right / total if total else None
 
 
+def _f_interval(counts: Sequence[float], n_eff: int) -> Interval:
+    """Return the interval of the F score: of x = TP / (TP + FP + FN), with which 2 x / (1 + x) rises."""
+    total = int(sum(counts))
+    around = proportion_interval(counts[0], total, n_eff)
+    return Interval(*(None if end is None else 2 * end / (1 + end) for end in (around.low, around.high)))
+
+
+def _of_quotient(after: float, a: Interval, before: float, b: Interval) -> Interval:
+    """Return the interval of after / before from both sides' own: distances of logarithms add as squares.
+
+    Zou, Donner 2008. Scenes that both sides saw make it wider than it need be; `jissho compare` takes them in pairs.
+    """
+    ends: list[float | None] = []
+    for end, far, is_low in ((a.low, b.high, True), (a.high, b.low, False)):
+        if end is None or far is None:
+            ends.append(None)
+        elif not min(end, far, after):
+            ends.append(0.0 if is_low else None)
+        else:
+            reach = math.exp(math.hypot(math.log(end / after), math.log(far / before)))
+            ends.append(after / before / reach if is_low else after / before * reach)
+    return Interval(*ends)
+
+
 def _detection(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]:
     found = on.number("true_positives")
     if not np.isfinite(found).any():
@@ -144,11 +169,21 @@ def _detection(off: Series, on: Series, figures: Figures) -> Iterator[KpiResult]
     score = None if counts is None else f_score(*counts)
     n = 0 if counts is None else int(sum(counts))
     reason = NOT_COUNTED if counts is None else NOTHING_TO_DETECT if score is None else ""
-    yield figures.make("f_score", "ratio", score, n=n, reason=reason)
+    n_eff = max(int(n * worth), 1)
+    after_interval = NONE if counts is None or score is None else _f_interval(counts, n_eff)
+    yield figures.make(
+        "f_score", "ratio", score, n=n, n_eff=None if score is None else n_eff, interval=after_interval,
+        method=BINOMIAL, reason=reason,
+    )  # fmt: skip
     without = _sums(off, *_COUNTS)
     before = None if without is None else f_score(*without)
-    if score is not None and before:
-        yield figures.make("accuracy_retention", "ratio", score / before, n=n)
+    if without is not None and score is not None and before:
+        right = np.nan_to_num(off.number("true_positives"))
+        before_interval = _f_interval(without, max(int(sum(without) * effective_n(right) / right.size), 1))
+        yield figures.make(
+            "accuracy_retention", "ratio", score / before, n=n, n_eff=n_eff, method=OF_RATIO,
+            interval=_of_quotient(score, after_interval, before, before_interval),
+        )  # fmt: skip
     timed = _sums(on, "false_positives", "interval_s")
     if timed is not None and timed[1] > 0:
         wrong, hours = int(timed[0]), timed[1] / 3600

@@ -176,7 +176,8 @@ def _freezes(name: str, video: Series, filters: str, figures: Figures, horizon: 
 
 
 def _whole(video: Series, each: list[list[KpiResult]], names: list[str], figures: Figures) -> Iterator[KpiResult]:
-    told = f"全カメラ all {len(names)} cameras: {', '.join(names)}"
+    listed = ", ".join(names)
+    told = f"全カメラ {len(names)}台: {listed} / all {len(names)} cameras: {listed}"
     found: dict[tuple[str, str], list[tuple[str, KpiResult]]] = {}
     for name, results in zip(names, each, strict=True):
         for result in results:
@@ -184,14 +185,16 @@ def _whole(video: Series, each: list[list[KpiResult]], names: list[str], figures
                 found.setdefault((result.id, result.statistic), []).append((name, result))
     rates_mbps = sum_of_rates_bps(video) / _MBIT
     if rates_mbps.size:
-        yield from figures.spread("video_rate", rates_mbps, filters=f"{told}; 毎秒の合計 sum per second", at_least=0.0)
+        yield from figures.spread(
+            "video_rate", rates_mbps, filters=f"{told}; 毎秒の合計 / sum per second", at_least=0.0
+        )
     for (kpi, statistic), named in found.items():
         if kpi == "video_rate":
             continue
         if (kpi, statistic) == ("video_freeze", "count"):
             yield figures.make(
                 kpi, statistic, sum(result.value or 0.0 for _, result in named),
-                n=sum(result.n for _, result in named), filters=f"{told}; 合計 sum",
+                n=sum(result.n for _, result in named), filters=f"{told}; 合計 / sum",
             )  # fmt: skip
             continue
         sign = -1.0 if BY_ID[kpi].better == "larger" else 1.0
@@ -203,7 +206,7 @@ def _whole(video: Series, each: list[list[KpiResult]], names: list[str], figures
         yield figures.make(
             kpi, statistic, worst.value, n=worst.n, n_eff=worst.n_eff, interval=Interval(low, high),
             method=f"{worst.ci_method}, {FAMILYWISE}" if worst.ci_method else "", unit=worst.unit,
-            filters=f"{told}; 最悪のカメラ worst camera",
+            filters=f"{told}; 最悪のカメラ / worst camera",
             reason="; ".join(filter(None, [f"最悪のカメラ {name} / worst camera {name}", worst.reason])),
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from analytics.comparison import Comparison, Effect
 from analytics.report.cells import Cell
 from analytics.report.model import PairRow, RunReport
 from analytics.report.sheet import Book, Sheet, number_format, scaled
-from analytics.report.words import DIRECTION, paper_scale, statistic_word
+from analytics.report.words import DIRECTION, in_japanese, paper_scale, statistic_word
 
 SHEET = "比較"
 _HEAD = [
@@ -70,14 +70,15 @@ def _links(comparison: Comparison) -> str:
 
 
 def _row(pair: str, comparison: Comparison, effect: Effect) -> tuple[list[Cell], list[str]]:
-    unit, factor = paper_scale(effect.unit, effect.statistic)
+    unit, factor = paper_scale(effect.id, effect.unit, effect.statistic)
     values = [scaled(value, factor) for value in (effect.a, effect.b, effect.difference, effect.ci_low, effect.ci_high)]
     shown = number_format(values, unit, n=max(effect.n_a, effect.n_b))
     shown_values = ["-" if value is None or isinf(value) else value for value in values]
     cells: list[Cell] = [
         pair, _links(comparison), f"{effect.name_ja or effect.id} {effect.variant}".rstrip(),
         DIRECTION[effect.direction], statistic_word(effect.statistic), unit, *shown_values, effect.n_a, effect.n_b,
-        effect.blocks, unit_word(effect.method), effect.clock or "-", effect.definition, effect.reason or None,
+        effect.blocks, unit_word(effect.method), effect.clock or "-", effect.definition,
+        in_japanese(effect.reason) or None,
     ]  # fmt: skip
     return cells, [
         "cell", "cell", "wrap", "center", "center", "center",

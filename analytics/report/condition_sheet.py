@@ -8,7 +8,7 @@ from analytics.conditions import BASIS_WORDS, ConditionRow, LinkConditions, rang
 from analytics.report.cells import Cell
 from analytics.report.model import RunReport
 from analytics.report.sheet import Book, number_format
-from analytics.report.words import DIRECTION
+from analytics.report.words import DIRECTION, in_japanese
 
 SHEET = "条件別"
 _HEAD = [
@@ -30,7 +30,7 @@ def write_conditions(book: Book, report: RunReport) -> str:
     """Write one row a class; a run beside which no condition was measured says so."""
     sheet = book.open(SHEET, widths=_WIDTHS)
     sheet.line(["無線品質・速度・セル毎の遅延と損失"], "title", height=26)
-    filters = dict.fromkeys(f"{each.link}: {each.filter}" for each in report.conditions if each.filter)
+    filters = dict.fromkeys(f"{each.link}: {in_japanese(each.filter)}" for each in report.conditions if each.filter)
     for note in (*_NOTES, *filters):
         sheet.line([note], "plain")
     sheet.head(_HEAD, height=30)
@@ -53,7 +53,8 @@ def _row(link: LinkConditions, row: ConditionRow) -> tuple[list[Cell], list[str]
     formats = [number_format(loss, "%", n=row.n)] * 3 + [number_format(delays, "ms")] * 9
     return [
         link.device, link.link, DIRECTION[link.direction], f"{name} [{unit}]" if unit else name, where,
-        row.n, row.n_eff, *("-" if value is None else value for value in (*loss, *delays)), row.reason or None,
+        row.n, row.n_eff, *("-" if value is None else value for value in (*loss, *delays)),
+        in_japanese(row.reason) or None,
     ], [
         "cell", "cell", "center", "cell", "cell", "int", "int",
         *("right" if value is None else form for value, form in zip((*loss, *delays), formats, strict=True)), "wrap",

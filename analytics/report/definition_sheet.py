@@ -16,6 +16,7 @@ _COLUMNS = (
     ("区分(方向)", 10),
     ("統計量", 22),
     ("主な統計量", 12),
+    ("信頼区間のない統計量", 34),
     ("必要なデータ", 34),
     ("意味", 44),
     ("意味(英語)", 44),
@@ -34,7 +35,7 @@ def write_definitions(book: Book, report: RunReport) -> str:
     sheet.line(["指標の定義"], "title", height=26)
     sheet.head([heading for heading, _ in _COLUMNS], height=18)
     for definition in report.definitions:
-        unit, _ = paper_scale(definition.unit, definition.statistics[0])
+        unit, _ = paper_scale(definition.id, definition.unit, definition.statistics[0])
         sheet.line(
             [
                 definition.id,
@@ -45,13 +46,17 @@ def write_definitions(book: Book, report: RunReport) -> str:
                 "・".join(DIRECTION[direction] for direction in definition.directions) or "-",
                 ", ".join(statistic_word(statistic) for statistic in definition.statistics),
                 ", ".join(statistic_word(statistic) for statistic in definition.main) or "-",
+                "。".join(
+                    f"{'・'.join(map(statistic_word, each.statistics))}: {each.ja}" for each in definition.unbounded
+                )
+                or "-",
                 definition.needs_text("ja"),
                 definition.meaning_ja,
                 definition.meaning_en,
                 definition.clause,
                 definition.revision,
             ],
-            ["cell", "wrap", "wrap", *["center"] * 3, *["wrap"] * 6, "int"],
+            ["cell", "wrap", "wrap", *["center"] * 3, *["wrap"] * 7, "int"],
         )
     sheet.skip()
     sheet.line([_NEEDS_NOTE], "plain")

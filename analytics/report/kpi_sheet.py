@@ -47,6 +47,7 @@ _NOTES = (
     "判定: 達成=信頼区間の全体が所要値を満たす。未達=全体が満たさない。判定不能=どちらとも言えない。",
     "「-」は値がないことを示し、理由を備考に記す。分位点の順位が損失したパケットに当たるときも値はない。",
     "「定まらず」は、標本数が足りないか損失のため、信頼区間のその端が定まらないことを示す。",
+    "信頼区間の「-」は区間を定めない統計量(理由は指標の定義シート)。区間が求まらなかったときは理由を備考に記す。",
     "所要値は利用者が定めたものである。出典に「要確認」とあるものは例示であり、確認のうえ用いること。",
 )
 _N_EFF_NOTE = "有効nは、連続する標本の相関を考えたときの独立な標本の数に相当する値。信頼区間はこれによる。"
@@ -131,7 +132,7 @@ def wide(words: str) -> int:
 
 def _cells(kpi: KpiResult) -> dict[str, tuple[Cell, str]]:
     """Return the cells of a result with their formats, by the heading of their column."""
-    unit, factor = paper_scale(kpi.unit, kpi.statistic)
+    unit, factor = paper_scale(kpi.id, kpi.unit, kpi.statistic)
     value, low, high, required = (
         scaled(number, factor) for number in (kpi.value, kpi.ci_low, kpi.ci_high, kpi.required)
     )
@@ -185,15 +186,15 @@ def _clock(kpi: KpiResult) -> str:
 def _remark(kpi: KpiResult) -> str:
     parts = []
     if kpi.value is None:
-        parts.append(f"値なし: {kpi.reason or '理由の記録なし'}")
+        parts.append(f"値なし: {in_japanese(kpi.reason) or '理由の記録なし'}")
     elif kpi.reason:
-        parts.append(kpi.reason)
+        parts.append(in_japanese(kpi.reason))
     if kpi.required is not None:
         parts.append(f"所要値の出典: {kpi.required_source or '記載なし'}")
     if kpi.needed_n is not None:
         parts.append(f"判定に必要なn: {kpi.needed_n:,}")
     if kpi.filter:
-        parts.append(f"条件: {kpi.filter}")
+        parts.append(f"条件: {in_japanese(kpi.filter)}")
     if kpi.ci_method:
         parts.append(f"区間: {INTERVAL.get(kpi.ci_method, kpi.ci_method)}")
     return "。".join(parts)

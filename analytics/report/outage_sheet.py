@@ -7,7 +7,7 @@ from analytics.report.cells import Cell
 from analytics.report.jst import JST_NOTE, duration_text
 from analytics.report.model import RunReport
 from analytics.report.sheet import Book, Sheet
-from analytics.report.words import DIRECTION
+from analytics.report.words import DIRECTION, in_japanese
 
 SHEET = "通信断一覧"
 _SHOWN = 10_000
@@ -70,7 +70,7 @@ def _write_sums(sheet: Sheet, report: RunReport) -> None:
                 one.count,
                 DIRECTION[one.direction],
                 one.longest_s,
-                "; ".join(filter(None, [one.reason, one.excluded, one.filter])) or None,
+                in_japanese("; ".join(filter(None, [one.reason, one.excluded, one.filter]))) or None,
             ],
             ["int", "cell", "cell", "right", "right", "int", "center", "0.000", "cell"],
         )

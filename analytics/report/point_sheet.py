@@ -18,7 +18,7 @@ from analytics.report.jst import JST_NOTE, clock_text
 from analytics.report.model import RunReport
 from analytics.report.point_map import GRADES, MAP_ROWS, point_map_chart
 from analytics.report.sheet import FONT, Book, Sheet
-from analytics.report.words import DIRECTION
+from analytics.report.words import DIRECTION, in_japanese
 
 SHEET = "測定点"
 _BOX_HEAD = [
@@ -62,6 +62,8 @@ def write_points(book: Book, report: RunReport) -> str:
     maps = point_maps(report.points)
     _write_maps(book, sheet, maps)
     sheet.line(["測定点の一覧"], "section")
+    for left_out in dict.fromkeys(f"{row.link}: {in_japanese(row.filter)}" for row in report.points if row.filter):
+        sheet.line([left_out], "plain")
     sheet.line(_POINT_HEAD, "head", height=30)
     grades = {
         (shown.device, shown.link, shown.direction, shown.protocol, mark.name): mark.grade

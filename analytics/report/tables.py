@@ -160,7 +160,7 @@ def write_truth(book: Book, report: RunReport) -> str:
     sheet.line(["模擬環境の真値との比較(実測値ではない)"], "title", height=26)
     sheet.head(["評価項目", "方向", "回線", "統計量", "単位", "測定値", "真値", "差(測定値-真値)", "備考"])
     for row in report.truth or ():
-        unit, factor = paper_scale(row.unit, row.statistic)
+        unit, factor = paper_scale(row.kpi, row.unit, row.statistic)
         given = (row.measured, row.truth, row.difference)
         numbers = [scaled(value, factor) for value in given]
         number = number_format(numbers, unit)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from analytics.statistics import is_quantile, is_share
+from typing import Protocol
+
+from analytics.definitions import is_share
+from analytics.statistics import is_quantile
 
 DIRECTION = {"up": "上り", "down": "下り", "round_trip": "往復", "": "-"}
 
@@ -48,6 +51,7 @@ INTERVAL = {
     "block bootstrap of runs of losses": "ブートストラップ(連続損失のブロック単位)",
     "Wald on logits, observed information": "Wald(ロジット、観測情報量)",
     "Student on n_eff (Geyer)": "t分布(有効nによる)",
+    "ratio of two Clopper-Pearson intervals": "2つのClopper-Pearson区間の比",
     "bootstrap of scenes": "ブートストラップ(シーン単位)",
     "Poisson (exact)": "ポアソン分布(正確な区間)",
     "block bootstrap, 1000 replicates": "ブロック・ブートストラップ(1,000回)",
@@ -81,13 +85,34 @@ def statistic_word(statistic: str) -> str:
     return statistic
 
 
-def shown_unit(unit: str, statistic: str) -> str:
-    """Return the unit beside a figure in any language: shares are percent, plain numbers have none."""
-    return "%" if is_share(unit, statistic) else {"1": "", "dB[mW]": "dBm"}.get(unit, unit)
+def shown_unit(kpi: str, unit: str, statistic: str) -> str:
+    """Return the unit beside a figure of a KPI in any language: shares are percent, plain numbers have none."""
+    return "%" if is_share(kpi, unit, statistic) else {"1": "", "dB[mW]": "dBm"}.get(unit, unit)
 
 
-def paper_scale(unit: str, statistic: str) -> tuple[str, float]:
+class _Figure(Protocol):
+    """A figure of a KPI, in its unit."""
+
+    @property
+    def id(self) -> str:
+        """The KPI."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the definition."""
+
+    @property
+    def statistic(self) -> str:
+        """Statistic."""
+
+
+def in_percent(figure: _Figure, value: float) -> float:
+    """Return a value of a figure as people read it beside `shown_unit`: a share in percent, all else as it is."""
+    return value * 100 if is_share(figure.id, figure.unit, figure.statistic) else value
+
+
+def paper_scale(kpi: str, unit: str, statistic: str) -> tuple[str, float]:
     """Return the unit in which a result is printed, and the factor to it from the result's own unit."""
-    if is_share(unit, statistic):
+    if is_share(kpi, unit, statistic):
         return "%", 100.0
     return ("-" if unit == "1" else _PAPER_UNIT.get(unit, unit)), 1.0

@@ -64,7 +64,7 @@ def _row(each: KpiDefinition, language: Language) -> dict[str, Any]:
 
     return {
         "kpi": both(each.name_ja, each.name_en),
-        "unit": shown_unit(each.unit, each.statistics[0]) or "–",
+        "unit": shown_unit(each.id, each.unit, each.statistics[0]) or "–",
         "better": text(language, each.better) if each.better else "–",
         "directions": "\n".join(text(language, direction) for direction in each.directions) or "–",
         "meaning": both(f"{each.meaning_ja}。", each.meaning_en),

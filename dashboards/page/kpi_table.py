@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from analytics.definitions import BY_ID
+from analytics.definitions import BY_ID, is_share
 from analytics.main_figures import asked_first, main_figures
 from analytics.report.words import shown_unit, statistic_word
 from analytics.results import MET, MISSED, REFERENCE_ONLY, UNDECIDED, KpiResult
-from analytics.statistics import is_share
 from dashboards.page.tables import table_column
 from dashboards.page.texts import Language, text
 
@@ -79,8 +78,8 @@ def sources(results: Sequence[KpiResult]) -> list[str]:
 
 
 def _row(number: int, result: KpiResult, language: Language, *, several: bool) -> dict[str, Any]:
-    scale = 100.0 if is_share(result.unit, result.statistic) else 1.0
-    unit = shown_unit(result.unit, result.statistic)
+    scale = 100.0 if is_share(result.id, result.unit, result.statistic) else 1.0
+    unit = shown_unit(result.id, result.unit, result.statistic)
     note = in_language(result.reason, language)
     if result.needed_n is not None:
         more = text(language, "more_samples", count=f"{result.needed_n:,}")

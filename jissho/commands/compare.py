@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from jissho.output import DIRECTIONS, interval_text, print_json, print_table
+from jissho.output import DIRECTIONS, print_json, print_table
 from jissho.settings import Settings, database
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def compare(
 
 
 def _print(found: Comparison) -> None:
+    from analytics.report.words import shown_unit  # noqa: PLC0415
+    from jissho.figures import shown_interval, shown_value  # noqa: PLC0415
+
     links = found.link_a if found.link_a == found.link_b else f"{found.link_a} → {found.link_b}"
     pair = f" {found.pair}" + (f"({found.condition})" if found.condition else "") if found.pair else ""
     print_table(
@@ -81,11 +84,11 @@ def _print(found: Comparison) -> None:
                 f"{effect.name_ja} {effect.variant}".rstrip(),
                 DIRECTIONS[effect.direction],
                 effect.statistic,
-                _short(effect.a),
-                _short(effect.b),
-                None if effect.difference is None else f"{effect.difference:+.4g}",
-                interval_text(effect.ci_low, effect.ci_high, "+.4g"),
-                "" if effect.unit == "1" else effect.unit,
+                shown_value(effect, effect.a),
+                shown_value(effect, effect.b),
+                shown_value(effect, effect.difference, "+.4g"),
+                shown_interval(effect, "+.4g"),
+                shown_unit(effect.id, effect.unit, effect.statistic),
                 "はい yes" if effect.is_clear else "いいえ no",
                 effect.n_a,
                 effect.n_b,
@@ -103,13 +106,10 @@ def _note(effect: Effect) -> str:
     return "; ".join(filter(None, [*reasons, f"時刻品質 {effect.clock}" if effect.clock else ""]))
 
 
-def _short(value: float | None) -> str | None:
-    return None if value is None else f"{value:.5g}"
-
-
 def plan(
-    *, rate: float | None = None, run: str = "", link: str = "", target: tuple[float, ...] = (), json: bool = False
-) -> None:
+    *, rate: float | None = None, run: str = "", link: str = "", profile: str | None = None,
+    target: tuple[float, ...] = (), json: bool = False,
+) -> None:  # fmt: skip
     """Say how many packets and hours can demonstrate a reliability: what a verdict 達成 takes.
 
     A verdict looks at the two-sided 95 % interval, that is at the one-sided bound at 97.5 %. The usual number, by the
@@ -123,6 +123,8 @@ def plan(
         A measured run like the planned one: its burstiness stretches the plan. Without it packets count as independent.
     link
         Link of that run.
+    profile
+        Requirement profile (or a file), whose waiting time (lost_after_ms) makes packets of that run lost.
     target
         Reliability to show, e.g. 0.999; may be given several times. Default 99 to 99.9999 %.
     json
@@ -139,7 +141,7 @@ def plan(
         from storage.runs import get_run  # noqa: PLC0415
 
         with database(Settings()) as url, connect(url) as connection:
-            found = burstiness(connection, get_run(connection, run), link)
+            found = burstiness(connection, get_run(connection, run), link, profile)
         worth, measured_rate = found.worth, found.rate_per_s
         basis = f"{run} の回線 {found.link} の相関による from its correlation: n_eff/n = {worth:.3g}"
         basis += f"、{found.note}" if found.note else ""

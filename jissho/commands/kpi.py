@@ -126,6 +126,9 @@ def _check_options(
 
 def print_kpis(title: str, results: Sequence[Any]) -> None:
     """Print results as a table for people."""
+    from analytics.report.words import shown_unit  # noqa: PLC0415
+    from jissho.figures import shown_interval, shown_value  # noqa: PLC0415
+
     print_table(
         title,
         ["回線\nLink", "指標\nKPI", "方向\nDir.", "統計量\nStat.", "値\nValue", "単位\nUnit", "95%信頼区間\n95% CI",
@@ -136,11 +139,11 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
                 f"{result.name_ja} {result.variant}".rstrip(),
                 DIRECTIONS[result.direction],
                 result.statistic,
-                None if result.value is None else f"{result.value:.5g}",
-                "" if result.unit == "1" else result.unit,
-                interval_text(result.ci_low, result.ci_high),
+                shown_value(result, result.value),
+                shown_unit(result.id, result.unit, result.statistic),
+                shown_interval(result),
                 result.n,
-                None if result.required is None else f"{result.required:g}",
+                shown_value(result, result.required, ".12g"),
                 result.verdict or "",
                 "; ".join(part.split(" / ")[0] for part in result.reason.split("; ")),
             )
@@ -154,12 +157,17 @@ def print_kpis(title: str, results: Sequence[Any]) -> None:
 
 def _shared(results: Sequence[Any]) -> list[str]:
     """Return what several KPIs of a link are filtered by: halts that are left out, packets that came too late."""
-    kpis: dict[tuple[str, str], set[str]] = {}
+    kpis: dict[str, set[str]] = {}
+    parts: dict[tuple[str, str], set[str]] = {}
     for result in results:
-        for part in result.filter.split("; "):
-            kpis.setdefault((result.link, part), set()).add(result.id)
-    # What only defines a KPI is short and of one language.
-    return [f"{link}: {part}" for (link, part), ids in kpis.items() if len(ids) > 1 and " / " in part]
+        kpis.setdefault(result.link, set()).add(result.id)
+        for part in filter(None, result.filter.split("; ")):
+            parts.setdefault((result.link, part), set()).add(result.id)
+    # The loss of a link is of all its packets: its filter says nothing but what is left out of them.
+    return [
+        f"{link}: {part}" for (link, part), ids in parts.items()
+        if len(ids) > 1 and ("loss" in ids or ids == kpis[link])
+    ]  # fmt: skip
 
 
 def _print_conditions(name: str, links: Sequence[Any], *, is_json: bool) -> None:
@@ -227,7 +235,10 @@ def _print_points(name: str, points: Sequence[Any], *, is_json: bool) -> None:
             )
             for point in points
         ],
-        note="地点の値は試行の平均 the value of a point is the mean of its tests",
+        note="\n".join([
+            "地点の値は試行の平均 the value of a point is the mean of its tests",
+            *dict.fromkeys(f"{point.link}: {point.filter}" for point in points if point.filter),
+        ]),
     )  # fmt: skip
 
 

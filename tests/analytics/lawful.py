@@ -8,6 +8,7 @@ import pytest
 
 from analytics.definitions import BY_ID
 from analytics.results import KpiResult
+from analytics.subject import NO_INTERVAL
 
 NOT_SHARES = {"duplication", "compression", "traffic_reduction", "accuracy_retention", "redundant_availability_gain",
               "redundant_loss_gain", "loss_distance", "replication", "tcp_buffer_delay"}  # fmt: skip
@@ -38,6 +39,9 @@ def check_result(result: KpiResult) -> None:
     numbers.append(result.uncertainty)
     assert all(number is None or math.isfinite(number) for number in numbers), result
     assert result.value is not None or result.reason, result
+    has_interval = (result.ci_low, result.ci_high) != (None, None)
+    without = {name for each in definition.unbounded for name in each.statistics}
+    assert result.value is None or has_interval or result.statistic in without or NO_INTERVAL in result.reason, result
     assert result.n or result.value is None or result.id in EVENTS, result
     assert bool(result.ci_method) <= (result.ci_low is not None or result.ci_high is not None), result
     slack = 1e-9 * max(abs(result.value or 0.0), 1e-6)

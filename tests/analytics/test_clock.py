@@ -59,11 +59,18 @@ BAD = [
 @pytest.mark.parametrize(("name", "samples"), BAD, ids=[name for name, _ in BAD])
 @pytest.mark.parametrize("end", ["own", "far"])
 def test_one_unknown_end_makes_the_clock_unknown(name, samples, end):
-    """Whichever end it is, the reason names it."""
+    """Whichever end it is, the reason names it, and what makes it known: a record, or synchronisation of one."""
     pair = (samples, clock()) if end == "own" else (clock(), samples)
     quality = clock_quality(*pair, START, END)
     assert (quality.word, quality.bound_us, quality.is_known) == ("不明", None, False), name
     assert f"{end} clock" in quality.reason
+    ja, _, en = quality.doubt(1_000.0).partition(" / ")
+    record = {"own": ('kind = "clock"', 'kind "clock"'), "far": ("jissho reflect", "jissho reflect")}[end]
+    words = ("GNSS PPS", "GNSS PPS") if "not synchronised" in quality.reason else record
+    assert ja.startswith("参考値: ")
+    assert "対策: " in ja
+    assert (words[0] in ja, words[1] in en) == (True, True)
+    assert ("事後補正" in ja, "--correct-offset" in en) == (True, True)
 
 
 def test_slow_clocks_are_measured_by_their_own_interval():

@@ -73,7 +73,7 @@ def test_the_interval_of_the_median_holds_it():
     p50, median = (results["rtt", "round_trip", name] for name in ("p50", "median"))
     assert (5.0, 5.5) == (p50.value, median.value)
     assert (p50.ci_low, p50.ci_high, p50.n_eff) == (median.ci_low, median.ci_high, median.n_eff)
-    assert "送信全数 all sent (lost = inf)" == median.filter
+    assert "送信全数(損失は無限大) / all sent (lost = inf)" == median.filter
 
 
 def test_with_everything_lost_every_percentile_is_not_delivered():

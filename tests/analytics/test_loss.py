@@ -338,7 +338,7 @@ def test_replicated_packets_are_those_that_arrived_and_came_again():
     again = [(1, 0, 2), (1, 0, 3), (2, 0, 2), (2, 2, 2), (2, 7, 2), (3, 0, 2)]
     copies = [{"session": session, "seq": seq, "copy": copy, "lost": 0, "rtt_us": 20} for session, seq, copy in again]
     sent = probes(delivered + copies)
-    assert (sent.duplicates, sent.replicated) == (6, 3)
+    assert (sent.duplicates, sent.replicated.tolist(), sent.copies.tolist()) == (6, [0, 3, 5], [2, 1, 1])
     found = by_name(evaluate_link(sent, subject()))["replication", "round_trip", "ratio"]
     assert (found.value, found.n) == (0.5, 6)
     assert found.ci_low < 0.5 < found.ci_high

@@ -334,7 +334,7 @@ def test_the_models_are_results():
         assert (result.n, result.ci_method) == (20_000, "Wald on logits, observed information")
     better = found["loss_gilbert_elliott", "round_trip", "delta_bic"]
     assert better.value > 10
-    assert "BIC最小: 4パラメータ / four parameters; " in better.reason
+    assert "BIC最小: 4パラメータ / smallest BIC: four parameters; " in better.reason
     assert found["loss_gilbert", "round_trip", "h"].ci_method == "block bootstrap of runs of losses"
     assert found["loss_model", "round_trip", "p"].ci_method == "Clopper-Pearson on transitions"
 

@@ -97,9 +97,10 @@ def test_runs_and_gaps_packet_by_packet(packets):
     rows = [{"seq": at, "session": session, "rtt_us": rtt} for at, (session, rtt) in enumerate(packets)]
     scanner = OrderScanner("round_trip")
     scanner.add(probes(rows))
-    pattern = scanner.result().pattern
+    scanned = scanner.result()
+    pattern = scanned.pattern
 
-    runs, gaps, early = [], [], 0
+    runs, gaps, early, sizes = [], [], 0, []
     for session in range(3):
         there = [row for row in rows if row["session"] == session and row["rtt_us"] is not None]
         order = sorted(there, key=lambda row: (10_000 * row["seq"] + row["rtt_us"], row["seq"]))
@@ -111,11 +112,40 @@ def test_runs_and_gaps_packet_by_packet(packets):
                 seen.add(next(at for at, other in enumerate(arrived) if other > seq))
             else:
                 run += 1
+        expected = [min((row["seq"] for row in rows if row["session"] == session), default=0)]
+        expected += [max(arrived[: at + 1]) + 1 for at in range(len(arrived))]
         for at in sorted(seen):
+            sizes.append(arrived[at] - expected[at])
             gaps += [] if last is None else [at - last]
             last = at
         early += len(seen)
-    assert (runs, gaps, early) == (pattern.runs.tolist(), pattern.gaps.tolist(), pattern.discontinuities)
+    assert (runs, gaps, early) == (pattern.runs.tolist(), pattern.gaps.tolist(), pattern.early.size)
+    assert sorted(sizes) == sorted(scanned.sizes.tolist())
+
+
+@pytest.mark.parametrize(
+    ("arrived", "sizes"),
+    [
+        ([1, 2, 3, 5, 6, 7, 8, 4, 9, 10], [1]),
+        ([1, 2, 3, 4, 7, 5, 6, 8, 9, 10], [2]),
+        ([1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11], [3]),
+        ([1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 12, 13, 11, 14, 15, 16], [2, 1]),
+        ([1, 2, 3, 6, 7, 5, 8, 10], [2]),
+        ([3, 1, 2], [2]),
+    ],
+    ids=["table 1", "table 2", "table 3", "table 4", "4 and 9 are lost", "the first of all"],
+)
+def test_the_size_of_a_discontinuity_is_how_far_it_is_ahead_of_the_next_number_expected(arrived, sizes):
+    """RFC 4737 3.4, s - NextExp, of the RFC's tables; lost numbers count too, but alone make no discontinuity."""
+    at = {seq: 1_000_000 + 20_000 * place for place, seq in enumerate(arrived)}
+    rows = [
+        {"seq": seq, "t_us": 1000 * seq, "rtt_us": at[seq] - 1000 * seq if seq in at else None}
+        for seq in range(1, max(arrived) + 1)
+    ]
+    found = by_name(evaluate_link(probes(rows), subject()))
+    assert np.mean(sizes) == found["reordering_discontinuity_size", "round_trip", "mean"].value
+    assert max(sizes) == found["reordering_discontinuity_size", "round_trip", "max"].value
+    assert len(sizes) == found["reordering_discontinuity", "round_trip", "count"].value
 
 
 @pytest.mark.parametrize("furthest", [3, 40, 400, 3_000])
@@ -144,7 +174,7 @@ def test_the_pattern_of_order_in_chunks_of_many_sessions():
         scanner.add(each)
     found = scanner.result()
     assert ([2, 2, 2, 2], [3, 3], 4) == (
-        found.pattern.runs.tolist(), found.pattern.gaps.tolist(), found.pattern.discontinuities
+        found.pattern.runs.tolist(), found.pattern.gaps.tolist(), found.pattern.early.size
     )  # fmt: skip
 
 

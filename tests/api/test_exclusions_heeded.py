@@ -7,11 +7,12 @@ import openpyxl
 import pytest
 
 from analytics.compare_loader import burstiness, compare_runs
+from analytics.point_loader import points_of_run
 from analytics.report.workbook import write_workbook
 from api.run_report import run_report
 from storage.exclusions import exclude
 from storage.runs import start_run
-from tests.api.test_run_outages import SECONDS, START, T0_US, cells, drive
+from tests.api.test_run_outages import SECONDS, START, T0_US, batch, cells, drive
 
 
 def leave_out(connection, run, first_s, last_s, link=""):
@@ -82,3 +83,38 @@ def test_the_plan_is_made_without_excluded_time(db):
     assert "除外 2 区間 34 s" in found.note
     assert not whole.note
     assert np.isfinite(found.worth)
+
+
+def test_measuring_points_say_which_time_is_left_out(db, tmp_path):
+    """Of two tests one lies in an excluded interval: one is left, and row, sheet and command say so."""
+    writer = db.writer()
+    run = drive(writer)
+    writer.commit([
+        batch(
+            6, "throughput", [T0_US + 20_000_000, T0_US + 60_000_000], link="l5g", direction=["down"] * 2,
+            protocol=["tcp"] * 2, point=["P1"] * 2, trial=[1, 2], interval_s=[10.0] * 2, rate_bps=[5e7] * 2,
+        )
+    ])  # fmt: skip
+    (whole,) = points_of_run(writer.connection, run, None)
+    leave_out(writer.connection, run, 55, 65, link="l5g")
+    (found,) = points_of_run(writer.connection, run, None)
+    assert (whole.tests, whole.filter) == (2, "")
+    assert (found.tests, found.filter) == (1, "除外 1 区間 10 s / 1 intervals excluded")
+    write_workbook(run_report(writer.connection, run, profile=None, made_at=START, raw="none"), tmp_path / "drive.xlsx")
+    cells = openpyxl.load_workbook(tmp_path / "drive.xlsx")["測定点"].iter_rows(values_only=True)
+    assert "l5g: 除外 1 区間 10 s" in [row[0] for row in cells]
+
+
+def test_the_plan_loses_packets_by_the_waiting_time_of_a_profile(db, tmp_path):
+    """Packets slower than 21.5 ms come in turn: lost, they are worth less, and the basis says how many they are."""
+    writer = db.writer()
+    run = drive(writer)
+    profile = tmp_path / "waits.toml"
+    profile.write_text(
+        'name = "waits"\nja = "待ち時間"\nen = "waits"\nstatus = "test"\n[parameters]\nlost_after_ms = 21.5\n',
+        encoding="utf-8",
+    )
+    plain, waited = (burstiness(writer.connection, run, "l5g", each) for each in (None, str(profile)))
+    assert not plain.note
+    assert "21.5 ms を超えて届いた" in waited.note
+    assert waited.worth != plain.worth

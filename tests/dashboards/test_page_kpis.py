@@ -52,6 +52,13 @@ def test_ratios_are_percent_and_a_clause_stands_beside():
     assert ["要確認"] == sources([result, kpi(), result])
 
 
+def test_shares_of_other_radios_are_percent_too():
+    """A packet error rate is a share in its mean and in its quantiles."""
+    for statistic in ("mean", "p95"):
+        result = kpi(id="lpwa_per", statistic=statistic, value=0.02, ci_low=0.01, ci_high=0.03)
+        assert ("2 %", "1 – 3") == (cell(result, "value"), cell(result, "interval"))
+
+
 def test_a_limit_says_on_which_side_it_lies():
     """Delays must not be above, availability must not be below."""
     assert "≤ 100 ms" == cell(kpi(id="rtt", statistic="p95", unit="ms", value=20.0, required=100.0), "required")

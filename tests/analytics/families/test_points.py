@@ -39,8 +39,9 @@ def test_the_box_is_of_the_points_means():
     assert box == pytest.approx([238, 162, 126, 97, 27])
     median = found["point_throughput_tcp", "down", "p50"]
     assert median.n == 5
-    assert median.filter.startswith("5 地点 points; 試行 tests 15 回")
-    assert median.reason == ""
+    assert median.filter.startswith("5 地点、試行 15 回(1地点 3 回以上)")
+    assert (median.ci_low, median.ci_high) == (None, None)
+    assert median.reason == "有効n 5 では区間なし / no interval from an effective n of 5"
 
 
 def test_more_tests_at_the_same_points_make_no_interval_narrower():
@@ -90,8 +91,8 @@ def test_without_any_complete_point_there_is_a_reason_and_no_value():
 
 def test_how_many_tests_a_point_needs_is_the_users():
     found = by_name(evaluate_points(at_points({"P1": (50, 52)}), make_figures(point_tests=2)))
-    assert (51.0, "") == (found["point_throughput_tcp", "down", "p50"].value,
-                          found["point_throughput_tcp", "down", "p50"].reason)  # fmt: skip
+    assert (51.0, "有効n 1 では区間なし") == (found["point_throughput_tcp", "down", "p50"].value,
+                          found["point_throughput_tcp", "down", "p50"].reason.partition(" / ")[0])  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_enough_bandwidth_is_a_share_of_points():
     tests = at_points({"P1": (60, 60, 60), "P2": (70,) * 9, "P3": (40, 45, 50), "P4": (49, 50, 51)})
     found = by_name(evaluate_points(tests, make_figures(required_down_mbps=50.0)))["point_sufficiency", "down", "ratio"]
     assert (found.value, found.n, found.variant) == (0.75, 4, "tcp")
-    assert found.filter.startswith("TCP ≧ 50 Mbit/s; 4 地点 points; 試行 tests 18 回")
+    assert found.filter.startswith("TCP ≧ 50 Mbit/s; 4 地点、試行 18 回")
     assert "point_sufficiency" not in {kpi for kpi, *_ in by_name(evaluate_points(tests, make_figures()))}
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from analytics.conditions import ConditionRow, LinkConditions
-from analytics.definitions import BY_ID
+from analytics.definitions import BY_ID, is_share
+from analytics.dictionary.other_radios import OTHER_RADIOS
 from analytics.report.model import TruthRow
 from analytics.report.sheet import exact_format, fit_text, number_format, scaled
 from tests.analytics.report.making import kpi, report, table
@@ -93,11 +94,13 @@ def test_main_results_are_the_requirements_then_the_main_figures_of_each_family(
 
 
 def test_main_results_say_why_in_japanese_and_of_which_device(opened):
-    """English halves of a reason and the method of an interval are left to the sheet of all results."""
+    """The method of an interval is left to the sheet of all results."""
     other = kpi("video_delay", "mean", None, device="bus-2", reason="値なし / no values", filter="全数 / all", n=0)
     (row,) = sections(opened(report(kpis=[kpi("loss", "ratio", 0.1, ci_method="Clopper-Pearson on n_eff (Geyer)"),
                                           other]))["主要結果"])["2. 遠隔監視・自動走行"]  # fmt: skip
     assert row["回線"].value == "bus-2/l5g"
+    assert row["備考"].value == "値なし: 値なし。条件: 全数"
+    (row,) = table(opened(report(kpis=[other]))["KPI"], 2)
     assert row["備考"].value == "値なし: 値なし。条件: 全数"
     rules = [rule for area in opened(report())["主要結果"].conditional_formatting for rule in area.rules]
     assert {rule.formula[0] for rule in rules} == {'"達成"', '"未達"', '"判定不能"'}
@@ -183,3 +186,15 @@ def test_texts_beyond_a_cell_are_cut_with_a_mark():
     assert fit_text("あ" * 32_767) == "あ" * 32_767
     assert fit_text("あ" * 32_768).endswith("…(以下省略)")
     assert len(fit_text("あ" * 40_000)) == 32_767
+
+
+def test_shares_of_other_radios_are_percent_as_loss_is(opened):
+    """Whatever the statistic: a packet error rate of 0.02 is 2 %, and an airtime in milliseconds stays what it is."""
+    results = [
+        kpi("lpwa_per", "mean", 0.02, ci_low=0.01, ci_high=0.03), kpi("halow_airtime", "p95", 0.0875, required=0.1),
+        kpi("lpwa_airtime", "mean", 61.7), kpi("loss_burst", "mean", 2.0),
+    ]  # fmt: skip
+    rows = table(opened(report(kpis=results))["KPI"], 2)
+    assert [(row["単位"].value, row["値"].value) for row in rows] == [("%", 2), ("%", 8.75), ("ms", 61.7), ("-", 2)]
+    assert (rows[0]["95%信頼\n区間 下限"].value, rows[1]["所要値"].value) == (1, 10)
+    assert all(is_share(each.id, "1", each.statistics[0]) for each in OTHER_RADIOS if each.unit == "1")
