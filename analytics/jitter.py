@@ -54,8 +54,7 @@ class Jitter:
         self._previous: list[int] = []
         self._rest: Floats = np.empty(0)
         self._sampled = Counts()
-        self._steps_squared = 0.0
-        self._worth = SeriesWorth()
+        self._waiting: list[npt.NDArray[np.int64]] = []
         self._quantiles = QuantileWorth([share_of(statistic) for statistic in QUANTILES])
         self._sampled_worth = SeriesWorth()
 
@@ -76,9 +75,6 @@ class Jitter:
         steps[known:] = inner
         self._previous = transit_us[-1:].tolist()
         self.n += steps.size - old
-        new = steps[old:]
-        self._steps_squared += float(np.einsum("i,i", new, new))
-        self._worth.add(new)
         whole = steps.size // _ROW * _ROW
         self._rest = steps[whole:].copy()
         if not whole:
@@ -91,8 +87,9 @@ class Jitter:
         self._max = max(self._max, float(after.max()))
         sampled = np.rint(after).astype(np.int64)
         self._sampled.add(sampled)
-        self._quantiles.add(sampled)
-        self._sampled_worth.add(sampled)
+        self._waiting.append(sampled)
+        if len(self._waiting) == _ROW:
+            self._weigh()
         reach = before + growth
         high = np.flatnonzero(reach > self._max)
         for part in block_slices(high.size, _AT_ONCE):
@@ -118,25 +115,33 @@ class Jitter:
         """Return the distinct values of J after every 16th packet, in whole microseconds, and how often each was."""
         return self._sampled.result()
 
+    def _weigh(self) -> None:
+        """Take what waits into account, sixteen blocks at once: a block has but a sixteenth of its packets here."""
+        if self._waiting:
+            sampled = np.concatenate(self._waiting)
+            self._quantiles.add(sampled)
+            self._sampled_worth.add(sampled)
+            self._waiting = []
+
     def sampled_n_eff(self) -> dict[str, int]:
         """Return by share what those values are worth for a quantile."""
+        _, plain = self.sampled_worth()
+        if not plain:
+            return {}
+        n, worth = self._sampled_worth.n, self._quantiles.result()
+        shares = [share_of(statistic) for statistic in QUANTILES]
+        return {share: max(int(worth[share] * n), 1) if share in worth else plain for share in shares}
+
+    def sampled_worth(self) -> tuple[float, int]:
+        """Return standard deviation (microseconds) and worth of those values; NaN and 0 of none.
+
+        Their mean is as uncertain as that of J after every packet: 16 packets on, a third of J is still what it was.
+        """
+        self._weigh()
         counted = Histogram(*self._sampled.result())
         if not counted.n:
-            return {}
-        worth, plain = self._quantiles.result(), self._sampled_worth.result(counted.deviation)
-        shares = [share_of(statistic) for statistic in QUANTILES]
-        return {share: max(int(worth[share] * counted.n), 1) if share in worth else plain for share in shares}
-
-    def steps_worth(self) -> tuple[float, int]:
-        """Return standard deviation (microseconds) and worth of |D|, of which the mean of J is one; NaN and 0 of none.
-
-        J is |D| smoothed: sum J = sum |D| - 15 J_last, so that the means of both vary alike.
-        """
-        if not self.n:
             return math.nan, 0
-        steps_sum = self._steps_sum + float(self._rest.sum())
-        deviation = math.sqrt(max(self._steps_squared / self.n - (steps_sum / self.n) ** 2, 0.0))
-        return deviation, self._worth.result(deviation)
+        return counted.deviation, self._sampled_worth.result(counted.deviation)
 
     def result(self) -> tuple[float, float]:
         """Return mean and maximum in microseconds; NaN where fewer than two packets arrived."""

