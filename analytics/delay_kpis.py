@@ -205,7 +205,8 @@ def _variation(
 def _jitter(link: Link, direction: Direction, jitter: Jitter) -> Iterator[KpiResult]:
     """Yield mean and maximum of J after each packet, and the quantiles of J after every sixteenth."""
     mean_us, max_us = jitter.result()
-    deviation_us, worth = jitter.sampled_worth()
+    deviation_us, sampled_worth = jitter.sampled_worth()
+    worth = max(sampled_worth, 1)
     yield link.make(
         "jitter_rfc3550", direction, "mean", mean_us / MS, n=jitter.n, n_eff=worth, method=STUDENT,
         interval=in_ms(mean_interval(mean_us, deviation_us, worth, at_least=0.0)),

@@ -117,7 +117,7 @@ def test_a_run_that_cuts_its_batches_has_the_blocks_of_its_packets(site):
     run = run_of(site, ("l5g", "leo"), 10.021, 100.013)
     found = of_run(site, run)
     assert plain(found) == plain(of_arrays(site, run))
-    assert any("blocks 1.5 s" in each.filter for each in found)
+    assert any("blocks of 1.5 s" in each.filter for each in found)
 
 
 def test_what_is_excluded_of_one_link_is_left_out_of_the_stretches(site):
