@@ -154,8 +154,7 @@ class WayCases(ServiceCases):
                 self.open_n = 0
                 self._begin()
         if self._is_begun is False:
-            is_there = measured & (probes.lost == 0) if measured.any() else measured
-            if (first := _first(is_there, True)) is None:
+            if not measured.any() or (first := _first(measured & (probes.lost == 0), True)) is None:
                 return
             self._is_begun = True
             rows = slice(first, None)
