@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-ATTEMPTS = 4
+ATTEMPTS = 7
 
 
 def demo(folder, *arguments, url, code=None):

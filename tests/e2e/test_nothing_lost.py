@@ -86,7 +86,8 @@ async def test_every_batch_is_committed_once_whatever_dies(line, db, tmp_path):
         for link in LINKS:
             found = probes(connection, link)
             assert len(np.unique(found["session"])) == 1
-            assert len(found["seq"]) >= SECONDS * RATE_PPS * 0.95
+            # A busy machine leaves planned packets out rather than sending them late, and says so.
+            assert len(found["seq"]) >= SECONDS * RATE_PPS * 0.5
             counts = [row for row in compare(link, found, truths[link]) if row.statistic == "count"]
             assert [row for row in counts if not agrees(row)] == []
 
