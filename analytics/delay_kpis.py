@@ -212,7 +212,7 @@ def _jitter(link: Link, direction: Direction, jitter: Jitter) -> Iterator[KpiRes
         interval=in_ms(mean_interval(mean_us, deviation_us, worth, at_least=0.0)),
         project=lambda n: in_ms(mean_interval(mean_us, deviation_us, max(worth * n // jitter.n, 1), at_least=0.0)),
     )  # fmt: skip
-    sampled, worths = Histogram(*jitter.sampled()), jitter.sampled_n_eff()
+    sampled, worths = Histogram(*jitter.sampled()), jitter.sampled_n_eff(sampled_worth)
     for statistic in QUANTILES if sampled.n else ():
         q = share_of(statistic)
         value, n_eff = sampled.at([rank(q, sampled.n)])[0], worths[q]

@@ -123,9 +123,8 @@ class Jitter:
             self._sampled_worth.add(sampled)
             self._waiting = []
 
-    def sampled_n_eff(self) -> dict[str, int]:
-        """Return by share what those values are worth for a quantile."""
-        _, plain = self.sampled_worth()
+    def sampled_n_eff(self, plain: int) -> dict[str, int]:
+        """Return by share what those values are worth for a quantile, `plain` being that for the mean."""
         if not plain:
             return {}
         n, worth = self._sampled_worth.n, self._quantiles.result()

@@ -88,7 +88,7 @@ class _Late:
         """Return the part with so many late packets lost; how these spread over time is not in it."""
         part = self.part
         losses = replace(part.losses, lost=part.losses.lost + late)
-        name = {"up": "up", "down": "down"}.get(self.by, "unknown")
+        name = self.by if self.by in _WAYS else "unknown"
         setattr(losses, name, getattr(losses, name) + late)
         rest = _in_time(part.delays[self.by], self.limit_us, late)
         # Where all were late nothing arrived any more, in whichever direction.

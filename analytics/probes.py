@@ -105,8 +105,8 @@ class ProbeArrays:
         column = self.further["rtt_us"]
         return column.values if column.valid is None else column.values[column.valid]
 
-    def rows(self, rows: slice) -> ProbeArrays:
-        """Return some of the packets, without copies."""
+    def rows(self, rows: slice | Bools) -> ProbeArrays:
+        """Return some of the packets, a stretch or those marked, without copies."""
         return ProbeArrays(
             self.t_us[rows], self.session[rows], self.seq[rows], self.refl_seq[rows], self.lost[rows],
             {name: DelayColumn(delay.us[rows], delay.valid[rows]) for name, delay in self.delays.items()}, {},

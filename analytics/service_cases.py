@@ -171,7 +171,7 @@ class WayCases(ServiceCases):
             return found
         is_known = np.ones(sent.n, np.bool_)
         is_known[open_places] = False
-        return _some(found, is_known)
+        return found.rows(is_known)
 
     def _at_worst(self, probes: ProbeArrays) -> ProbeArrays:
         sent, special = self._sent(probes)
@@ -197,7 +197,7 @@ class WayCases(ServiceCases):
 
     def _told_apart(self, probes: ProbeArrays) -> tuple[ProbeArrays, _Special]:
         if self._direction == "down" and (lost_before := probes.lost == _UP).any():
-            probes = _some(probes, ~lost_before)
+            probes = probes.rows(~lost_before)
         delay, lost = probes.delays[self._direction], probes.lost
         found = [np.flatnonzero(~delay.valid[part] | (lost[part] != 0)) + part.start for part in block_slices(probes.n)]
         places = np.concatenate([np.empty(0, np.intp), *found])
@@ -234,11 +234,3 @@ def _first(values: Ints, value: object) -> int | None:
         if is_it.any():
             return int(part.start) + int(is_it.argmax())
     return None
-
-
-def _some(probes: ProbeArrays, rows: Bools) -> ProbeArrays:
-    """Return some of the packets."""
-    delays = {name: DelayColumn(delay.us[rows], delay.valid[rows]) for name, delay in probes.delays.items()}
-    return ProbeArrays(
-        probes.t_us[rows], probes.session[rows], probes.seq[rows], probes.refl_seq[rows], probes.lost[rows], delays, {}
-    )

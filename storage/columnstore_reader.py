@@ -25,7 +25,7 @@ from contract.columns import Column
 from storage.columnar import NUMPY_DTYPE, ArrayColumn
 from storage.compressed_rows import integers
 from storage.pgcopy import POSTGRES_EPOCH_US
-from storage.reader import Chunk, Window, fetch_chunk, fetch_packed, in_order_of_time, joined
+from storage.reader import INSTANT, Chunk, Window, fetch_chunk, fetch_packed, in_order_of_time, joined
 from storage.simple8b import Ints, MalformedError
 
 _LOG = logging.getLogger(__name__)
@@ -52,7 +52,6 @@ WHERE format('%%I.%%I', chunk.hypertable_schema, chunk.hypertable_name)::regclas
                           WHERE attrelid = settings.compress_relid AND NOT attisdropped)
 ORDER BY 1
 """
-_INSTANT = "(timestamptz 'epoch' + %({name})s * interval '1 microsecond')"
 _MICROSECONDS = "(extract(epoch FROM {}) * 1e6)::int8"
 
 
@@ -90,7 +89,9 @@ class Columnstore:
                 )
             self.chunks = []
             return fetch_chunk(connection, windows, self.columns)
-        return in_order_of_time(joined(parts, self.columns)) if parts else None
+        if len(parts) > 1:
+            return in_order_of_time(joined(parts, self.columns))
+        return parts[0] if parts else None
 
     def _parts(self, connection: psycopg.Connection, windows: Sequence[Window]) -> Iterator[Chunk | None]:
         low_us, high_us = windows[0].start_us, windows[-1].end_us
@@ -118,7 +119,7 @@ def columnstore_of(connection: psycopg.Connection, window: Window, columns: Sequ
         return found
     names = [column.name for column in columns]
     parameters = {**window.parameters, "needed": [*_META, "t", "link_id", *names]}
-    query = _CHUNKS.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
+    query = _CHUNKS.format(start=INSTANT.format(name="start"), end=INSTANT.format(name="end"))
     try:
         with connection.transaction():
             if connection.execute(_CAN_BE).fetchone() != (True,):
@@ -162,8 +163,8 @@ def _undone(
         table=sql.SQL(chunk.compressed),
         low=low,
         high=high,
-        start=sql.SQL(_INSTANT.format(name="start")),
-        end=sql.SQL(_INSTANT.format(name="end")),
+        start=sql.SQL(INSTANT.format(name="start")),
+        end=sql.SQL(INSTANT.format(name="end")),
     )
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(query, window.parameters).fetchall()

@@ -47,8 +47,8 @@ _EXTENT = """
 SELECT (extract(epoch FROM min(t_first)) * 1e6)::int8, (extract(epoch FROM max(t_last)) * 1e6)::int8 FROM batch
 WHERE stream = %(stream)s AND link_id = ANY(%(links)s) AND t_first < {end} AND t_last >= {start}
 """
-_INSTANT = "(timestamptz 'epoch' + %({name})s * interval '1 microsecond')"
-_WINDOW = f"t >= {_INSTANT.format(name='start')} AND t < {_INSTANT.format(name='end')} AND link_id = ANY(%(links)s)"
+INSTANT = "(timestamptz 'epoch' + %({name})s * interval '1 microsecond')"
+_WINDOW = f"t >= {INSTANT.format(name='start')} AND t < {INSTANT.format(name='end')} AND link_id = ANY(%(links)s)"
 
 _LINK_ID = Column(name="link_id", kind="i4", unit="1", ja="回線", en="Link", nullable=False)
 
@@ -110,7 +110,7 @@ def batch_extent(
 
     Batches that reach over the window's ends count up to them. No sample is read: minima of 10 M rows take a second.
     """
-    query = _EXTENT.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
+    query = _EXTENT.format(start=INSTANT.format(name="start"), end=INSTANT.format(name="end"))
     row = connection.execute(query.encode(), Window(stream, (link_id,), start_us, end_us).parameters).fetchone()
     if row is None or row[0] is None:
         return None
@@ -137,7 +137,7 @@ def chunk_windows(connection: psycopg.Connection, window: Window, chunk_rows: in
 
     Each chunk is read window by window, of about as many rows as are quickest to ask for at once.
     """
-    query = _FIRST_OF_CHUNKS.format(start=_INSTANT.format(name="start"), end=_INSTANT.format(name="end"))
+    query = _FIRST_OF_CHUNKS.format(start=INSTANT.format(name="start"), end=INSTANT.format(name="end"))
     at_once = min(chunk_rows, _AT_ONCE_ROWS)
     rows = connection.execute(query.encode(), {**window.parameters, "rows": at_once})
     edges = sorted({min(max(row[0], window.start_us), window.end_us) for row in rows})

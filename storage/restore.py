@@ -145,13 +145,13 @@ def _refresh_aggregates(connection: psycopg.Connection) -> None:
 
 def _refresh(connection: psycopg.Connection, name: str) -> None:
     """Compute one, once its policy, which may have begun in the meantime, is done with it."""
-    for pause_s in _PAUSES_S:
+    for pause_s in (0.0, *_PAUSES_S):
+        time.sleep(pause_s)
         try:
             connection.execute("CALL refresh_continuous_aggregate(%s::regclass, NULL, NULL)", (name,))
         except psycopg.errors.LockNotAvailable:
-            time.sleep(pause_s)
-        else:
-            return
+            continue
+        return
     raise BackupError(
         f"all rows are restored, but {name} is still being refreshed by others: when they are done, "
         f"CALL refresh_continuous_aggregate('{name}', NULL, NULL)"

@@ -99,8 +99,6 @@ def _selectors(packed: Packed) -> npt.NDArray[np.uint8]:
 def _put(values: Unsigned, blocks: Unsigned, starts: Ints, counts: Ints, selector: int) -> None:
     """Write the values of blocks of one width to where they belong."""
     full, bits = int(_A_BLOCK[selector]), _BITS[selector]
-    if full == 0:
-        raise MalformedError("a block of no known width")
     if full == 1:
         return  # They stand there as they are.
     # A row for each place in a block: rows as long as there are blocks took a quarter of the time of short ones.

@@ -15,22 +15,15 @@ from storage.long_reader import read_long
 from storage.migrate import database_mode
 from storage.reader import Window, link_ids, read_columns, stream_columns
 from storage.simple8b import MalformedError
-from tests.storage.test_columnstore import compress
+from tests.storage.test_columnstore import compress, timescale
 from tests.storage.test_long_reader import assert_same
 from tests.storage.test_writer import ALL_TIME, T0_US, probe_batch, text_batch
+
+__all__ = ["timescale"]
 
 NAMES = ("session", "seq", "refl_seq", "ul_us", "dl_us", "rtt_us", "copy", "lost")
 DAY_US = 86_400_000_000
 DAY = {"start_us": T0_US // DAY_US * DAY_US, "end_us": (T0_US // DAY_US + 1) * DAY_US}
-
-
-@pytest.fixture
-def timescale(db):
-    """A writer on TimescaleDB."""
-    writer = db.writer()
-    if database_mode(writer.connection) != "timescale":
-        pytest.skip("plain PostgreSQL has no columnstore")
-    return writer
 
 
 @pytest.fixture
